@@ -1,0 +1,37 @@
+"""check: would these words be allowed? Nothing is stored."""
+
+from __future__ import annotations
+
+from tendred.app.cli.context import Context
+from tendred.app.cli.exits import Exit
+from tendred.app.cli.parser import Commands, command
+from tendred.errors import BoundaryRefused
+from tendred.schema.error import tell
+
+
+def add(commands: Commands) -> None:
+    parser = command(commands, "check", "ask the content boundary about words; stores nothing", _check)
+    parser.add_argument("prompt", nargs="+", metavar="PROMPT")
+    parser.add_argument("--negative", dest="negative_prompt", metavar="WORDS")
+    parser.add_argument("--kind", choices=("still", "clip"))
+
+
+def _check(ctx: Context) -> int:
+    asked = ctx.args
+    words = " ".join(asked.prompt)
+    verdict = ctx.call(
+        "boundary.check", prompt=words, negative_prompt=asked.negative_prompt, kind=asked.kind, lang=ctx.lang
+    )
+    ctx.out.document(verdict)
+    if verdict["verdict"] == "allow":
+        ctx.out.line(ctx.say("allowed", policy=verdict["policy"]))
+        if verdict["removed"]:
+            ctx.out.line(ctx.say("left_out", removed=", ".join(verdict["removed"])))
+        return Exit.DONE
+    info = tell(BoundaryRefused(rule=verdict["rule"], reason=verdict["reason"]), "", ctx.lang)
+    ctx.out.line(info.message)
+    if verdict["span"]:
+        start, end = verdict["span"]
+        ctx.out.line(f"  {words[:start]}[{words[start:end]}]{words[end:]}")
+    ctx.out.line(f"  {info.next}")
+    return Exit.BOUNDARY

@@ -1,0 +1,161 @@
+"""The checks of `tendre doctor`: each yields rows, none imports what it asks about."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+from tendred import __version__
+from tendred.app.cli.context import Context
+from tendred.app.cli.out import size
+from tendred.config.paths import FOLDERS
+from tendred.errors import EngineMissing, NoDaemon
+
+State = Literal["ok", "warn", "fail"]
+
+_ENGINE: Final = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy")
+_LOW_BYTES: Final = 2_000_000_000
+
+
+class Row(Struct, frozen=True):
+    """One finding; `next` says what to do unless all is well."""
+
+    name: str
+    state: State
+    message: str
+    next: str = ""
+
+
+def installed(ctx: Context) -> Iterator[Row]:
+    """Python, ourselves, and what the engine needs."""
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    fine = sys.version_info >= (3, 11)
+    yield Row(
+        "python",
+        "ok" if fine else "fail",
+        f"{version} at {sys.executable}",
+        "" if fine else ctx.say("old_python"),
+    )
+    yield Row("tendred", "ok", __version__)
+    for name in _ENGINE:
+        try:
+            yield Row(name, "ok", metadata.version(name))
+        except metadata.PackageNotFoundError:
+            info = ctx.info(EngineMissing(problem=name))
+            yield Row(name, "fail", info.message, info.next)
+
+
+def starter(ctx: Context) -> Iterator[Row]:
+    """The model that the package brings."""
+    folder = resources.files("tendred") / "models" / "starter"
+    whole = all((folder / part).is_file() for part in ("model_index.json", "unet/diffusion_pytorch_model.safetensors"))
+    yield Row(
+        "starter",
+        "ok" if whole else "fail",
+        str(folder),
+        "" if whole else ctx.say("no_starter"),
+    )
+
+
+def places(ctx: Context) -> Iterator[Row]:
+    """Configuration, directories, and room on the disk."""
+    yield Row("settings", "ok", str(ctx.paths.config_file))
+    for name in FOLDERS:
+        place: Path = getattr(ctx.paths, name)
+        if _writable(place):
+            yield Row(name, "ok", str(place))
+        else:
+            yield Row(name, "fail", ctx.say("unwritable", place=place), ctx.say("unwritable_next", name=name))
+    reserve = ctx.loaded.config.library.reserve_bytes
+    left = shutil.disk_usage(_existing(ctx.paths.pictures)).free
+    state: State = "fail" if left <= reserve else "warn" if left < reserve + _LOW_BYTES else "ok"
+    yield Row(
+        "disk",
+        state,
+        ctx.say("free", left=size(left), reserve=size(reserve)),
+        "" if state == "ok" else ctx.say("free_next"),
+    )
+
+
+def _existing(path: Path) -> Path:
+    return next((it for it in (path, *path.parents) if it.exists()), path)
+
+
+def _writable(path: Path) -> bool:
+    there = _existing(path)
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
+def daemon(ctx: Context) -> Iterator[Row]:
+    """The daemon, if it runs, and what it says of itself."""
+    file = ctx.paths.discovery
+    if file.exists() and os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
+        yield Row("token", "fail", ctx.say("readable", file=file), ctx.say("readable_next", file=file))
+    try:
+        client = ctx.find(timeout_s=5)
+        status = client.call("system.status")
+        folders = client.call("hotfolders.list")["hotfolders"]
+    except NoDaemon as none:
+        info = ctx.info(none)
+        left = "" if none.variant or not file.exists() else " " + ctx.say("stale", file=file)
+        yield Row("daemon", "fail" if none.variant else "warn", info.message + left, info.next)
+        return
+    same = status["version"] == __version__
+    yield Row(
+        "daemon",
+        "ok" if same else "warn",
+        f"{status['version']}, process {status['pid']}, {client.discovery.url}",
+        "" if same else ctx.say("other_version", version=__version__),
+    )
+    yield from _inside(ctx, status)
+    for folder in folders:
+        fine = folder["state"] == "ok"
+        step = "" if fine else ctx.say("hot_broken", id=folder["id"])
+        yield Row(
+            "hot folder",
+            "ok" if fine else "fail",
+            f"{folder['path']} {folder['state']} ({folder['watch']})",
+            step,
+        )
+
+
+def _inside(ctx: Context, status: dict[str, Any]) -> Iterator[Row]:
+    engine, queue = status["engine"], status["queue"]
+    words = " ".join(part for part in (engine["state"], engine["device"], engine["model"]) if part)
+    if engine["state"] == "missing":
+        info = ctx.info(EngineMissing(problem="torch"))
+        yield Row("engine", "fail", info.message, info.next)
+    elif engine["state"] == "unstable":
+        yield Row(
+            "engine",
+            "fail",
+            ctx.say("unstable", words=words),
+            ctx.say("unstable_next"),
+        )
+    else:
+        yield Row("engine", "ok", words)
+    if queue["paused"]:
+        yield Row(
+            "queue",
+            "warn",
+            ctx.say("paused", reason=queue["reason"] or ctx.say("by_user")),
+            ctx.say("paused_next"),
+        )
+    for plugin in status["plugins"]:
+        fine = plugin["state"] == "enabled"
+        text = " ".join(
+            str(part) for part in (plugin["name"], plugin["version"], plugin["state"], plugin["reason"]) if part
+        )
+        step = "" if fine else ctx.say("plugin_broken", name=plugin["name"])
+        yield Row("plugin", "ok" if fine else "warn", text, step)
+
+
+CHECKS: Final[tuple[Callable[[Context], Iterator[Row]], ...]] = (installed, starter, places, daemon)

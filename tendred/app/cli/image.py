@@ -1,0 +1,161 @@
+"""image: words in, a picture out."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from argparse import ArgumentTypeError, Namespace
+from pathlib import Path
+from typing import Any, Final
+
+from tendred.app.cli.context import Context
+from tendred.app.cli.exits import Exit
+from tendred.app.cli.parser import Commands, command
+from tendred.app.cli.watch import add_options, conclude, follow
+
+FORMATS: Final = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+
+
+def add(commands: Commands) -> None:
+    parser = command(commands, "image", "make a picture of what the words say", _image)
+    parser.add_argument("prompt", nargs="+", metavar="PROMPT", help="what it shows; - reads it from stdin")
+    parser.add_argument("--negative", dest="negative_prompt", metavar="WORDS", help="what it should not show")
+    parser.add_argument("--model", metavar="NAME", help="see tendre models")
+    for name, text in (
+        ("width", "pixels"),
+        ("height", "pixels"),
+        ("steps", "denoising steps"),
+        ("seed", "of the first"),
+    ):
+        parser.add_argument(f"--{name}", type=int, metavar="N", help=text)
+    parser.add_argument("--guidance", type=float, metavar="X", help="how closely the words are followed")
+    parser.add_argument("--scheduler", metavar="NAME", help="euler, dpmpp_2m, ddim, ...")
+    parser.add_argument("--count", type=int, metavar="N", help="how many, with seeds counting up")
+    parser.add_argument(
+        "--lora", type=lora, action="append", default=[], metavar="NAME[:WEIGHT]", help="may be given several times"
+    )
+    parser.add_argument("--format", choices=("png", "jpeg", "webp"), help="png, or what -o ends with")
+    parser.add_argument("--lane", choices=("interactive", "normal", "idle"), help="who goes first")
+    parser.add_argument(
+        "--keep-alive", type=float, dest="keep_alive_s", metavar="S", help="keep the model loaded; -1 until unloaded"
+    )
+    parser.add_argument("--tag", action="append", dest="tags", metavar="TAG", help="may be given several times")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE_OR_DIR", help="copy the picture there as well")
+    parser.add_argument("--open", action="store_true", help="show it when it is done")
+    parser.add_argument("--no-wait", action="store_true", help="print the job's id and go")
+    add_options(parser)
+
+
+def lora(text: str) -> dict[str, Any]:
+    """`NAME` or `NAME:WEIGHT`."""
+    name, colon, weight = text.rpartition(":")
+    if not colon:
+        return {"name": text, "weight": 1.0}
+    try:
+        return {"name": name, "weight": float(weight)}
+    except ValueError:
+        raise ArgumentTypeError(f"{weight!r} is no weight") from None
+
+
+def request(args: Namespace) -> dict[str, Any]:
+    """The fields of `images.generate`; what nobody said is left to the daemon."""
+    prompt = sys.stdin.read().strip() if args.prompt == ["-"] else " ".join(args.prompt)
+    names = (
+        "negative_prompt", "model", "width", "height", "steps", "seed", "guidance", "scheduler", "count", "format",
+        "lane", "keep_alive_s", "tags",
+    )  # fmt: skip
+    fields: dict[str, Any] = {name: getattr(args, name) for name in names}
+    if fields["format"] is None and args.output is not None:
+        fields["format"] = FORMATS.get(args.output.suffix.lower())
+    # The key makes the request safe to repeat, should the answer get lost.
+    return {**fields, "prompt": prompt, "loras": args.lora or None, "idempotency_key": secrets.token_hex(16)}
+
+
+def _image(ctx: Context) -> int:
+    fields = request(ctx.args)
+    if ctx.args.output is not None:
+        _writable(ctx, ctx.args.output)
+    job = ctx.call("images.generate", **fields)["job"]
+    if ctx.args.no_wait:
+        ctx.out.line(job["id"])
+        ctx.out.document({"job": job, "assets": [], "copies": []})
+        return Exit.DONE
+    ctx.out.note(ctx.say("queued", id=job["id"]))
+    job = follow(ctx, job)
+    assets = [ctx.call("library.get", asset_id=asset_id) for asset_id in job["asset_ids"]]
+    copies = _copy(ctx, assets)
+    for asset in assets:
+        ctx.out.line(asset["path"])
+        ctx.out.note(
+            f"  {asset['width']} x {asset['height']}, seed {asset['seed']}, {asset['model']['name']}, {asset['id']}"
+        )
+    for path in copies:
+        ctx.out.note(ctx.say("copied", path=path))
+    if ctx.args.open and assets:
+        _show(copies[0] if copies else Path(assets[0]["path"]))
+    return conclude(ctx, job, {"job": job, "assets": assets, "copies": [str(path) for path in copies]})
+
+
+def _writable(ctx: Context, target: Path) -> None:
+    """Better told before the drawing than after it."""
+    folder = target if target.is_dir() else target.parent
+    if not folder.is_dir():
+        raise ctx.stop(Exit.USAGE, "invalid_params", "no_target", path=target, problem=f"there is no folder {folder}")
+    if not os.access(folder, os.W_OK):
+        raise ctx.stop(Exit.FAILED, "folder_unwritable", "no_target", path=target, problem="no permission")
+
+
+def _copy(ctx: Context, assets: list[dict[str, Any]]) -> list[Path]:
+    target: Path | None = ctx.args.output
+    if target is None:
+        return []
+    copies: list[Path] = []
+    for number, asset in enumerate(assets, 1):
+        source = Path(asset["path"])
+        if target.is_dir():
+            wanted = free(target / source.name)
+        elif len(assets) == 1:
+            wanted = target
+        else:
+            wanted = target.with_name(f"{target.stem}-{number:03d}{target.suffix or source.suffix}")
+        try:
+            place(source, wanted)
+        except OSError as problem:
+            raise ctx.stop(
+                Exit.FAILED, "folder_unwritable", "no_target", path=wanted, problem=problem.strerror or problem
+            ) from None
+        copies.append(wanted)
+    return copies
+
+
+def free(path: Path) -> Path:
+    """The path, or `stem~2`, `stem~3`, ... if something stands there."""
+    number, wanted = 1, path
+    while wanted.exists():
+        number += 1
+        wanted = path.with_name(f"{path.stem}~{number}{path.suffix}")
+    return wanted
+
+
+def place(source: Path, target: Path) -> None:
+    """Copy so that nobody ever sees half a file at the target."""
+    part = target.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        shutil.copyfile(source, part)
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _show(path: Path) -> None:
+    if sys.platform == "win32":
+        os.startfile(path)  # noqa: S606 # the platform's own way to open a document
+        return
+    opener = "open" if sys.platform == "darwin" else "xdg-open"
+    if shutil.which(opener):
+        subprocess.Popen(
+            [opener, str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )

@@ -1,0 +1,105 @@
+"""library: find, show, remove, restore and tag what was made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tendred.app.cli.context import Context
+from tendred.app.cli.exits import Exit
+from tendred.app.cli.jobs import when
+from tendred.app.cli.out import size
+from tendred.app.cli.parser import Commands, actions, command
+
+
+def add(commands: Commands) -> None:
+    noun = actions(command(commands, "library", "find what was made (tendre library WORDS)"))
+    find = command(noun, "search", "find by words; none lists the newest", _search)
+    find.add_argument("query", nargs="*", metavar="WORDS")
+    find.add_argument("--kind", choices=("still", "clip", "sheet"))
+    find.add_argument("--model", metavar="NAME")
+    find.add_argument("--tag", metavar="TAG")
+    find.add_argument("--order", choices=("newest", "oldest", "best"))
+    find.add_argument("--limit", type=int, default=20, metavar="N", help="at most N (20)")
+    find.add_argument("--cursor", help="the next of the page before")
+    show = command(noun, "show", "show one with all its settings", _show)
+    show.add_argument("asset_id", metavar="ID")
+    for name, text, run in (("remove", "take out of the library", _remove), ("restore", "bring back", _restore)):
+        command(noun, name, text, run).add_argument("asset_ids", nargs="+", metavar="ID")
+    tag = command(noun, "tag", "add and remove tags", _tag)
+    tag.add_argument("asset_id", metavar="ID")
+    tag.add_argument("add", nargs="*", metavar="TAG", help="tags to add")
+    tag.add_argument("--remove", action="append", default=[], metavar="TAG", help="may be given several times")
+
+
+def _search(ctx: Context) -> int:
+    names = ("kind", "model", "tag", "order", "limit", "cursor")
+    filters: dict[str, Any] = {name: getattr(ctx.args, name) for name in names}
+    page = ctx.call("library.search", query=" ".join(ctx.args.query), **filters)
+    ctx.out.document(page)
+    rows = [
+        (
+            asset["id"],
+            when(asset["created_at"]),
+            f"{asset['width']}x{asset['height']}",
+            str(asset["settings"].get("prompt", "")),
+        )
+        for asset in page["assets"]
+    ]
+    if rows:
+        ctx.out.table(("ID", "CREATED", "SIZE", "PROMPT"), rows)
+    else:
+        ctx.out.note(ctx.say("none"))
+    if page["next"]:
+        ctx.out.note(f"--cursor {page['next']}")
+    return Exit.DONE
+
+
+def _show(ctx: Context) -> int:
+    asset = ctx.call("library.get", asset_id=ctx.args.asset_id)
+    ctx.out.document(asset)
+    engine = asset["engine"]
+    rows = {
+        "file": asset["path"],
+        "state": asset["state"],
+        "is": f"{asset['media_type']}, {asset['width']} x {asset['height']}, {size(asset['bytes'])}",
+        "created": when(asset["created_at"]),
+        "model": asset["model"]["name"],
+        "seed": asset["seed"],
+        **{
+            name: value
+            for name, value in asset["settings"].items()
+            if name not in {"model", "seed", "tags"} and value not in (None, "", [])
+        },
+        "tags": ", ".join(asset["tags"]),
+        "engine": f"diffusers {engine['diffusers']}, torch {engine['torch']}, {engine['device']} {engine['dtype']}, {engine['threads']} threads",
+        "job": asset["job_id"],
+        "receipt": asset["receipt_id"],
+        "pixels": asset["pixels_sha256"],
+    }
+    for name, value in rows.items():
+        ctx.out.line(f"{name:<16}{value}")
+    return Exit.DONE
+
+
+def _remove(ctx: Context) -> int:
+    return _each(ctx, "library.remove", "removed")
+
+
+def _restore(ctx: Context) -> int:
+    return _each(ctx, "library.restore", "restored")
+
+
+def _each(ctx: Context, method: str, phrase: str) -> int:
+    assets: list[dict[str, Any]] = []
+    for asset_id in ctx.args.asset_ids:
+        assets.append(ctx.call(method, asset_id=asset_id))
+        ctx.out.line(ctx.say(phrase, name=asset_id))
+    ctx.out.document({"assets": assets})
+    return Exit.DONE
+
+
+def _tag(ctx: Context) -> int:
+    asset = ctx.call("library.tag", asset_id=ctx.args.asset_id, add=ctx.args.add, remove=ctx.args.remove)
+    ctx.out.document(asset)
+    ctx.out.line(ctx.say("tagged", name=asset["id"], tags=", ".join(asset["tags"]) or "-"))
+    return Exit.DONE

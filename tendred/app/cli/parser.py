@@ -1,0 +1,113 @@
+"""The grammar of the command line. Each command adds itself; options that all share work anywhere in the line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Final, NoReturn, TypeAlias
+
+from tendred import __version__
+from tendred.app.cli.context import Context
+from tendred.app.cli.exits import EPILOG
+
+# What add_subparsers returns; it has no public name.
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # see above
+Run = Callable[[Context], int]
+
+# What a bare noun means, and which words after it are actions: `tendre library cats` searches.
+SHORT: Final[dict[str, tuple[str, frozenset[str]]]] = {
+    "library": ("search", frozenset({"search", "show", "remove", "restore", "tag"})),
+    "models": ("list", frozenset({"list", "ps", "add", "use", "remove", "unload"})),
+    "queue": ("status", frozenset({"status", "pause", "resume"})),
+    "config": ("show", frozenset({"show", "sample", "path"})),
+    "hotfolders": ("list", frozenset({"list", "add", "remove", "rescan"})),
+}
+_VALUED: Final = frozenset({"--home", "--lang"})
+
+
+class UsageError(Exception):
+    """The line makes no sense; `prog` names the command whose help explains it."""
+
+    def __init__(self, message: str, usage: str, prog: str) -> None:
+        super().__init__(message)
+        self.usage = usage
+        self.prog = prog
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises UsageError instead of ending the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, self.format_usage(), self.prog)
+
+
+def shared() -> Parser:
+    """Options of every command. No defaults, or a command's would overwrite what stands before it."""
+    parser = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    group = parser.add_argument_group("everywhere")
+    group.add_argument("--json", action="store_true", help="one JSON document (or JSON lines) on stdout")
+    group.add_argument("--home", metavar="DIR", help="the daemon's TENDRED_HOME")
+    group.add_argument("--lang", choices=("en", "fr"), help="language of messages")
+    return parser
+
+
+def command(commands: Commands, name: str, text: str, run: Run | None = None) -> Parser:
+    """Add a command with its help; `run` does it."""
+    parser = commands.add_parser(
+        name,
+        help=text,
+        description=text[0].upper() + text[1:] + ".",
+        epilog=EPILOG,
+        parents=[shared()],
+        allow_abbrev=False,
+    )
+    if run is not None:
+        parser.set_defaults(run=run)
+    return parser
+
+
+def actions(parser: Parser) -> Commands:
+    """Room for a noun's actions."""
+    return parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
+
+
+def build(adders: list[Callable[[Commands], None]]) -> Parser:
+    """The whole grammar."""
+    parser = Parser(
+        prog="tendre",
+        description="Makes pictures on this machine, through the tendred daemon.",
+        epilog=EPILOG,
+        parents=[shared()],
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"tendre {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    for add in adders:
+        add(commands)
+    return parser
+
+
+def complete(argv: list[str]) -> list[str]:
+    """Put in the action that a bare noun means."""
+    at = _next_word(argv, 0)
+    if at is None or argv[at] not in SHORT:
+        return argv
+    meant, known = SHORT[argv[at]]
+    word = _next_word(argv, at + 1)
+    if word is not None and (argv[word] in known or argv[word] in {"-h", "--help"}):
+        return argv
+    return [*argv[: at + 1], meant, *argv[at + 1 :]]
+
+
+def _next_word(argv: list[str], start: int) -> int | None:
+    """The index of the next word that isn't an option of every command."""
+    at = start
+    while at < len(argv):
+        word = argv[at]
+        if word in _VALUED:
+            at += 2
+        elif word == "--json" or word.partition("=")[0] in _VALUED:
+            at += 1
+        else:
+            return at
+    return None

@@ -1,0 +1,109 @@
+"""From the words on the line to an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from tendred.app.cli import (
+    check,
+    daemon,
+    doctor,
+    drop,
+    events,
+    hotfolders,
+    image,
+    jobs,
+    library,
+    logs,
+    models,
+    settings,
+)
+from tendred.app.cli.context import Context, Stop
+from tendred.app.cli.exits import Exit, of_kind
+from tendred.app.cli.out import Out
+from tendred.app.cli.parser import Run, UsageError, build, complete
+from tendred.app.cli.words import say
+from tendred.app.client import RpcError
+from tendred.errors import TendredError
+from tendred.schema.error import ErrorInfo
+
+COMMANDS = [
+    daemon.add,
+    image.add,
+    drop.add,
+    check.add,
+    jobs.add,
+    library.add,
+    models.add,
+    hotfolders.add,
+    settings.add,
+    logs.add,
+    events.add,
+    doctor.add,
+]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The entry point `tendre`. Returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a replaced stream may lack it
+    try:
+        return _main(sys.argv[1:] if argv is None else argv)
+    except BrokenPipeError:
+        # Whoever read us has enough; keep the interpreter from complaining when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return Exit.DONE
+
+
+def _main(argv: list[str]) -> int:
+    try:
+        args = build(COMMANDS).parse_args(complete(argv))
+    except UsageError as wrong:
+        return _misused(wrong, Out(sys.stdout, sys.stderr, json="--json" in argv))
+    except SystemExit as asked:  # --help and --version
+        return int(asked.code or 0)
+    ctx = Context(args, Out(sys.stdout, sys.stderr, json=getattr(args, "json", False)), _environment(args))
+    run: Run = args.run
+    try:
+        return run(ctx)
+    except Stop as stop:
+        if stop.info is not None:
+            ctx.out.error(stop.info, **stop.beside)
+        return stop.code
+    except (TendredError, RpcError) as error:
+        info = ctx.info(error)
+        ctx.out.error(info)
+        return of_kind(info.kind)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except Exception as problem:  # the last resort of a process
+        if ctx.env.get("TENDRE_DEBUG"):
+            raise
+        words = {"problem": f"{type(problem).__name__}: {problem}"}
+        ctx.out.error(_own("internal", say(ctx.lang, "broken", **words), say(ctx.lang, "broken_next")))
+        return Exit.FAILED
+
+
+def _environment(args: Namespace) -> dict[str, str]:
+    env = dict(os.environ)
+    if home := getattr(args, "home", None):
+        env["TENDRED_HOME"] = str(Path(home).expanduser().absolute())
+    return env
+
+
+def _misused(wrong: UsageError, out: Out) -> int:
+    for line in wrong.usage.strip().splitlines():
+        out.note(line)
+    out.error(_own("invalid_params", f"{wrong}.", say("en", "usage_next", prog=wrong.prog)))
+    return Exit.USAGE
+
+
+def _own(kind: str, message: str, step: str) -> ErrorInfo:
+    return ErrorInfo(kind=kind, message=message, path=None, next=step, detail={}, ref="")

@@ -1,0 +1,62 @@
+"""Whether a person may be in frame, and the adult age that is stated then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from tendred.boundary.data import AnchorWords
+from tendred.boundary.normalise import View
+from tendred.boundary.phrases import tokens
+from tendred.schema.sealed import Conditioning, Span
+
+ANCHOR: Final = "adult"
+NEGATIVE: Final = "child, teenager, young"
+
+# SHA-256 of weights that were trained from scratch on drawn adults only: the embedded starter. It has never seen
+# the anchor's word, splits it into letters and draws a broken picture, and it can't draw a minor. Known by
+# its bytes, so that no name, setting or flag makes another model pass for it.
+# Remove this once the starter is trained again with the anchor in its grammar.
+DRAWN_ADULTS_ONLY: frozenset[str] = frozenset({"29eb490e8279fe74986df841d37e9169b8e6d8aee241b84d0b33bff75ea1a655"})
+
+
+class Anchor:
+    """Composes what the encoders get."""
+
+    def __init__(self, words: AnchorWords, fold: Callable[[str], str]) -> None:
+        self._people = _folded(words.people, fold)
+        self._scenes = _folded(words.scenes, fold)
+        self._known = _folded(words.neutral, fold) | self._scenes
+
+    def may_show_person(self, prompt: View) -> bool:
+        """False only where every word is known to be none of a person's, and one names what is shown instead."""
+        words = [token.text for token in tokens(prompt.text) if not token.text.isdecimal()]
+        foreign = any(char.isalpha() and not char.isascii() for char in prompt.text)
+        if foreign or any(word in self._people for word in words):
+            return True
+        return not (all(word in self._known for word in words) and any(word in self._scenes for word in words))
+
+    def names_person(self, name: View) -> bool:
+        """Whether a LoRA, tag or file name holds a word for a person. Most such names are no sentence: no doubts here."""
+        return any(token.text in self._people for token in tokens(name.text))
+
+
+def needs_anchor(*, person: bool, model_sha256: str | None) -> bool:
+    """Whether the conditioning must state an adult age."""
+    return person and model_sha256 not in DRAWN_ADULTS_ONLY
+
+
+def compose(prompt: str, negative: str, *, anchored: bool, age: int | None) -> Conditioning:
+    """The conditioning. `age` is the adult age the prompt states itself, in years; it takes the default's place."""
+    spans = [Span(text=negative)] if negative else []
+    anchor = None
+    if anchored:
+        anchor = ANCHOR if age is None else f"{age}-year-old {ANCHOR}"
+        spans.append(Span(text=NEGATIVE))
+    return Conditioning(prompt=[Span(text=prompt)], negative=spans, anchor=anchor)
+
+
+def _folded(words: list[str], fold: Callable[[str], str]) -> frozenset[str]:
+    """The words folded, with their plurals; a phrase counts word by word."""
+    single = {token.text for word in words for token in tokens(fold(word))}
+    return frozenset(single | {f"{word}s" for word in single} | {f"{word}es" for word in single})

@@ -1,0 +1,163 @@
+"""The one place that decides: words in, a verdict and the conditioning out, and the seal on what was allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from tendred.boundary import numerals
+from tendred.boundary.ages import ADULT, Age, Ages, stated_adult
+from tendred.boundary.anchor import Anchor, compose, needs_anchor
+from tendred.boundary.data import RulesBroken, load
+from tendred.boundary.minors import Minors
+from tendred.boundary.normalise import Folder, View, unreadable
+from tendred.boundary.persons import Persons
+from tendred.boundary.seal import canonical, open_seal, seal
+from tendred.boundary.views import readings, spelled
+from tendred.schema.base import Record
+from tendred.schema.sealed import Conditioning, Reviewed, Verdict
+from tendred.schema.work import Finding
+
+_KEY_BYTES: Final = 32
+# Words that a leet spelling may hide besides those for minors.
+_AGE_WORDS: Final = frozenset({"year", "years", "old", "age", "aged", "ans", "teens"})
+_RULES: Final = ("minor.word", "minor.age", "minor.birth", "person.likeness", "person.office", "text.unreadable")
+_LANGUAGES: Final = ("en", "fr")
+
+
+class Words(Record, frozen=True):
+    """Every word of a final request, after plugins and expansion.
+
+    `names`: LoRAs, character, model, tags, file names; they are judged as prompt text. `model_sha256`: the hash of
+    the weights that draw; null when it isn't known, and whenever a LoRA changes them. `character`: one is in use,
+    so a person is in frame whatever the prompt says.
+    """
+
+    prompt: str
+    negative_prompt: str = ""
+    names: list[str] = msgspec.field(default_factory=list[str])
+    kind: Literal["still", "clip"] = "still"
+    model_sha256: str | None = None
+    character: bool = False
+
+
+class _Hit(NamedTuple):
+    """A rule that refuses, and where in the text as received."""
+
+    span: tuple[int, int]
+    rule: str
+
+
+class Boundary:
+    """Judges, seals and opens. Pure: the key and the year are handed in, the word data comes with the package."""
+
+    def __init__(self, key: bytes, *, year: Callable[[], int]) -> None:
+        """`key`: at least 32 secret bytes. `year` tells the current one. Raises ValueError, RulesBroken."""
+        if len(key) < _KEY_BYTES:
+            raise ValueError(f"the boundary's key needs {_KEY_BYTES} bytes")
+        rules = load()
+        if any(not rules.reasons.get(rule, {}).get(lang) for rule in _RULES for lang in _LANGUAGES):
+            raise RulesBroken("a rule has no reason")
+        self._key = key
+        self._year = year
+        self._reasons = rules.reasons
+        self._folder = Folder(rules.folding.lookalikes, rules.folding.emoji)
+        self._minors = Minors(rules.minors, self._fold)
+        self._ages = Ages(rules.ages)
+        self._persons = Persons(rules.persons)
+        self._anchor = Anchor(rules.anchor, self._fold)
+        self._vocabulary = self._minors.vocabulary() | numerals.WORDS | _AGE_WORDS
+        self.policy: str = rules.policy
+
+    def judge(self, words: Words, *, lang: str = "en") -> tuple[Verdict, Conditioning | None]:
+        """The verdict, and with an `allow` what the encoders get. Its reason is told in `lang` ("en" or "fr")."""
+        in_prompt = self._refusal(words.prompt)
+        if in_prompt:
+            return self._refused(in_prompt.rule, in_prompt.span, lang), None
+        elsewhere = next((hit for name in words.names if (hit := self._refusal(name))), None) or self._negative_refusal(
+            words.negative_prompt
+        )
+        if elsewhere:
+            return self._refused(elsewhere.rule, None, lang), None
+        verdict = Verdict(verdict="allow", rule=None, reason=None, span=None, removed=[], policy=self.policy)
+        return verdict, self._compose(words)
+
+    def approve(self, request: bytes, conditioning: Conditioning) -> Reviewed:
+        """Seal an allowed request (its canonical bytes) with the conditioning that `judge` gave."""
+        return seal(self._key, request, canonical(conditioning), self.policy)
+
+    def open(self, reviewed: Reviewed) -> tuple[bytes, Conditioning]:
+        """What was sealed. Raises SealBroken. A seal of another policy opens: the caller judges such a job anew."""
+        return open_seal(self._key, reviewed)
+
+    def reseal(self, reviewed: Reviewed, key: bytes) -> Reviewed:
+        """The same content under a child's session key. Raises SealBroken."""
+        self.open(reviewed)
+        return seal(key, reviewed.request, reviewed.conditioning, reviewed.policy)
+
+    def judge_output(self, findings: list[Finding]) -> Finding | None:
+        """The first finding that withholds an output, None if it may be kept."""
+        return next((finding for finding in findings if finding.refuse), None)
+
+    def _refused(self, rule: str, span: tuple[int, int] | None, lang: str) -> Verdict:
+        reason = self._reasons[rule][lang if lang in _LANGUAGES else "en"]
+        return Verdict(verdict="refuse", rule=rule, reason=reason, span=span, removed=[], policy=self.policy)
+
+    def _refusal(self, text: str) -> _Hit | None:
+        """The leftmost hit of every rule."""
+        noise = unreadable(text)
+        if noise:
+            return _Hit(noise, "text.unreadable")
+        return min(self._hits(text), default=None)
+
+    def _negative_refusal(self, text: str) -> _Hit | None:
+        # Words for minors are fine here: they say what the picture must not show. A person's name isn't: models
+        # take it up as a theme all the same, and noise may hide anything.
+        noise = unreadable(text)
+        if noise:
+            return _Hit(noise, "text.unreadable")
+        return self._person_hit(self._folder.fold(text), text)
+
+    def _hits(self, text: str) -> Iterator[_Hit]:
+        year = self._year()
+        for view in readings(text, self._folder, self._vocabulary):
+            yield from self._view_hits(numerals.digits(view), text, year)
+            for run in spelled(view):
+                word = self._minors.spelled(run)
+                if word:
+                    yield _Hit(run.span(*word), "minor.word")
+                yield from self._age_hits(run, year)
+        person = self._person_hit(self._folder.fold(text), text)
+        if person:
+            yield person
+
+    def _view_hits(self, view: View, text: str, year: int) -> Iterator[_Hit]:
+        word = self._minors.find(view, text)
+        if word:
+            yield _Hit(view.span(*word), "minor.word")
+        yield from self._age_hits(view, year)
+
+    def _age_hits(self, view: View, year: int) -> Iterator[_Hit]:
+        for age in self._ages.find(view.text, year):
+            if age.years < ADULT:
+                yield _Hit(view.span(age.start, age.end), age.rule)
+
+    def _person_hit(self, view: View, text: str) -> _Hit | None:
+        hit = self._persons.find(view, text)
+        return _Hit(view.span(hit.start, hit.end), hit.rule) if hit else None
+
+    def _compose(self, words: Words) -> Conditioning:
+        plain = self._folder.fold(words.prompt)
+        ages: list[Age] = list(self._ages.find(numerals.digits(plain).text, self._year()))
+        person = (
+            words.character
+            or self._anchor.may_show_person(plain)
+            or any(self._anchor.names_person(self._folder.fold(name)) for name in words.names)
+        )
+        anchored = needs_anchor(person=person, model_sha256=words.model_sha256)
+        return compose(words.prompt, words.negative_prompt, anchored=anchored, age=stated_adult(ages))
+
+    def _fold(self, text: str) -> str:
+        return self._folder.fold(text).text

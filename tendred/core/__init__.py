@@ -1,0 +1,1 @@
+"""What the doors talk to, and the road that a job takes."""

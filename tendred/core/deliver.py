@@ -1,0 +1,97 @@
+"""Deliveries: assets on their way to export targets. Own rows, own retries; a job never fails because of one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from tendred.clock import Clock, Ids
+from tendred.errors import TendredError
+from tendred.hooks.manager import Plugins
+from tendred.library.index import Index
+from tendred.library.receipts import Receipts
+from tendred.schema.asset import Asset
+from tendred.schema.error import ErrorInfo
+from tendred.store.database import Database, Tx
+
+TRIES: Final = 5
+WAITS_S: Final = (5, 30, 300, 1800)
+INSERT: Final = "INSERT OR IGNORE INTO delivery VALUES (?, ?, ?, 'waiting', 0, ?, NULL)"
+DUE: Final = (
+    "SELECT id, asset_id, target, attempts FROM delivery WHERE state = 'waiting' AND next_at <= ? ORDER BY id LIMIT 1"
+)
+NEXT: Final = "SELECT min(next_at) FROM delivery WHERE state = 'waiting'"
+CLOSE: Final = "UPDATE delivery SET state = ?, attempts = attempts + 1, next_at = ?, error = ? WHERE id = ?"
+_log = logging.getLogger(__name__)
+
+
+class Deliveries:
+    """Works through the rows, one at a time."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        plugins: Plugins,
+        index: Index,
+        receipts: Receipts,
+        ids: Ids,
+        clock: Clock,
+        tell: Callable[[BaseException], ErrorInfo],
+    ) -> None:
+        self._database = database
+        self._plugins = plugins
+        self._index = index
+        self._receipts = receipts
+        self._ids = ids
+        self._clock = clock
+        self._tell = tell
+        self._wake = asyncio.Event()
+
+    def add_in(self, tx: Tx, assets: list[Asset]) -> None:
+        """One row per asset and exporting plugin, in the transaction that closes the job."""
+        for target in self._plugins.having("export_media"):
+            for asset in assets:
+                tx.run(INSERT, self._ids.new("dlv"), asset.id, target, tx.now)
+
+    def wake(self) -> None:
+        """There may be new rows."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Deliver for as long as the daemon lives."""
+        while True:
+            self._wake.clear()
+            while await self._one():
+                pass
+            due = await self._database.read(lambda connection: connection.execute(NEXT).fetchone()[0])
+            wait = None if due is None else max(0.05, due - self._clock.now())
+            try:
+                await asyncio.wait_for(self._wake.wait(), wait)
+            except TimeoutError:
+                continue
+
+    async def _one(self) -> bool:
+        now: float = self._clock.now()
+        row = await self._database.read(lambda connection: connection.execute(DUE, (now,)).fetchone())
+        if row is None:
+            return False
+        try:
+            if row["target"] not in self._plugins.having("export_media"):
+                raise TendredError  # noqa: TRY301 - waits for the plugin like for any other failure
+            asset = await self._index.get(row["asset_id"])
+            receipt = await self._receipts.get(asset.receipt_id)
+            where = await self._plugins.export_media(row["target"], asset, receipt)
+            _log.info("delivered %s to %s: %s", asset.id, row["target"], where)
+            state, later, error = "done", now, None
+        except Exception as problem:  # noqa: BLE001 - foreign code may raise anything
+            attempts = row["attempts"] + 1
+            state = "failed" if attempts >= TRIES else "waiting"
+            later = now + float(WAITS_S[min(attempts, len(WAITS_S)) - 1])
+            error = msgspec.json.encode(self._tell(problem))
+        await self._database.write(lambda tx: tx.run(CLOSE, state, later, error, row["id"]))
+        return True

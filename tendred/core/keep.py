@@ -1,0 +1,243 @@
+"""From a raw picture to an asset: judged, encoded, published, indexed; and the receipt, last."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from tendred.backend import Media
+from tendred.boundary.judge import Boundary
+from tendred.clock import Clock, rfc3339
+from tendred.core.deliver import Deliveries
+from tendred.errors import OutputWithheld
+from tendred.library.files import SUFFIX, Files, stem
+from tendred.library.index import Index
+from tendred.library.parameters import parameters_text
+from tendred.library.receipts import Receipts, chained, file_bytes
+from tendred.models.catalog import Catalog, Model
+from tendred.queue.machine import Happening
+from tendred.queue.store import Claim, Queue
+from tendred.schema.asset import Asset, Made, ModelUse, Receipt, ReceiptVerdict
+from tendred.schema.base import Record
+from tendred.schema.job import Job
+from tendred.schema.sealed import Conditioning
+from tendred.schema.still import Still
+from tendred.schema.work import Encode, Output
+from tendred.store.database import Database, Tx
+from tendred.tasks import offload
+
+_CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_ULID_TIME: Final = 10
+
+
+class Run(Record, frozen=True):
+    """A claimed job, opened: what its outputs are made with."""
+
+    claim: Claim
+    still: Still
+    conditioning: Conditioning
+    model: Model
+    created: float
+
+    @property
+    def id(self) -> str:
+        return self.claim.job.id
+
+    @property
+    def stem(self) -> str:
+        """Where its files go, relative to the library's folder and without an ending."""
+        return stem(self.id, self.created, self.still.prompt)
+
+    def file(self, index: int) -> str:
+        """The library's name of one output."""
+        ending = SUFFIX[self.still.format]
+        return f"{self.stem}.{ending}" if self.still.count == 1 else f"{self.stem}-{index + 1:03d}.{ending}"
+
+
+def asset_id(job_id: str, index: int) -> str:
+    """The id of a job's n-th output: always the same, so that publishing twice is one asset."""
+    ulid = job_id.removeprefix("job_")
+    digest = int.from_bytes(hashlib.sha256(f"{job_id}:{index}".encode()).digest()[:10], "big")
+    tail = "".join(_CROCKFORD[(digest >> shift) & 31] for shift in range(75, -1, -5))
+    return f"ast_{ulid[:_ULID_TIME]}{tail}"
+
+
+class Keeper:
+    """Keeps what was made."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        queue: Queue,
+        boundary: Boundary,
+        catalog: Catalog,
+        media: Media,
+        files: Files,
+        index: Index,
+        receipts: Receipts,
+        deliveries: Deliveries,
+        thumbnails: Path,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._boundary = boundary
+        self._catalog = catalog
+        self._media = media
+        self._files = files
+        self._index = index
+        self._receipts = receipts
+        self._deliveries = deliveries
+        self._thumbnails = thumbnails
+        self._clock = clock
+        self._chain = asyncio.Lock()
+
+    async def prewarm(self) -> None:
+        """Have the media process ready by the time there is something to encode; cheap to say again."""
+        await self._media.prewarm()
+
+    async def stage(self, job_id: str) -> Path:
+        """A folder for a job's unfinished outputs."""
+        return await offload(self._files.stage, job_id)
+
+    async def discard(self, job_id: str) -> None:
+        """Throw away what is unfinished."""
+        await offload(self._files.discard, job_id)
+
+    async def missing(self, run: Run) -> list[int]:
+        """Outputs that are still to be made: after a crash, not those that are in the library already."""
+        have = {asset.index for asset in await self._index.of_job(run.id)}
+        return [index for index in range(run.still.count) if index not in have]
+
+    async def keep(self, run: Run, output: Output, staging: Path) -> Asset:
+        """Judge, encode, publish and index one output. Raises OutputWithheld, DiskFull, FolderUnwritable."""
+        if (finding := self._boundary.judge_output(output.findings)) is not None:
+            raise OutputWithheld(rule=finding.rule)
+        name = run.file(output.index)
+        one = asset_id(run.id, output.index)
+        settings = {**run.claim.job.request, "seed": output.seed, "count": 1}
+        made = await self._media.encode(
+            Encode(
+                raw=output.path,
+                width=output.width,
+                height=output.height,
+                pixels_sha256=output.pixels_sha256,
+                format=run.still.format,
+                target=str(staging / f"{output.index}.{SUFFIX[run.still.format]}"),
+                thumbnail=str(self._thumbnails / f"{one}.webp"),
+                settings={"tendred": 1, "asset_id": one, "job_id": run.id, "settings": settings},
+                parameters=parameters_text(
+                    {**settings, "width": output.width, "height": output.height, "model_sha256": run.model.sha256}
+                ),
+            )
+        )
+        path = await offload(self._files.publish, Path(made.path), name)
+        asset = Asset(
+            id=one,
+            kind="still",
+            path=str(path),
+            url=f"/media/{one}",
+            media_type=made.media_type,
+            bytes=made.bytes,
+            sha256=made.sha256,
+            pixels_sha256=output.pixels_sha256,
+            width=output.width,
+            height=output.height,
+            duration_s=None,
+            fps=None,
+            audio=None,
+            created_at=rfc3339(self._clock.now()),
+            job_id=run.id,
+            index=output.index,
+            seed=output.seed,
+            settings=settings,
+            model=ModelUse(name=run.model.name, sha256=run.model.sha256),
+            loras=[],
+            character=None,
+            engine=output.engine,
+            parents=[],
+            receipt_id=receipt_id(run.id),
+            policy=run.claim.reviewed.policy,
+            tags=run.still.tags,
+            state="kept",
+        )
+
+        def work(tx: Tx) -> None:
+            self._index.add_in(tx, asset, f"{run.still.prompt} {run.still.negative_prompt} {run.model.name}")
+            tx.emit("job.output", {"asset": asset}, run.id)
+
+        await self._database.write(work)
+        return asset
+
+    async def close(self, run: Run, happening: Happening) -> tuple[Job, Receipt | None]:
+        """End a job: its receipt file, then one transaction of receipt row, deliveries and the job's state."""
+        async with self._chain:
+            assets = await self._index.of_job(run.id)
+            receipt = await self._write_receipt(run, assets) if assets else None
+
+            def work(tx: Tx) -> Job:
+                if receipt is not None:
+                    self._receipts.add_in(tx, receipt)
+                    self._deliveries.add_in(tx, assets)
+                self._catalog.used_in(tx, run.model)
+                return self._queue.apply_in(tx, run.id, happening)
+
+            job = await self._database.write(work)
+        await self.discard(run.id)
+        return job, receipt
+
+    async def _write_receipt(self, run: Run, assets: list[Asset]) -> Receipt:
+        receipt = chained(_receipt(run, assets, rfc3339(self._clock.now())), await self._receipts.head())
+        staged = await self.stage(run.id) / "receipt.json"
+        await offload(self._files.write, f"{run.stem}.receipt.json", file_bytes(receipt), staged)
+        return receipt
+
+
+def receipt_id(job_id: str) -> str:
+    """The id of a job's receipt."""
+    return f"rcp_{job_id.removeprefix('job_')}"
+
+
+def _receipt(run: Run, assets: list[Asset], now: str) -> Receipt:
+    job = run.claim.job
+    made = [
+        Made(
+            asset_id=asset.id,
+            file=Path(asset.path).name,
+            sha256=asset.sha256,
+            pixels_sha256=asset.pixels_sha256,
+            media_type=asset.media_type,
+            width=asset.width,
+            height=asset.height,
+            seed=asset.seed,
+        )
+        for asset in assets
+    ]
+    settings: dict[str, Any] = msgspec.to_builtins(run.still)
+    return Receipt(
+        receipt=1,
+        id=receipt_id(run.id),
+        job_id=run.id,
+        origin=job.origin,
+        asked=run.claim.asked,
+        settings=settings,
+        verdict=ReceiptVerdict(
+            policy=run.claim.reviewed.policy, anchor=run.conditioning.anchor, removed=run.claim.removed
+        ),
+        made=made,
+        model=assets[0].model,
+        loras=assets[0].loras,
+        character=assets[0].character,
+        engine=assets[0].engine,
+        cost=None,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        finished_at=now,
+        body_sha256="",
+        prev_sha256="",
+    )

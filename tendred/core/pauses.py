@@ -1,0 +1,108 @@
+"""Why the queue stands still: a person's wish (kept across restarts), or something that is in the way."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+from tendred.backend import Residency
+from tendred.clock import Clock
+from tendred.core.settings import Settings
+from tendred.errors import DiskFull, TendredError
+from tendred.schema.system import DiskState
+from tendred.store.database import Database
+
+RETRY_S: Final = 2.0
+SETTING: Final = "queue_paused"
+
+
+class Pauses:
+    """One reason at a time; a person's wins. What is in the way is looked at again every few seconds."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        settings: Settings,
+        residency: Residency,
+        clock: Clock,
+        pictures: Path,
+        reserve_bytes: int,
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._residency = residency
+        self._clock = clock
+        self._pictures = pictures
+        self._reserve_bytes = reserve_bytes
+        self._user = False
+        self._obstacle: str | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """`user`, `disk_full`, `folder_unwritable`, `engine_unstable`, or None while the queue moves."""
+        return "user" if self._user else self._obstacle
+
+    def disk(self) -> DiskState:
+        """Room where pictures go."""
+        try:
+            free = shutil.disk_usage(self._pictures).free
+        except OSError:
+            free = 0
+        return DiskState(free_bytes=free, reserve_bytes=self._reserve_bytes)
+
+    async def load(self) -> None:
+        """At start."""
+        self._user = bool(await self._settings.get(SETTING))
+
+    async def set_user(self, *, paused: bool) -> None:
+        """A person pauses or resumes. Resuming also looks at obstacles at once."""
+        if self._user != paused:
+            self._user = paused
+            await self._settings.set(SETTING, paused)
+            await self._tell("queue.paused" if paused else "queue.resumed")
+
+    async def begin(self, problem: TendredError) -> None:
+        """Something got in the way of a running job."""
+        await self._stand("disk_full" if isinstance(problem, DiskFull) else problem.kind)
+
+    async def hold(self) -> bool:
+        """Whether no job may start now."""
+        if self._user:
+            return True
+        await self._stand(self._look())
+        return self._obstacle is not None
+
+    async def wait(self, wake: asyncio.Event) -> None:
+        """Until something new comes, or until an obstacle is worth another look."""
+        try:
+            await asyncio.wait_for(wake.wait(), RETRY_S if self._obstacle else None)
+        except TimeoutError:
+            return
+
+    async def retry(self) -> None:
+        """A moment before the next try."""
+        await self._clock.sleep(RETRY_S)
+
+    def _look(self) -> str | None:
+        if self._residency.state().state == "unstable":
+            return "engine_unstable"
+        if not os.access(self._pictures, os.W_OK | os.X_OK):
+            return "folder_unwritable"
+        return "disk_full" if self.disk().free_bytes < self._reserve_bytes else None
+
+    async def _stand(self, obstacle: str | None) -> None:
+        before, self._obstacle = self._obstacle, obstacle
+        if before != obstacle and not self._user:
+            await self._tell("queue.resumed" if obstacle is None else "queue.paused")
+
+    async def _tell(self, topic: str) -> None:
+        try:
+            queue = {"paused": self.reason is not None, "reason": self.reason}
+            await self._database.write(lambda tx: tx.emit(topic, {"queue": queue}))
+        except TendredError:
+            # The disk that is full is the one that the event would be written to; status tells it all the same.
+            return

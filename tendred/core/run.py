@@ -1,0 +1,190 @@
+"""THE SPINE: the life of one job, from the claim to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from tendred.backend import Backend
+from tendred.boundary.judge import Boundary
+from tendred.core.keep import Keeper, Run
+from tendred.core.pauses import Pauses
+from tendred.core.progress import Watch
+from tendred.core.submit import Submitter
+from tendred.errors import Cancelled, DiskFull, EngineDied, FolderUnwritable
+from tendred.models.catalog import Catalog
+from tendred.queue.claim import claim
+from tendred.queue.machine import EngineDied as EngineEnded
+from tendred.queue.machine import Failed, Finished, Happening, Interrupted, PutBack, Stopped
+from tendred.queue.store import Claim, Queue
+from tendred.schema.asset import Asset, Receipt
+from tendred.schema.error import ErrorInfo
+from tendred.schema.job import Job
+from tendred.schema.still import Still
+from tendred.schema.work import Advance, Output, WorkOrder
+from tendred.store.database import Database
+
+_log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Takes jobs one after another. `closed(job, receipt)` is told of every end."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        queue: Queue,
+        boundary: Boundary,
+        catalog: Catalog,
+        submitter: Submitter,
+        backend: Backend,
+        keeper: Keeper,
+        watch: Watch,
+        pauses: Pauses,
+        tell: Callable[[BaseException], ErrorInfo],
+        closed: Callable[[Job, Receipt | None], None],
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._boundary = boundary
+        self._catalog = catalog
+        self._submitter = submitter
+        self._backend = backend
+        self._keeper = keeper
+        self._watch = watch
+        self._pauses = pauses
+        self._tell = tell
+        self._closed = closed
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._current: str | None = None
+        self._put_back = False
+
+    # -- from outside --------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._wake.set()
+
+    async def recover(self) -> None:
+        """At start: what an earlier daemon left running waits again, or is parked if that happened too often."""
+        for job_id in await self._queue.unfinished():
+            error = self._tell(EngineDied(problem="the daemon ended while it worked on the job"))
+            await self._queue.apply(job_id, Interrupted(error))
+
+    async def interrupt(self) -> None:
+        """Put the running job back into the queue, uncounted."""
+        self._put_back = True
+        if self._current is not None:
+            await self._backend.cancel(self._current)
+        await self._idle.wait()
+        self._put_back = False
+
+    async def drained(self) -> None:
+        """Wait until nothing runs."""
+        await self._idle.wait()
+
+    # -- the road ------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work for as long as the daemon lives."""
+        while True:
+            self._wake.clear()
+            while not await self._pauses.hold() and (claimed := await claim(self._database, self._queue)) is not None:
+                self._idle.clear()
+                self._current = claimed.job.id
+                try:
+                    await self.run_job(claimed)
+                finally:
+                    self._current = None
+                    self._idle.set()
+            await self._pauses.wait(self._wake)
+
+    async def run_job(self, claimed: Claim) -> None:
+        """One job from the claim to its end. Whatever goes wrong with it, it ends in a state and a row."""
+        run: Run | None = None
+        try:
+            run = await self._opened(claimed)
+            await self._make(run)
+            happening: Happening = Finished()
+        except Cancelled:
+            happening = PutBack() if self._put_back else Stopped()
+        except (DiskFull, FolderUnwritable) as problem:
+            await self._pauses.begin(problem)
+            happening = PutBack()
+        except EngineDied as problem:
+            happening = EngineEnded(self._tell(problem))
+        except Exception as problem:  # noqa: BLE001 - the job's end must be written whatever it died of
+            happening = Failed(self._tell(problem))
+        await self._close(claimed, run, happening)
+
+    async def _opened(self, claimed: Claim) -> Run:
+        """Break the seal; if the policy or the weights changed since, have the request judged anew."""
+        job = claimed.job
+        request, conditioning = self._boundary.open(claimed.reviewed)
+        still = msgspec.json.decode(request, type=Still)
+        sealed: dict[str, Any] = msgspec.json.decode(request)
+        model = await self._catalog.get(still.model)
+        if claimed.reviewed.policy != self._boundary.policy or sealed["model_sha256"] != model.sha256:
+            reviewed, removed = await self._submitter.review(still, model, job.origin)
+            claimed = replace(claimed, reviewed=reviewed, removed=removed)
+            _, conditioning = self._boundary.open(reviewed)
+        created = await self._queue.created(job.id)
+        return Run(claim=claimed, still=still, conditioning=conditioning, model=model, created=created)
+
+    async def _make(self, run: Run) -> None:
+        indices = await self._keeper.missing(run)
+        if not indices:
+            return
+        staging = await self._keeper.stage(run.id)
+        order = WorkOrder(
+            job_id=run.id,
+            reviewed=run.claim.reviewed,
+            model=run.model.name,
+            model_path=run.model.path,
+            indices=indices,
+            staging=str(staging),
+            keep_alive_s=run.still.keep_alive_s,
+        )
+        async with aclosing(self._backend.run(order)) as reports:
+            async for report in reports:
+                match report:
+                    case Advance():
+                        await self._keeper.prewarm()
+                        self._watch.advance(run.id, report)
+                    case Output():
+                        await self._kept(run, report, staging)
+
+    async def _kept(self, run: Run, output: Output, staging: Path) -> Asset:
+        self._watch.advance(run.id, Advance(phase="saving", done=output.index, total=run.still.count))
+        return await self._keeper.keep(run, output, staging)
+
+    async def _close(self, claimed: Claim, run: Run | None, happening: Happening) -> None:
+        """Write the end down, however long the disk stays full: until then the job counts as running."""
+        terminal = isinstance(happening, Finished | Stopped | Failed)
+        while True:
+            try:
+                if run is not None and terminal:
+                    job, receipt = await self._keeper.close(run, happening)
+                else:
+                    job, receipt = await self._queue.apply(claimed.job.id, happening), None
+                break
+            except (DiskFull, FolderUnwritable) as problem:
+                await self._pauses.begin(problem)
+                await self._pauses.retry()
+            except Exception as problem:  # noqa: BLE001 - a fault of ours must not leave the job running for ever
+                happening, run = Failed(self._tell(problem)), None
+        self._watch.forget(job.id)
+        if not terminal:
+            await self._keeper.discard(job.id)
+        _log.info("job %s: %s", job.id, job.state)
+        self._closed(job, receipt)

@@ -1,0 +1,214 @@
+"""From a request to a row: plugins, settled values, the boundary, the seal, the queue."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import asdict, replace
+
+from tendred.backend import Residency
+from tendred.boundary.judge import Boundary, Words
+from tendred.boundary.seal import canonical
+from tendred.clock import Ids, Rng
+from tendred.core.refusals import Refusals
+from tendred.errors import (
+    BoundaryRefused,
+    EngineMissing,
+    InvalidParams,
+    NotFound,
+    TendredError,
+    TooLarge,
+    UnsupportedParameter,
+)
+from tendred.hooks.manager import Plugins
+from tendred.models.catalog import Catalog, Model
+from tendred.queue.store import NewJob, Queue
+from tendred.schema.base import Record
+from tendred.schema.job import Job, Origin, Submitted
+from tendred.schema.sealed import Conditioning, Reviewed
+from tendred.schema.still import PROMPT_BYTES, SCHEDULERS, Amendment, Still, StillRequest
+
+SEED_BITS: Final = 32
+"""A chosen seed fits what every other tool can type in."""
+
+
+class Submission(Record, frozen=True):
+    """One request on its way in. `asked` is what the client wrote; `key` the idempotency key, scoped by the door."""
+
+    request: StillRequest
+    asked: dict[str, Any]
+    key: str | None
+
+
+def words_of(still: Still, model_sha256: str, file: str | None) -> Words:
+    """Everything of a final request that says what will be seen."""
+    names = [lora.name for lora in still.loras] + still.tags
+    if still.character is not None:
+        names.append(still.character)
+    if file is not None:
+        names.append(file)
+    return Words(
+        prompt=still.prompt,
+        negative_prompt=still.negative_prompt,
+        names=names,
+        kind="still",
+        # A LoRA makes other weights of these: no exemption holds for them any more.
+        model_sha256=None if still.loras else model_sha256,
+        character=still.character is not None,
+    )
+
+
+class Submitter:
+    """The front door of the road."""
+
+    def __init__(
+        self,
+        *,
+        plugins: Plugins,
+        catalog: Catalog,
+        boundary: Boundary,
+        queue: Queue,
+        refusals: Refusals,
+        residency: Residency,
+        ids: Ids,
+        rng: Rng,
+        language: str,
+        keep_alive_s: float,
+    ) -> None:
+        self._plugins = plugins
+        self._catalog = catalog
+        self._boundary = boundary
+        self._queue = queue
+        self._refusals = refusals
+        self._residency = residency
+        self._ids = ids
+        self._rng = rng
+        self._language = language
+        self._keep_alive_s = keep_alive_s
+
+    async def submit(self, submissions: list[Submission], origin: Origin) -> list[Submitted]:
+        """Take all of them or none. Raises any TendredError of the road; with several, `path` begins with `[row]`."""
+        ready: list[NewJob | Job] = []
+        for row, submission in enumerate(submissions):
+            try:
+                ready.append(await self._prepare(submission, origin))
+            except TendredError as problem:
+                if len(submissions) > 1:
+                    problem.path = f"[{row}].{problem.path}" if problem.path else f"[{row}]"
+                raise
+        fresh = iter(await self._queue.add([job for job in ready if isinstance(job, NewJob)]))
+        answers: list[Submitted] = []
+        for job in ready:
+            made, deduplicated = (job, True) if isinstance(job, Job) else next(fresh)
+            answers.append(Submitted(job=made, deduplicated=deduplicated))
+        return answers
+
+    async def _prepare(self, submission: Submission, origin: Origin) -> NewJob | Job:
+        """A request judged and sealed; or the job that its key had made before, whatever has changed since."""
+        key_hash = hashlib.sha256(canonical(submission.request)).digest()
+        if submission.key is not None and (known := await self._queue.by_key(submission.key, key_hash)) is not None:
+            return known
+        if self._residency.state().state == "missing":
+            raise EngineMissing(problem="torch or diffusers can't be imported")
+        request = await self._amended(submission.request)
+        _check_prompts(request)
+        model = await self._catalog.get(request.model)
+        still = self._settled(request, model)
+        reviewed, removed = await self.review(still, model, origin)
+        return NewJob(
+            id=self._ids.new("job"),
+            kind="still",
+            lane=still.lane,
+            request=asdict(still),
+            asked=submission.asked,
+            origin=origin,
+            reviewed=reviewed,
+            removed=removed,
+            retry_of=None,
+            key=submission.key,
+            key_hash=key_hash,
+        )
+
+    async def review(self, still: Still, model: Model, origin: Origin) -> tuple[Reviewed, list[str]]:
+        """Have the final request judged and sealed. Raises BoundaryRefused, having noted it."""
+        verdict, conditioning = self._boundary.judge(words_of(still, model.sha256, origin.file), lang=self._language)
+        if verdict.verdict == "refuse" or conditioning is None:
+            await self._refusals.note(verdict, still.prompt, origin)
+            raise BoundaryRefused(
+                path="prompt" if verdict.span is not None else None,
+                rule=verdict.rule,
+                reason=verdict.reason,
+                span=verdict.span,
+                policy=verdict.policy,
+            )
+        return self._sealed(still, model, conditioning), verdict.removed
+
+    def _sealed(self, still: Still, model: Model, conditioning: Conditioning) -> Reviewed:
+        # The weights are part of what was judged: another file under the same name is judged anew.
+        return self._boundary.approve(canonical({**asdict(still), "model_sha256": model.sha256}), conditioning)
+
+    async def _amended(self, request: StillRequest) -> StillRequest:
+        for name in self._plugins.having("amend_request"):
+            amendment = await self._plugins.amend_request(name, request)
+            if amendment is not None:
+                request = _merged(request, amendment)
+        return request
+
+    def _settled(self, request: StillRequest, model: Model) -> Still:
+        """Every open value filled with the model's own default, or chosen."""
+        defaults = model.folder.defaults
+        if request.character is not None:
+            raise NotFound(path="character", noun="character", name=request.character, near=[])
+        if request.loras:
+            raise NotFound(path="loras[0].name", noun="LoRA", name=request.loras[0].name, near=[])
+        if request.scheduler is not None and request.scheduler not in (*SCHEDULERS, defaults.scheduler):
+            near = ", ".join(SCHEDULERS)
+            raise InvalidParams(path="scheduler", problem=f"there is no {request.scheduler}; there are {near}")
+        if request.negative_prompt and model.folder.family == "flux":
+            raise UnsupportedParameter(path="negative_prompt", model=model.name)
+        keep_alive = self._keep_alive_s if request.keep_alive_s is None else request.keep_alive_s
+        return Still(
+            prompt=request.prompt,
+            negative_prompt=request.negative_prompt,
+            model=model.name,
+            width=_side("width", request.width, defaults.width, model),
+            height=_side("height", request.height, defaults.height, model),
+            steps=defaults.steps if request.steps is None else request.steps,
+            guidance=defaults.guidance if request.guidance is None else request.guidance,
+            scheduler=request.scheduler or defaults.scheduler,
+            seed=self._rng.below(1 << SEED_BITS) if request.seed is None else request.seed,
+            count=request.count,
+            loras=request.loras,
+            character=request.character,
+            format=request.format,
+            lane=request.lane,
+            keep_alive_s=keep_alive,
+            tags=list(dict.fromkeys(request.tags)),
+        )
+
+
+def _side(name: str, asked: int | None, default: int, model: Model) -> int:
+    step = model.folder.defaults.multiple
+    if asked is not None and asked % step:
+        near = [asked - asked % step, asked - asked % step + step]
+        raise InvalidParams("multiple", path=name, value=asked, model=model.name, step=step, near=near)
+    return default if asked is None else asked
+
+
+def _check_prompts(request: StillRequest) -> None:
+    for path, text in (("prompt", request.prompt), ("negative_prompt", request.negative_prompt)):
+        size = len(text.encode("utf-8", "surrogatepass"))
+        if size > PROMPT_BYTES:
+            raise TooLarge("prompt", path=path, size_bytes=size, limit_bytes=PROMPT_BYTES)
+
+
+def _merged(request: StillRequest, amendment: Amendment) -> StillRequest:
+    """A request with a plugin's changes, checked like any other. Raises InvalidParams."""
+    changes = {name: value for name, value in asdict(amendment).items() if value is not UNSET}
+    try:
+        return msgspec.convert(msgspec.to_builtins(replace(request, **changes)), StillRequest)
+    except msgspec.ValidationError as problem:
+        raise InvalidParams(path="prompt", problem=f"a plugin's change doesn't fit: {problem}") from problem

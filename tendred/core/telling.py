@@ -1,0 +1,39 @@
+"""Failures in words."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Final
+
+from tendred.clock import Rng
+from tendred.errors import Internal, TendredError
+from tendred.schema.error import ErrorInfo, tell
+
+_REF_BYTES: Final = 5
+_log = logging.getLogger(__name__)
+
+
+class Teller:
+    """Turns any failure into words in the daemon's language, and logs it once under its reference."""
+
+    def __init__(self, language: str, rng: Rng) -> None:
+        self.language = language
+        self._rng = rng
+
+    def __call__(self, error: BaseException) -> ErrorInfo:
+        """What isn't one of our kinds is a fault of ours: told as `internal`, logged in full."""
+        ref = self._rng.bytes(_REF_BYTES).hex()
+        if isinstance(error, TendredError):
+            _log.info("%s [%s]", error, ref)
+            return tell(error, ref, self.language)
+        _log.error("fault [%s]", ref, exc_info=error)
+        return tell(Internal(), ref, self.language)
+
+
+def language_of(configured: str) -> str:
+    """The language of messages: as configured, or what the environment's locale begins with."""
+    if configured != "auto":
+        return configured
+    spoken = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
+    return "fr" if spoken.lower().startswith("fr") else "en"

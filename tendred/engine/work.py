@@ -1,0 +1,124 @@
+"""One order on its way through the process: what came back of it, until it is over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from tendred.engine.answers import error_of
+from tendred.errors import Cancelled, TendredError
+from tendred.schema.frames import Done, Drawn, Failed, Phased, Stopped
+from tendred.schema.work import Advance, Output, Report, WorkOrder
+
+
+class BrokenWord(Exception):  # noqa: N818  read as a sentence: the child broke its word
+    """The child said something that can't be: it is not to be trusted with anything any more."""
+
+
+class Work:
+    """Filled by whoever listens to the child, emptied by `Engine.run`.
+
+    Only the newest progress is kept, so that a child that floods fills nothing.
+    """
+
+    def __init__(self, order: WorkOrder, mono: Callable[[], float]) -> None:
+        self.order = order
+        self.cancelled = False
+        self.sent = False
+        self.over = False
+        self._error: TendredError | None = None
+        self._left = set(order.indices)
+        self._reports: deque[Report] = deque()
+        self._mono = mono
+        self._since: tuple[float, int] | None = None
+        self._changed = asyncio.Event()
+
+    def take(self, frame: Phased | Drawn | Done | Stopped | Failed) -> None:
+        """A frame about this order. Raises BrokenWord."""
+        if self.over:
+            return
+        match frame:
+            case Phased():
+                self._advance(frame)
+            case Drawn():
+                self._reports.append(self._output(frame))
+            case Done():
+                if self._left:
+                    raise BrokenWord("it said done before every picture was there")
+                self.end(None)
+            case Stopped():
+                if not self.cancelled:
+                    raise BrokenWord("it stopped a job that nobody had stopped")
+                self.end(Cancelled())
+            case Failed():
+                self.end(Cancelled() if self.cancelled else error_of(frame))
+        self.poke()
+
+    def end(self, error: TendredError | None) -> None:
+        """Nothing more comes of it; the first ending counts."""
+        if not self.over:
+            self.over, self._error = True, error
+            self.poke()
+
+    def poke(self) -> None:
+        """Let whoever waits look again."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def until(self, there: Callable[[], bool]) -> None:
+        """Wait for something about the process; raises the order's error if it ends before."""
+        while not there() and not self.over:
+            await self._changed.wait()
+        if self._error is not None:
+            raise self._error
+
+    async def ended(self) -> None:
+        """Wait until the process has nothing to do with it any more."""
+        while not self.over:
+            await self._changed.wait()
+
+    async def report(self) -> Report | None:
+        """The next report; None after the last. Raises what the order ended with, once its reports are read."""
+        while not self._reports and not self.over:
+            await self._changed.wait()
+        if self._reports:
+            return self._reports.popleft()
+        if self._error is not None:
+            raise self._error
+        return None
+
+    def _advance(self, frame: Phased) -> None:
+        advance = Advance(phase=frame.phase, done=frame.done, total=frame.total, eta_s=self._eta(frame))
+        if self._reports and isinstance(self._reports[-1], Advance):
+            self._reports.pop()
+        self._reports.append(advance)
+
+    def _eta(self, frame: Phased) -> float | None:
+        """Seconds left, by the pace since the first step; the first one is slower than the others."""
+        if frame.phase != "sampling" or frame.total is None:
+            return None
+        now = self._mono()
+        if self._since is None:
+            self._since = now, frame.done
+        since, first = self._since
+        steps = frame.done - first
+        return round((now - since) / steps * max(0, frame.total - frame.done), 3) if steps > 0 else None
+
+    def _output(self, frame: Drawn) -> Output:
+        # The path goes on to other rooms, so it is the one that was agreed on and no other.
+        expected = Path(self.order.staging) / f"{self.order.job_id}-{frame.index}.rgb"
+        if frame.index not in self._left or frame.path != str(expected) or min(frame.width, frame.height) < 1:
+            raise BrokenWord("it sent a picture that nobody had asked for")
+        self._left.discard(frame.index)
+        return Output(
+            index=frame.index,
+            path=frame.path,
+            width=frame.width,
+            height=frame.height,
+            seed=frame.seed,
+            pixels_sha256=frame.pixels_sha256,
+            engine=frame.engine,
+            findings=frame.findings,
+        )

@@ -1,0 +1,112 @@
+"""The one who draws: holds one model at a time and turns torch's troubles into words."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from typing import Any
+
+from tendred import __version__
+from tendred.engine.worker.loop import Job, in_short
+from tendred.errors import EngineMissing, OutOfMemory, TendredError
+from tendred.schema.asset import EngineInfo
+from tendred.schema.frames import Hello, Ready
+
+
+class Artist:
+    """See loop.Draws. torch and diffusers are imported by `open` (4 to 10 s), so that beats go out before."""
+
+    def __init__(self) -> None:
+        self._device = "cpu"
+        self._threads = 1
+        self._versions = ("", "")
+        self._resident: Any = None
+
+    def open(self, hello: Hello) -> Ready:
+        try:
+            import diffusers
+            import torch
+
+            # The heavy part of the first order's imports, done while nobody waits for a picture yet.
+            from tendred.engine.worker import device, draw, load, memory
+        except (ImportError, OSError, RuntimeError) as problem:
+            traceback.print_exc()
+            raise EngineMissing(problem=in_short(problem)) from problem
+        del draw, load, memory
+        self._device = device.pick(hello.device)
+        self._threads = device.settle(hello.threads)
+        self._versions = (str(torch.__version__), str(diffusers.__version__))
+        return Ready(device=self._device, torch=self._versions[0], diffusers=self._versions[1])
+
+    def draw(self, job: Job) -> None:
+        from tendred.engine.worker import memory
+        from tendred.engine.worker.draw import draw
+
+        try:
+            resident = self._model(job)
+            for index in job.order.indices:
+                job.check()
+                job.drawn(index, draw(job, resident, index), self._info(resident.dtype))
+        except TendredError:
+            raise
+        except Exception as problem:
+            if memory.device_lost(problem):
+                # Sticky: nothing in this process will draw again. A new process will.
+                traceback.print_exc()
+                os._exit(1)
+            if not memory.ran_out(problem):
+                raise
+            raise self._too_much(job, problem) from None
+
+    def unload(self, model: str) -> bool:
+        if self._resident is None or self._resident.name != model:
+            return False
+        self._drop()
+        return True
+
+    def _model(self, job: Job) -> Any:
+        """The order's model, loaded if it isn't; the one before goes first, so that both never share the memory."""
+        from tendred.engine.worker.load import load
+
+        order = job.order
+        if self._resident is not None and (self._resident.name, self._resident.path) == (order.model, order.model_path):
+            return self._resident
+        if self._resident is not None:
+            gone = self._resident.name
+            self._drop()
+            job.gone(gone)
+        job.check()
+        job.phase("loading", 0, None)
+        self._resident = load(order.model, order.model_path, self._device)
+        job.loaded(self._resident.bytes, self._device)
+        return self._resident
+
+    def _drop(self) -> None:
+        from tendred.engine.worker import device
+
+        self._resident = None
+        device.tidy(self._device)
+
+    def _too_much(self, job: Job, problem: BaseException) -> OutOfMemory:
+        """What to say of it. While the traceback lives, so do the tensors it refers to: it is let go first."""
+        from tendred.engine.worker import device, memory
+
+        wanted = memory.wanted_bytes(problem)
+        problem.__traceback__ = None
+        device.tidy(self._device)
+        free = device.free_bytes(self._device)
+        fits = memory.would_fit(job.still.width, job.still.height, wanted, free) if self._resident else None
+        if fits is None:
+            return OutOfMemory("model", needed_bytes=wanted, free_bytes=free, would_fit="", model=job.order.model)
+        return OutOfMemory(needed_bytes=wanted, free_bytes=free, would_fit=fits)
+
+    def _info(self, dtype: str) -> EngineInfo:
+        return EngineInfo(
+            version=__version__,
+            torch=self._versions[0],
+            diffusers=self._versions[1],
+            device=self._device,
+            dtype=dtype,
+            threads=self._threads,
+            batch_size=1,
+        )

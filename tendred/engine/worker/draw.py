@@ -1,0 +1,144 @@
+"""One picture: the words, the numbers, the steps, the pixels."""
+
+from __future__ import annotations
+
+import copy
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import diffusers
+import numpy as np
+import torch
+
+from tendred.engine.worker.load import Resident
+from tendred.engine.worker.loop import Job, Picture
+from tendred.errors import DiskFull, FolderUnwritable, Internal, UnsupportedParameter
+from tendred.schema.sealed import Conditioning, Span
+from tendred.schema.still import SCHEDULERS, Still
+from tendred.schema.work import Finding
+
+NO_GUIDANCE: Final = 1.0
+"""Up to this scale guidance does nothing, so that a model without any can be asked for it."""
+
+
+def arguments(still: Still, conditioning: Conditioning, resident: Resident) -> dict[str, Any]:
+    """What the pipeline is called with. Raises UnsupportedParameter for a wish that this model doesn't know."""
+    wishes: dict[str, tuple[str, Any]] = {
+        "width": ("width", still.width),
+        "height": ("height", still.height),
+        "steps": ("num_inference_steps", still.steps),
+    }
+    negative = _text(conditioning.negative, resident.name, "negative_prompt")
+    if negative:
+        # No words is not the same as empty words: some families encode nothing as zeros.
+        wishes["negative_prompt"] = ("negative_prompt", negative)
+    if still.guidance > NO_GUIDANCE or "guidance_scale" in resident.parameters:
+        wishes["guidance"] = ("guidance_scale", still.guidance)
+    if still.loras:
+        raise UnsupportedParameter(path="loras", model=resident.name)
+    for wish, (parameter, _) in wishes.items():
+        if parameter not in resident.parameters:
+            raise UnsupportedParameter(path=wish, model=resident.name)
+    words = _text(conditioning.prompt, resident.name, "prompt")
+    prompt = ", ".join(part for part in (conditioning.anchor, words) if part)
+    return {"prompt": prompt, **dict(wishes.values())}
+
+
+@contextmanager
+def scheduler_of(still: Still, resident: Resident) -> Generator[None]:
+    """The scheduler that was asked for, fresh, for one picture; the model's own one stands there untouched after.
+
+    Raises UnsupportedParameter for one that the model can't work with.
+    """
+    pipe = resident.pipe
+    own = getattr(pipe, "scheduler", None)
+    # A model's own scheduler may be one that the table doesn't name; then it goes by its class.
+    name = SCHEDULERS.get(still.scheduler, still.scheduler)
+    if own is not None and type(own).__name__ == name:
+        pipe.scheduler = copy.deepcopy(own)
+    elif own is not None and still.scheduler in SCHEDULERS:
+        pipe.scheduler = _other(own, name, resident.name)
+    else:
+        raise UnsupportedParameter(path="scheduler", model=resident.name)
+    try:
+        yield
+    finally:
+        pipe.scheduler = own
+
+
+def draw(job: Job, resident: Resident, index: int) -> Picture:
+    """Draw one picture into staging. Raises Cancelled within a step of being told to stop."""
+    call = arguments(job.still, job.conditioning, resident)
+    # A generator of its own, on the CPU on every device: the same noise everywhere, whatever was drawn before.
+    generator = torch.Generator("cpu").manual_seed(job.still.seed + index)
+    with scheduler_of(job.still, resident):
+        if "callback_on_step_end" in resident.parameters:
+            call["callback_on_step_end"] = _stepping(job, job.order.indices.index(index))
+        drawn = resident.pipe(**call, generator=[generator], output_type="np")
+    pixels = np.asarray(drawn.images[0])
+    if not np.isfinite(pixels).all():
+        # Half precision overflowed. A black picture would say nothing of it.
+        raise Internal(problem=f"{resident.name} gave numbers that are no colours")
+    raw = np.ascontiguousarray((pixels * 255).round().astype("uint8"))
+    height, width, _ = raw.shape
+    path = job.target(index)
+    data = raw.tobytes()
+    _write(path, data)
+    return Picture(path, width, height, hashlib.sha256(data).hexdigest(), _findings(drawn))
+
+
+def _text(spans: list[Span], model: str, path: str) -> str:
+    if any(span.weight != 1.0 for span in spans):
+        raise UnsupportedParameter("weights", path=path, model=model)
+    return "".join(span.text for span in spans)
+
+
+def _other(own: Any, name: str, model: str) -> Any:
+    wanted: Any = getattr(diffusers, name)
+    kin = {one.__name__ for one in own.compatibles} | set(getattr(wanted, "_compatibles", ()))
+    if not kin & {name, type(own).__name__}:
+        raise UnsupportedParameter(path="scheduler", model=model)
+    try:
+        return wanted.from_config(own.config)
+    except ImportError as problem:  # LMS needs scipy, which nothing else here does.
+        raise UnsupportedParameter(path="scheduler", model=model) from problem
+
+
+def _stepping(job: Job, place: int) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
+    """The callback after each step: reports over all pictures of the order, and stops by raising Cancelled.
+
+    An exception leaves at once and leaves the pipeline usable; the library's own flag would still decode.
+    """
+    pictures = len(job.order.indices)
+
+    def step(pipe: Any, number: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        job.check()
+        steps = getattr(pipe, "num_timesteps", job.still.steps)
+        job.phase("sampling", place * steps + number + 1, pictures * steps)
+        if number + 1 == steps:
+            job.phase("decoding", place, pictures)
+        return tensors
+
+    return step
+
+
+def _findings(drawn: Any) -> list[Finding]:
+    """A model's own checker blackens what it flags; that must not pass as a picture."""
+    flags = getattr(drawn, "nsfw_content_detected", None)
+    return [Finding(check="safety_checker", rule="model_checker", refuse=True)] if flags and flags[0] else []
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+            file.write(data)
+    except OSError as problem:
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(folder=str(path.parent)) from problem
+        raise FolderUnwritable(folder=str(path.parent), problem=problem.strerror or "") from problem

@@ -1,0 +1,151 @@
+"""What the process does all day: open a sealed order, have it drawn, say how it went. No torch in here."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NoReturn, Protocol
+
+import msgspec
+
+from tendred.boundary.seal import SealBroken, open_seal
+from tendred.engine.worker.pipes import Pipes
+from tendred.errors import Cancelled, Internal, TendredError
+from tendred.schema.asset import EngineInfo
+from tendred.schema.frames import Done, Drawn, Failed, Hello, ModelGone, ModelLoaded, Phased, Ready, Run, Stopped
+from tendred.schema.job import Phase
+from tendred.schema.sealed import Conditioning
+from tendred.schema.still import Still
+from tendred.schema.work import Finding, WorkOrder
+
+PROBLEM_CHARACTERS: Final = 300
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn picture: raw RGB in a file of staging."""
+
+    path: Path
+    width: int
+    height: int
+    pixels_sha256: str
+    findings: list[Finding]
+
+
+@dataclass(frozen=True)
+class Job:
+    """An order whose seal was sound, and the way to report on it."""
+
+    order: WorkOrder
+    still: Still
+    conditioning: Conditioning
+    pipes: Pipes
+
+    def check(self) -> None:
+        """Raise Cancelled if the daemon wants it no more."""
+        if self.pipes.stopped(self.order.job_id):
+            raise Cancelled
+
+    def phase(self, phase: Phase, done: int, total: int | None) -> None:
+        self.pipes.send(Phased(job_id=self.order.job_id, phase=phase, done=done, total=total))
+
+    def loaded(self, size_bytes: int, device: str) -> None:
+        self.pipes.send(ModelLoaded(model=self.order.model, bytes=size_bytes, device=device))
+
+    def gone(self, model: str) -> None:
+        self.pipes.send(ModelGone(model=model))
+
+    def target(self, index: int) -> Path:
+        """Where the raw picture goes."""
+        return Path(self.order.staging) / f"{self.order.job_id}-{index}.rgb"
+
+    def drawn(self, index: int, picture: Picture, engine: EngineInfo) -> None:
+        self.pipes.send(
+            Drawn(
+                job_id=self.order.job_id,
+                index=index,
+                path=str(picture.path),
+                width=picture.width,
+                height=picture.height,
+                seed=self.still.seed + index,
+                pixels_sha256=picture.pixels_sha256,
+                engine=engine,
+                findings=picture.findings,
+            )
+        )
+
+
+class Draws(Protocol):
+    """Who does the drawing: torch's artist, or a stand-in."""
+
+    def open(self, hello: Hello) -> Ready:
+        """Get ready; may take seconds. Raises EngineMissing."""
+        ...
+
+    def draw(self, job: Job) -> None:
+        """Draw and report every index of the order. Raises TendredError; Cancelled when told to stop."""
+        ...
+
+    def unload(self, model: str) -> bool:
+        """Let a model go; whether it was there."""
+        ...
+
+
+def serve(pipes: Pipes, artist: Draws) -> NoReturn:
+    """Take orders for ever. The process ends when the daemon does (see Pipes)."""
+    hello = pipes.take()
+    if not isinstance(hello, Hello):
+        os._exit(1)
+    try:
+        pipes.send(artist.open(hello))
+    except TendredError as error:
+        pipes.send(failed("", error))
+        os._exit(0)
+    while True:
+        frame = pipes.take()
+        if isinstance(frame, Run):
+            pipes.send(_answer(pipes, artist, hello.key, frame.order))
+        elif not isinstance(frame, Hello) and artist.unload(frame.model):
+            pipes.send(ModelGone(model=frame.model))
+
+
+def failed(job_id: str, error: TendredError) -> Failed:
+    """An error as a frame."""
+    detail: dict[str, str | int | None] = {
+        name: value for name, value in error.detail.items() if isinstance(value, str | int)
+    }
+    return Failed(job_id=job_id, kind=error.kind, variant=error.variant, path=error.path, detail=detail)
+
+
+def in_short(problem: BaseException) -> str:
+    """An exception in a line."""
+    words = " ".join(str(problem).split()) or type(problem).__name__
+    return words if len(words) <= PROBLEM_CHARACTERS else words[: PROBLEM_CHARACTERS - 1] + "…"
+
+
+def _answer(pipes: Pipes, artist: Draws, key: bytes, order: WorkOrder) -> Done | Stopped | Failed:
+    try:
+        still, conditioning = _open(key, order)
+        artist.draw(Job(order, still, conditioning, pipes))
+    except Cancelled:
+        return Stopped(job_id=order.job_id)
+    except TendredError as error:
+        return failed(order.job_id, error)
+    except Exception as problem:  # noqa: BLE001  one job's trouble, told as such; the process lives on
+        traceback.print_exc()
+        return failed(order.job_id, Internal(problem=in_short(problem)))
+    return Done(job_id=order.job_id)
+
+
+def _open(key: bytes, order: WorkOrder) -> tuple[Still, Conditioning]:
+    """The request as it was judged. An order that says anything else than its seal is refused too."""
+    try:
+        request, conditioning = open_seal(key, order.reviewed)
+        still = msgspec.json.decode(request, type=Still)
+    except (SealBroken, msgspec.DecodeError, ValueError) as problem:
+        raise Internal(problem="seal") from problem
+    if still.model != order.model or not all(0 <= index < still.count for index in order.indices):
+        raise Internal(problem="seal")
+    return still, conditioning

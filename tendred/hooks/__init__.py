@@ -1,0 +1,1 @@
+"""Plugins: what they may do, and how they are kept apart."""

@@ -1,0 +1,79 @@
+"""CSV after RFC 4180, with field names as its header; cells become the types that their fields have."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from tendred.hotfolder.plain_json import Broken
+
+WHOLE: Final = frozenset({"width", "height", "steps", "seed", "count"})
+NUMBERS: Final = frozenset({"guidance", "keep_alive_s"})
+_INT: Final = re.compile(r"-?[0-9]{1,40}")
+_FLOAT: Final = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][-+]?[0-9]{1,3})?")
+
+
+def load(text: str) -> list[tuple[int, dict[str, Any]]]:
+    """`(line, fields)` of every row; empty cells are left out, empty lines skipped. Raises Broken."""
+    lines = _lines(text)
+    first = next(lines, None)
+    names = [name.strip() for name in first[1]] if first else []
+    for index, name in enumerate(names):
+        if not name or name in names[:index]:
+            raise Broken(1, f"the field {name} stands twice in the header" if name else "a field has no name")
+    return [(line, _fields(line, names, cells)) for line, cells in lines if cells]
+
+
+def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Every record with the line on which it begins: a quoted cell may span several."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise Broken(line, str(error)) from None
+        yield line, cells
+
+
+def _fields(line: int, names: list[str], cells: list[str]) -> dict[str, Any]:
+    if len(cells) != len(names):
+        raise Broken(line, f"it has {len(cells)} cells, and the header has {len(names)}")
+    found: dict[str, Any] = {}
+    for name, cell in zip(names, cells, strict=True):
+        # A prompt that was left empty is told as that, not as a field that is missing.
+        if cell or name == "prompt":
+            found[name] = _value(line, name, cell)
+    return found
+
+
+def _value(line: int, name: str, cell: str) -> Any:
+    if name in WHOLE:
+        if not _INT.fullmatch(cell):
+            raise Broken(line, f"{name} must be a whole number, not {cell[:40]!r}")
+        return int(cell)
+    if name in NUMBERS:
+        return _number(line, name, cell)
+    if name == "tags":
+        return cell.split("|")
+    if name == "loras":
+        return [_lora(line, part) for part in cell.split("|")]
+    return cell
+
+
+def _number(line: int, name: str, cell: str) -> float:
+    if not _FLOAT.fullmatch(cell):
+        raise Broken(line, f"{name} must be a number, not {cell[:40]!r}")
+    return float(cell)
+
+
+def _lora(line: int, part: str) -> dict[str, Any]:
+    name, colon, weight = part.rpartition(":")
+    if not colon:
+        return {"name": part}
+    return {"name": name, "weight": _number(line, "the weight of a LoRA", weight)}

@@ -1,0 +1,1 @@
+"""Every still made here: its file, its row, its receipt."""

@@ -1,0 +1,202 @@
+"""Owns the media child: starts it when a file is wanted, hands it calls, survives its death, lets it go when idle."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tendred.backend import Spawn
+from tendred.children import Child
+from tendred.clock import Clock
+from tendred.config.schema import MediaSection
+from tendred.errors import DiskFull, FolderUnwritable, Internal, ShuttingDown, TendredError
+from tendred.schema.frames import EncodeDone, EncodeFailed, EncodeRequest, Hello, Ready, Up
+from tendred.schema.work import Encode, Encoded
+from tendred.tasks import Tasks
+
+MODULE: Final = "tendred.media.worker"
+IN_FLIGHT: Final = 16
+"""Calls in the child at once. Bounded, so that its answers always fit in the pipe while we are still writing."""
+STRIKES: Final = 2
+TICK_S: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Call:
+    """One file that somebody waits for. `strikes` counts the children that ended while they worked on it."""
+
+    work: Encode
+    answer: asyncio.Future[Encoded]
+    sent: bool = False
+    strikes: int = 0
+
+
+class MediaProcess:
+    """See backend.Media.
+
+    The child works through its calls in order, so the oldest one is the one it is at: the clock runs for that
+    one, and a death is held against that one alone. It is repeated once in a new child, the others as often
+    as it takes.
+    """
+
+    def __init__(self, *, config: MediaSection, spawn: Spawn, clock: Clock, tasks: Tasks, stderr: Path) -> None:
+        self._config = config
+        self._spawn = spawn
+        self._clock = clock
+        self._tasks = tasks
+        self._stderr = stderr
+        self._calls: dict[int, _Call] = {}
+        self._number = 0
+        self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._child: Child | None = None  # set while it takes calls
+        self._serving: asyncio.Task[None] | None = None
+        self._since = 0.0  # when the oldest call came up, or, without calls, when the child was last wanted
+        self._why = ""  # why we ended the child; empty when it died of its own
+        self._idle = False
+        self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id while it takes calls."""
+        return self._child.pid if self._child is not None else None
+
+    async def encode(self, work: Encode) -> Encoded:
+        async with self._slots:
+            if self._closed:
+                raise ShuttingDown
+            if not self._calls:
+                self._since = self._clock.mono()
+            self._number += 1
+            number, call = self._number, _Call(work, asyncio.get_running_loop().create_future())
+            self._calls[number] = call
+            self._ensure()
+            try:
+                if self._child is not None:
+                    await self._hand(self._child, number, call)
+            except asyncio.CancelledError:
+                self._calls.pop(number, None)
+                raise
+            # A caller that is cancelled from here on leaves its call in place until the child has dealt with it.
+            return await call.answer
+
+    async def prewarm(self) -> None:
+        if not self._closed:
+            if not self._calls:
+                self._since = self._clock.mono()
+            self._ensure()
+
+    async def close(self) -> None:
+        """End the child. Calls still open raise ShuttingDown."""
+        self._closed = True
+        if self._serving is not None:
+            serving = self._serving
+            serving.cancel()
+            await asyncio.wait([serving])
+
+    def _ensure(self) -> None:
+        if self._serving is None:
+            self._serving = self._tasks.spawn("media", self._serve())
+
+    async def _serve(self) -> None:
+        """One child after another, as long as calls are open."""
+        leftover: TendredError = Internal(problem="the media supervisor ended")
+        try:
+            await self._live()
+            while self._calls:
+                await self._live()
+        except asyncio.CancelledError:
+            leftover = ShuttingDown()
+            raise
+        finally:
+            self._serving = None
+            for call in self._calls.values():
+                if not call.answer.done():
+                    call.answer.set_exception(leftover)
+            self._calls.clear()
+
+    async def _live(self) -> None:
+        """One child, from its start to its end."""
+        self._why, self._idle, self._since = "", False, self._clock.mono()
+        try:
+            child = await Child.start(self._spawn, MODULE, {}, self._stderr)
+        except OSError as problem:
+            self._strike(str(problem), everyone=True)
+            return
+        guard = self._tasks.spawn("media watchdog", self._watch(child))
+        ready = False
+        status = 0
+        try:
+            await child.send(Hello())
+            ready = isinstance(await child.read(), Ready)
+            if ready:
+                await self._talk(child)
+        finally:
+            self._child = None
+            guard.cancel()
+            status = await child.end()
+        if not self._idle:
+            self._strike(self._why or f"it ended with status {status}", everyone=not ready)
+
+    async def _talk(self, child: Child) -> None:
+        while waiting := [item for item in self._calls.items() if not item[1].sent]:
+            for number, call in waiting:
+                await self._hand(child, number, call)
+        self._since = self._clock.mono()
+        self._child = child
+        while (frame := await child.read()) is not None:
+            self._take(frame)
+
+    async def _hand(self, child: Child, number: int, call: _Call) -> None:
+        call.sent = True
+        await child.send(EncodeRequest(call=number, work=call.work, quality=self._config.jpeg_quality))
+
+    def _take(self, frame: Up) -> None:
+        if not isinstance(frame, EncodeDone | EncodeFailed):
+            return
+        call = self._calls.pop(frame.call, None)
+        self._since = self._clock.mono()
+        if call is None or call.answer.done():
+            return
+        if isinstance(frame, EncodeDone):
+            call.answer.set_result(frame.made)
+        else:
+            call.answer.set_exception(_error(frame))
+
+    async def _watch(self, child: Child) -> None:
+        """Kill a child that is stuck, or has had nothing to do for long enough."""
+        while True:
+            busy = bool(self._calls) or self._child is None
+            limit = self._config.timeout_s if busy else self._config.keep_alive_s
+            left = self._since + limit - self._clock.mono()
+            if left <= 0:
+                break
+            await self._clock.sleep(min(left, TICK_S))
+        self._child = None  # from here on a new call waits for the next child
+        self._idle = not busy
+        self._why = f"it did not answer within {limit:g} s"
+        child.kill()
+
+    def _strike(self, problem: str, *, everyone: bool) -> None:
+        """The child is gone: hold it against the call it was at (or everyone, if it never got ready)."""
+        _log.warning("the media process is gone: %s", problem)
+        for place, (number, call) in enumerate(list(self._calls.items())):
+            call.sent = False
+            call.strikes += everyone or place == 0
+            if call.answer.done():
+                del self._calls[number]
+            elif call.strikes >= STRIKES:
+                del self._calls[number]
+                call.answer.set_exception(Internal(problem=f"the media process is gone: {problem}"))
+
+
+def _error(frame: EncodeFailed) -> TendredError:
+    if frame.kind == DiskFull.kind:
+        return DiskFull(folder=frame.folder)
+    if frame.kind == FolderUnwritable.kind:
+        return FolderUnwritable(folder=frame.folder, problem=frame.problem)
+    return Internal(problem=frame.problem)

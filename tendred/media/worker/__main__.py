@@ -1,0 +1,65 @@
+"""The media child: frames in on stdin, frames out on what was stdout, nothing else. It ends with its stdin."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+
+import msgspec
+
+from tendred.errors import TendredError
+from tendred.media.worker.confine import confine
+from tendred.schema.frames import EncodeDone, EncodeFailed, EncodeRequest, Hello, Ready, Up, pack, read_down
+
+
+def main() -> None:
+    """Read in this thread and work in another, so that the daemon's end is seen at once, even in mid-work."""
+    frames = os.dup(1)
+    os.dup2(2, 1)  # whatever a library prints goes to the log, not among the frames
+    confine()
+    calls: queue.SimpleQueue[EncodeRequest] = queue.SimpleQueue()
+    try:
+        while (frame := read_down(sys.stdin.buffer)) is not None:
+            if isinstance(frame, Hello):
+                threading.Thread(target=_work, args=(frames, calls), daemon=True).start()
+            elif isinstance(frame, EncodeRequest):
+                calls.put(frame)
+    except msgspec.DecodeError:
+        os._exit(2)
+    os._exit(0)
+
+
+def _work(frames: int, calls: queue.SimpleQueue[EncodeRequest]) -> None:
+    try:
+        from tendred.media.worker import encode  # Pillow comes in here
+    except ImportError as problem:
+        sys.stderr.write(f"no Pillow: {problem}\n")
+        sys.stderr.flush()
+        os._exit(3)
+    _say(frames, Ready())
+    while True:
+        call = calls.get()
+        try:
+            answer: Up = EncodeDone(call=call.call, made=encode.encode(call.work, call.quality))
+        except TendredError as error:
+            answer = EncodeFailed(
+                call=call.call,
+                kind=error.kind,
+                problem=str(error.detail.get("problem", "")),
+                folder=str(error.detail.get("folder", "")),
+            )
+        except Exception as error:  # noqa: BLE001 - one bad picture is one bad answer; the others still want theirs
+            answer = EncodeFailed(call=call.call, kind="internal", problem=f"{type(error).__name__}: {error}")
+        _say(frames, answer)
+
+
+def _say(frames: int, record: Up) -> None:
+    data = memoryview(pack(record))
+    while data:
+        data = data[os.write(frames, data) :]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Models on disk: what there is, what it takes, and whether it may be loaded."""

@@ -1,0 +1,157 @@
+"""Which models there are: the embedded starter, and folders that were added in place."""
+
+from __future__ import annotations
+
+import difflib
+import sqlite3
+from pathlib import Path
+from typing import Final, Literal
+
+from tendred.clock import rfc3339
+from tendred.errors import InvalidParams, ModelMissing, ModelRefused
+from tendred.models.folder import Folder, fingerprint, inspect, weights_sha256
+from tendred.schema.base import Record
+from tendred.schema.model import ModelInfo
+from tendred.store.database import Database, Tx
+from tendred.tasks import offload
+
+STARTER: Final = "starter"
+STARTER_PATH: Final = Path(__file__).parent / "starter"
+ROWS: Final = "SELECT name, path, last_used_at FROM model ORDER BY name"
+ADD: Final = (
+    "INSERT INTO model(name, path, added_at) VALUES (?, ?, ?) ON CONFLICT(name) DO UPDATE SET path = excluded.path"
+)
+USED: Final = (
+    "INSERT INTO model(name, path, added_at, last_used_at) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT(name) DO UPDATE SET last_used_at = excluded.last_used_at"
+)
+REMOVE: Final = "DELETE FROM model WHERE name = ?"
+HASH: Final = "SELECT sha256 FROM model_hash WHERE path = ? AND fingerprint = ?"
+SET_HASH: Final = "INSERT OR REPLACE INTO model_hash VALUES (?, ?, ?)"
+DEFAULT: Final = "SELECT value FROM setting WHERE name = 'default_model'"
+
+
+class Model(Record, frozen=True):
+    """A model ready to be loaded."""
+
+    name: str
+    path: str
+    sha256: str
+    folder: Folder
+
+
+class Catalog:
+    """The models by name. Folders are looked through again whenever a file of theirs changed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._seen: dict[str, tuple[str, Folder]] = {}
+
+    async def get(self, name: str | None) -> Model:
+        """One model, checked and hashed; None is the default. Raises ModelMissing (near names), ModelRefused."""
+        rows = await self._rows()
+        name = name or await self.default()
+        if name not in rows:
+            near = difflib.get_close_matches(name, rows, 3, 0.4) or sorted(rows)[:3]
+            raise ModelMissing(name=name, near=near)
+        path = Path(rows[name][0])
+        if not (path / "model_index.json").is_file():
+            raise ModelMissing(
+                "gone", name=name, folder=str(path), near=[other for other in sorted(rows) if other != name][:3]
+            )
+        mark, folder = await offload(self._look, path, name)
+        return Model(name=name, path=str(path), sha256=await self._sha256(path, mark), folder=folder)
+
+    async def default(self) -> str:
+        """The default model's name."""
+        row = await self._database.read(lambda connection: connection.execute(DEFAULT).fetchone())
+        return STARTER if row is None else str(row["value"], "utf-8").strip('"')
+
+    async def list(self) -> list[ModelInfo]:
+        """The whole catalogue, by name."""
+        default = await self.default()
+        rows = await self._rows()
+        return [await self._info(name, *rows[name], is_default=name == default) for name in sorted(rows)]
+
+    async def add(self, path: str, name: str | None) -> ModelInfo:
+        """Take a folder into the catalogue, in place. Raises InvalidParams, ModelRefused."""
+        folder = Path(path)
+        if not folder.is_absolute() or not await offload(folder.is_dir):
+            raise InvalidParams("folder", path="path", problem="there is no such folder, or the path isn't absolute")
+        name = name or folder.name
+        if name == STARTER:
+            raise InvalidParams(path="name", problem=f"{STARTER} is the embedded model's name")
+        mark, _ = await offload(self._look, folder, name)
+        await self._sha256(folder, mark)
+        await self._database.write(lambda tx: tx.run(ADD, name, str(folder), tx.now))
+        return await self.info(name)
+
+    async def remove(self, name: str) -> None:
+        """Forget a model that was added; its files stay. Raises ModelMissing, InvalidParams."""
+        if name == STARTER:
+            raise InvalidParams(path="name", problem="the embedded model can't be removed")
+        await self.info(name)
+
+        def work(tx: Tx) -> None:
+            tx.run(REMOVE, name)
+            tx.run("DELETE FROM setting WHERE name = 'default_model' AND value = ?", f'"{name}"'.encode())
+
+        await self._database.write(work)
+
+    async def info(self, name: str) -> ModelInfo:
+        """One entry. Raises ModelMissing."""
+        rows = await self._rows()
+        if name not in rows:
+            raise ModelMissing(name=name, near=difflib.get_close_matches(name, rows, 3, 0.4) or sorted(rows)[:3])
+        return await self._info(name, *rows[name], is_default=name == await self.default())
+
+    def used_in(self, tx: Tx, model: Model) -> None:
+        """Note that a job of this model was closed."""
+        tx.run(USED, model.name, model.path, tx.now, tx.now)
+
+    async def _rows(self) -> dict[str, tuple[str, float | None]]:
+        def work(connection: sqlite3.Connection) -> dict[str, tuple[str, float | None]]:
+            return {row["name"]: (row["path"], row["last_used_at"]) for row in connection.execute(ROWS)}
+
+        rows = await self._database.read(work)
+        used = rows.get(STARTER, ("", None))[1]
+        return {**rows, STARTER: (str(STARTER_PATH), used)}
+
+    async def _info(self, name: str, path: str, used: float | None, *, is_default: bool) -> ModelInfo:
+        def broken(*, state: Literal["missing", "refused"], reason: str) -> ModelInfo:
+            return ModelInfo(
+                name=name, kind="model", family="", path=path, bytes=0, licence=None, source=None, sha256=None,
+                last_used_at=None if used is None else rfc3339(used), is_default=is_default,
+                state=state, reason=reason,
+            )  # fmt: skip
+
+        if not (Path(path) / "model_index.json").is_file():
+            return broken(state="missing", reason="its folder is gone")
+        try:
+            mark, folder = await offload(self._look, Path(path), name)
+        except ModelRefused as problem:
+            return broken(state="refused", reason=f"{problem.detail['reason']}: {problem.detail['problem']}")
+        known = await self._known(path, mark)
+        return ModelInfo(
+            name=name, kind="model", family=folder.family, path=path, bytes=folder.bytes, licence=folder.licence,
+            source=folder.source, sha256=known, last_used_at=None if used is None else rfc3339(used),
+            is_default=is_default, state="ready", reason=None,
+        )  # fmt: skip
+
+    def _look(self, path: Path, name: str) -> tuple[str, Folder]:
+        mark = fingerprint(path)
+        seen = self._seen.get(str(path))
+        if seen is None or seen[0] != mark:
+            seen = self._seen[str(path)] = (mark, inspect(path, name))
+        return seen
+
+    async def _known(self, path: str, mark: str) -> str | None:
+        row = await self._database.read(lambda connection: connection.execute(HASH, (path, mark)).fetchone())
+        return None if row is None else str(row["sha256"])
+
+    async def _sha256(self, path: Path, mark: str) -> str:
+        known = await self._known(str(path), mark)
+        if known is None:
+            known = computed = await offload(weights_sha256, path)
+            await self._database.write(lambda tx: tx.run(SET_HASH, str(path), mark, computed))
+        return known

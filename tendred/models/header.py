@@ -1,0 +1,72 @@
+"""A safetensors file's header, read without torch and without trusting it.
+
+Source: the format's README (github.com/huggingface/safetensors): 8 bytes of length, little-endian, then JSON.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+
+from tendred.errors import ModelRefused
+
+HEADER_BYTES: Final = 16 * 1024 * 1024
+TENSORS: Final = 20_000
+_NAME: Final = re.compile(r"[\w.\-/]{1,256}", re.ASCII)
+_DTYPE_BYTES: Final = {
+    "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
+    "I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8,
+}  # fmt: skip
+
+Offset = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Tensor(msgspec.Struct, frozen=True):
+    """One tensor of the header. Offsets count bytes from the end of the header."""
+
+    dtype: str
+    shape: list[Offset]
+    data_offsets: tuple[Offset, Offset]
+
+
+_DECODER: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def read_header(path: Path, name: str) -> dict[str, Tensor]:
+    """Tensors by name. Raises ModelRefused(reason=header) for anything that isn't exactly a safetensors file."""
+    try:
+        return _read(path)
+    except (OSError, ValueError, struct.error) as problem:
+        raise ModelRefused(name=name, reason="header", problem=f"{path.name}: {problem}") from problem
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        if length > HEADER_BYTES or length + 8 > size:
+            raise ValueError(f"a header of {length} bytes")
+        raw = _DECODER.decode(file.read(length))
+    raw.pop("__metadata__", None)
+    if len(raw) > TENSORS:
+        raise ValueError(f"{len(raw)} tensors")
+    tensors = {key: msgspec.json.decode(value, type=Tensor) for key, value in raw.items()}
+    end = 0
+    for key, tensor in sorted(tensors.items(), key=lambda item: item[1].data_offsets):
+        if not _NAME.fullmatch(key) or ".." in key:
+            raise ValueError("a tensor name that is none")
+        if tensor.dtype not in _DTYPE_BYTES:
+            raise ValueError(f"the type {tensor.dtype[:16]}")
+        count = _DTYPE_BYTES[tensor.dtype]
+        for side in tensor.shape:
+            count *= side
+        if tensor.data_offsets != (end, end + count):
+            raise ValueError(f"the tensor {key[:64]} is not where its size says")
+        end += count
+    if end + 8 + length != size:
+        raise ValueError("the file is longer or shorter than its header says")
+    return tensors

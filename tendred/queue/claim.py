@@ -1,0 +1,46 @@
+"""Which job is next."""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+import msgspec
+
+from tendred.queue.machine import Claimed
+from tendred.queue.store import Claim, Queue
+from tendred.schema.sealed import Reviewed
+from tendred.store.database import Database, Tx
+
+NEXT: Final = "SELECT id FROM job INDEXED BY job_claim WHERE state = 'queued' ORDER BY lane_rank, id LIMIT 1"
+SEALED: Final = "SELECT sealed_request, conditioning, policy, mac, asked, removed FROM job WHERE id = ?"
+
+
+async def claim(database: Database, queue: Queue) -> Claim | None:
+    """Take the first waiting job: interactive before normal before idle, then the oldest. None when nothing waits.
+
+    The partial index answers without looking at finished jobs. Select and update are one transaction of the
+    only writer, so no two runners can take the same job.
+    """
+
+    def work(tx: Tx) -> Claim | None:
+        row = tx.one(NEXT)
+        if row is None:
+            return None
+        job = queue.apply_in(tx, row["id"], Claimed())
+        return read_claim(tx, job_id=job.id, queue=queue)
+
+    return await database.write(work)
+
+
+def read_claim(tx: Tx, job_id: str, queue: Queue) -> Claim:
+    """A job with its sealed request."""
+    row = tx.one(SEALED, job_id)
+    assert row is not None
+    return Claim(
+        job=queue.get_in(tx.connection, job_id),
+        reviewed=Reviewed(
+            request=row["sealed_request"], conditioning=row["conditioning"], policy=row["policy"], mac=row["mac"]
+        ),
+        asked=msgspec.json.decode(row["asked"], type=dict[str, Any]),
+        removed=cast("list[str]", msgspec.json.decode(row["removed"])),
+    )

@@ -1,0 +1,15 @@
+"""Every method of the JSON-RPC door, one file a noun."""
+
+from __future__ import annotations
+
+from tendred.rpc.door import RpcDoor
+from tendred.rpc.jsonrpc import Registry
+from tendred.rpc.methods import boundary, events, hotfolders, images, jobs, library, models, queue, rpc, system
+
+
+def registry() -> Registry[RpcDoor]:
+    """All of them, registered by name."""
+    methods: Registry[RpcDoor] = Registry()
+    for noun in (system, images, jobs, queue, library, models, hotfolders, events, boundary, rpc):
+        noun.register(methods)
+    return methods

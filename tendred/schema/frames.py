@@ -1,0 +1,172 @@
+"""Frames between the daemon and its children: 4 bytes of length, big-endian, then one tagged msgpack record.
+
+The two functions stand here, beside the records, because a child may import no other room of ours.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO, Final
+
+import msgspec
+
+from tendred.schema.asset import EngineInfo
+from tendred.schema.base import Record
+from tendred.schema.job import Phase
+from tendred.schema.work import Encode, Encoded, Finding, WorkOrder
+
+FRAME_BYTES: Final = 64 * 1024 * 1024
+LENGTH: Final = struct.Struct(">I")
+
+
+# Daemon to child.
+class Hello(Record, frozen=True, tag="hello"):
+    """The first frame. `key` is this child's own session key for seals (empty for media)."""
+
+    key: bytes = b""
+    threads: int = 0
+    device: str = "auto"
+
+
+class Run(Record, frozen=True, tag="run"):
+    """Engine: make the outputs of this order."""
+
+    order: WorkOrder
+
+
+class Cancel(Record, frozen=True, tag="cancel"):
+    """Engine: stop this job at the next step."""
+
+    job_id: str
+
+
+class Unload(Record, frozen=True, tag="unload"):
+    """Engine: let this model go."""
+
+    model: str
+
+
+class EncodeRequest(Record, frozen=True, tag="encode"):
+    """Media: make a file. `call` comes back in the answer; `quality` counts for JPEG and WebP."""
+
+    call: int
+    work: Encode
+    quality: int = 92
+
+
+# Child to daemon.
+class Ready(Record, frozen=True, tag="ready"):
+    """The child listens. Empty strings where it has no such part."""
+
+    device: str = ""
+    torch: str = ""
+    diffusers: str = ""
+
+
+class Beat(Record, frozen=True, tag="beat"):
+    """The child lives; sent every second from its own thread."""
+
+
+class Phased(Record, frozen=True, tag="phase"):
+    """How far a job is. `total` null where it can't be told."""
+
+    job_id: str
+    phase: Phase
+    done: int
+    total: int | None
+
+
+class ModelLoaded(Record, frozen=True, tag="loaded"):
+    """A model came into memory; `bytes` counts its weights."""
+
+    model: str
+    bytes: int
+    device: str
+
+
+class ModelGone(Record, frozen=True, tag="gone"):
+    """A model left memory."""
+
+    model: str
+
+
+class Drawn(Record, frozen=True, tag="drawn"):
+    """One picture stands in staging (see `work.Output`)."""
+
+    job_id: str
+    index: int
+    path: str
+    width: int
+    height: int
+    seed: int
+    pixels_sha256: str
+    engine: EngineInfo
+    findings: list[Finding] = []
+
+
+class Done(Record, frozen=True, tag="done"):
+    """Every output of the job was sent."""
+
+    job_id: str
+
+
+class Stopped(Record, frozen=True, tag="stopped"):
+    """The job was cancelled and nothing of it runs any more."""
+
+    job_id: str
+
+
+class Failed(Record, frozen=True, tag="failed"):
+    """It went wrong in a way the child survives. `kind`, `variant` and `detail` rebuild the error."""
+
+    job_id: str
+    kind: str
+    variant: str = ""
+    path: str | None = None
+    detail: dict[str, str | int | None] = {}
+
+
+class EncodeDone(Record, frozen=True, tag="encoded"):
+    """Media: the file stands at its target."""
+
+    call: int
+    made: Encoded
+
+
+class EncodeFailed(Record, frozen=True, tag="encode_failed"):
+    """Media: no file, and why (an error kind). `folder` is the one that could not be written to, if that was it."""
+
+    call: int
+    kind: str
+    problem: str
+    folder: str = ""
+
+
+Down = Hello | Run | Cancel | Unload | EncodeRequest
+Up = Ready | Beat | Phased | ModelLoaded | ModelGone | Drawn | Done | Stopped | Failed | EncodeDone | EncodeFailed
+
+_DOWN: Final = msgspec.msgpack.Decoder(Down)
+_UP: Final = msgspec.msgpack.Decoder(Up)
+
+
+def pack(record: Down | Up) -> bytes:
+    """A frame, ready to be written."""
+    body = msgspec.msgpack.encode(record)
+    if len(body) > FRAME_BYTES:
+        raise ValueError(f"a frame of {len(body)} bytes is over {FRAME_BYTES}")
+    return LENGTH.pack(len(body)) + body
+
+
+def unpack_up(body: bytes) -> Up:
+    """A child's frame, read by the daemon; raises msgspec.DecodeError on anything else."""
+    return _UP.decode(body)
+
+
+def read_down(pipe: BinaryIO) -> Down | None:
+    """A daemon's frame, read by a child (blocking); None when the daemon is gone."""
+    head = pipe.read(LENGTH.size)
+    if len(head) < LENGTH.size:
+        return None
+    (size,) = LENGTH.unpack(head)
+    body = pipe.read(size) if size <= FRAME_BYTES else b""
+    return _DOWN.decode(body) if len(body) == size else None

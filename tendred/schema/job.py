@@ -1,0 +1,77 @@
+"""A job: work that was accepted, and where it stands."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from tendred.schema.base import Record
+from tendred.schema.error import ErrorInfo
+from tendred.schema.still import Kind, Lane
+
+State = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled", "parked", "unknown"]
+TERMINAL: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
+Phase = Literal["loading", "sampling", "decoding", "saving", "uploading", "rendering", "downloading"]
+
+
+class Origin(Record, frozen=True):
+    """Where a request came in. `file` is the prompt file's name as dropped."""
+
+    door: Literal["rpc", "hotfolder", "cli", "plugin", "compat"]
+    client: str | None = None
+    file: str | None = None
+
+
+class Progress(Record, frozen=True):
+    """How far a running job is: `done` of `total` in `phase`, seconds left if they can be told."""
+
+    phase: Phase
+    done: int
+    total: int | None
+    eta_s: float | None
+
+
+class Job(Record, frozen=True):
+    """One accepted piece of work. `request` holds the final values, after plugins and expansion."""
+
+    id: str
+    kind: Kind
+    state: State
+    lane: Lane
+    rev: int
+    request: dict[str, Any]
+    origin: Origin
+    progress: Progress | None
+    position: int | None
+    attempts: int
+    engine_deaths: int
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    asset_ids: list[str]
+    error: ErrorInfo | None
+    retry_of: str | None
+    policy: str
+    clip: dict[str, Any] | None
+
+
+class Submitted(Record, frozen=True):
+    """The answer to a submit; `deduplicated` says that the idempotency key had made this job before."""
+
+    job: Job
+    deduplicated: bool
+
+
+class JobPage(Record, frozen=True):
+    """A page of jobs, newest first."""
+
+    jobs: list[Job]
+    next: str | None
+
+
+class QueueStatus(Record, frozen=True):
+    """How full the queue is: jobs per state, queued jobs per lane, and whether it is paused, by whom or why."""
+
+    paused: bool
+    reason: str | None
+    counts: dict[str, int]
+    lanes: dict[str, int]

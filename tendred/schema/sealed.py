@@ -1,0 +1,45 @@
+"""Records that only their makers may make: whoever holds one may rely on what it says."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tendred.schema.base import Record
+
+
+class Span(Record, frozen=True):
+    """A piece of prompt and how strongly it counts. What was judged is what is drawn: a worker parses nothing."""
+
+    text: str
+    weight: float = 1.0
+
+
+class Conditioning(Record, frozen=True):
+    """What the encoders get. `anchor` goes first in every chunk of every encoder, null where nobody may be in frame."""
+
+    prompt: list[Span]
+    negative: list[Span]
+    anchor: str | None
+
+
+class Verdict(Record, frozen=True):
+    """What the boundary says of a request. Offsets count code points of the text as received."""
+
+    verdict: Literal["allow", "refuse"]
+    rule: str | None
+    reason: str | None
+    span: tuple[int, int] | None
+    removed: list[str]
+    policy: str
+
+
+class Reviewed(Record, frozen=True):
+    """A judged request under seal: `mac` is HMAC-SHA-256 over `request`, `conditioning` and `policy`.
+
+    `request` and `conditioning` are canonical JSON (sorted keys). Only `boundary.seal` makes or opens one.
+    """
+
+    request: bytes
+    conditioning: bytes
+    policy: str
+    mac: bytes

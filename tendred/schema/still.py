@@ -1,0 +1,107 @@
+"""A still as it is asked for, and as it is made."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from tendred.schema.base import Asked, Name, Record
+
+Lane = Literal["normal", "interactive", "idle"]
+Format = Literal["png", "jpeg", "webp"]
+Kind = Literal["still", "clip", "upscale", "sheet"]
+
+MAX_INT: Final = 2**53 - 1
+PROMPT_BYTES: Final = 8192
+"""A prompt or negative prompt holds at most this many bytes of UTF-8."""
+
+SCHEDULERS: Final[dict[str, str]] = {
+    "ddim": "DDIMScheduler",
+    "dpmpp_2m": "DPMSolverMultistepScheduler",
+    "dpmpp_sde": "DPMSolverSinglestepScheduler",
+    "euler": "EulerDiscreteScheduler",
+    "euler_a": "EulerAncestralDiscreteScheduler",
+    "flow_euler": "FlowMatchEulerDiscreteScheduler",
+    "heun": "HeunDiscreteScheduler",
+    "lcm": "LCMScheduler",
+    "lms": "LMSDiscreteScheduler",
+    "pndm": "PNDMScheduler",
+    "unipc": "UniPCMultistepScheduler",
+}
+"""Scheduler names and the diffusers classes behind them."""
+
+Side = Annotated[int, Meta(ge=64, le=4096, description="Pixels; a multiple of what the model needs.")]
+Steps = Annotated[int, Meta(ge=1, le=200, description="Denoising steps.")]
+Guidance = Annotated[float, Meta(ge=0, le=50, description="Classifier-free guidance scale.")]
+Seed = Annotated[int, Meta(ge=0, le=MAX_INT - 64, description="Seeds of a count are seed, seed + 1, ...")]
+Count = Annotated[int, Meta(ge=1, le=64, description="How many stills.")]
+KeepAlive = Annotated[
+    float, Meta(ge=-1, le=86400, description="Seconds the model stays loaded afterwards; -1 until unloaded.")
+]
+Tag = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class LoraUse(Asked, frozen=True):
+    """One LoRA by name, and how strongly it counts."""
+
+    name: Name
+    weight: Annotated[float, Meta(ge=-4, le=4)] = 1.0
+
+
+class StillRequest(Asked, frozen=True):
+    """`images.generate` as the client wrote it. Null means the model's own default, or chosen and recorded."""
+
+    prompt: Annotated[str, Meta(description="What the picture shows, in words.")]
+    negative_prompt: Annotated[str, Meta(description="What it should not show.")] = ""
+    model: Name | None = None
+    width: Side | None = None
+    height: Side | None = None
+    steps: Steps | None = None
+    guidance: Guidance | None = None
+    scheduler: Name | None = None
+    seed: Seed | None = None
+    count: Count = 1
+    loras: Annotated[list[LoraUse], Meta(max_length=16)] = []
+    character: Name | None = None
+    format: Format = "png"
+    lane: Lane = "normal"
+    keep_alive_s: KeepAlive | None = None
+    tags: Annotated[list[Tag], Meta(max_length=32)] = []
+
+
+class Still(Record, frozen=True):
+    """The final request: every value settled, after plugins and expansion. This is what is judged and sealed."""
+
+    prompt: str
+    negative_prompt: str
+    model: str
+    width: int
+    height: int
+    steps: int
+    guidance: float
+    scheduler: str
+    seed: int
+    count: int
+    loras: list[LoraUse]
+    character: str | None
+    format: Format
+    lane: Lane
+    keep_alive_s: float
+    tags: list[str]
+
+
+class Amendment(Asked, frozen=True):
+    """The fields of a request that a plugin may change; what is left unset stays as it was."""
+
+    prompt: str | UnsetType = UNSET
+    negative_prompt: str | UnsetType = UNSET
+    model: Name | UnsetType | None = UNSET
+    width: Side | UnsetType | None = UNSET
+    height: Side | UnsetType | None = UNSET
+    steps: Steps | UnsetType | None = UNSET
+    guidance: Guidance | UnsetType | None = UNSET
+    scheduler: Name | UnsetType | None = UNSET
+    seed: Seed | UnsetType | None = UNSET
+    loras: list[LoraUse] | UnsetType = UNSET
+    tags: list[Tag] | UnsetType = UNSET

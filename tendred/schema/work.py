@@ -1,0 +1,83 @@
+"""What core hands to a backend or to media, and what comes back."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from tendred.schema.asset import EngineInfo
+from tendred.schema.base import Record
+from tendred.schema.job import Phase
+from tendred.schema.sealed import Reviewed
+from tendred.schema.still import Format
+
+
+class WorkOrder(Record, frozen=True):
+    """One job for a backend. `indices` are the outputs still to make; raw pictures go to `staging`."""
+
+    job_id: str
+    reviewed: Reviewed
+    model: str
+    model_path: str
+    indices: list[int]
+    staging: str
+    keep_alive_s: float
+
+
+class Finding(Record, frozen=True):
+    """What an output check saw; the boundary decides what it means."""
+
+    check: str
+    rule: str
+    refuse: bool
+
+
+class Advance(Record, frozen=True, tag="advance"):
+    """How far the work is."""
+
+    phase: Phase
+    done: int
+    total: int | None
+    eta_s: float | None = None
+
+
+class Output(Record, frozen=True, tag="output"):
+    """One finished picture: raw 8-bit RGB, rows from the top, `width * height * 3` bytes at `path` (in staging)."""
+
+    index: int
+    path: str
+    width: int
+    height: int
+    seed: int
+    pixels_sha256: str
+    engine: EngineInfo
+    findings: list[Finding] = []
+
+
+Report = Advance | Output
+"""A backend's reports. It ends by returning (done) or by raising a TendredError (failed)."""
+
+
+class Encode(Record, frozen=True):
+    """A raw picture to make a file of. `settings` and `parameters` travel in the file."""
+
+    raw: str
+    width: int
+    height: int
+    pixels_sha256: str
+    format: Format
+    target: str
+    thumbnail: str | None
+    settings: dict[str, Any]
+    parameters: str
+
+
+class Encoded(Record, frozen=True):
+    """The file that was made, not yet durable: fsync and rename are the library's."""
+
+    path: str
+    media_type: str
+    bytes: int
+    sha256: str
+
+
+ChildRole = Literal["engine", "media"]

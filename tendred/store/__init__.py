@@ -1,0 +1,1 @@
+"""SQLite: one writer thread that runs whole transactions, a read pool, migrations."""

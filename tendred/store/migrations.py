@@ -1,0 +1,108 @@
+"""The shape of the database: named steps, each applied once, in order, with a backup before the first new one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from tendred.clock import Clock, rfc3339
+from tendred.errors import StoreBroken
+
+_SPINE: Final = """
+CREATE TABLE job (
+  id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, lane TEXT NOT NULL, lane_rank INTEGER NOT NULL,
+  rev INTEGER NOT NULL, request BLOB NOT NULL, asked BLOB NOT NULL, origin BLOB NOT NULL,
+  sealed_request BLOB NOT NULL, conditioning BLOB NOT NULL, policy TEXT NOT NULL, mac BLOB NOT NULL,
+  removed BLOB NOT NULL, attempts INTEGER NOT NULL, engine_deaths INTEGER NOT NULL,
+  created_at REAL NOT NULL, started_at REAL, finished_at REAL, error BLOB, retry_of TEXT,
+  idem TEXT UNIQUE, idem_hash BLOB) WITHOUT ROWID;
+CREATE INDEX job_claim ON job(lane_rank, id) WHERE state = 'queued';
+CREATE INDEX job_open ON job(state, id) WHERE state NOT IN ('succeeded', 'failed', 'cancelled');
+CREATE INDEX job_by_state ON job(state, id);
+CREATE TABLE tally (state TEXT NOT NULL, lane TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (state, lane))
+  WITHOUT ROWID;
+CREATE TRIGGER job_counted AFTER INSERT ON job BEGIN
+  INSERT INTO tally VALUES (new.state, new.lane, 1) ON CONFLICT DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER job_recounted AFTER UPDATE OF state ON job WHEN old.state <> new.state BEGIN
+  UPDATE tally SET count = count - 1 WHERE state = old.state AND lane = old.lane;
+  INSERT INTO tally VALUES (new.state, new.lane, 1) ON CONFLICT DO UPDATE SET count = count + 1;
+END;
+CREATE TABLE event (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, boot_id TEXT NOT NULL, at REAL NOT NULL, topic TEXT NOT NULL,
+  job_id TEXT, data BLOB NOT NULL);
+CREATE TABLE asset (
+  n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, job_id TEXT NOT NULL, idx INTEGER NOT NULL, kind TEXT NOT NULL,
+  state TEXT NOT NULL, created_at REAL NOT NULL, model TEXT NOT NULL, character TEXT, path TEXT NOT NULL,
+  words TEXT NOT NULL, indexed INTEGER NOT NULL DEFAULT 0, doc BLOB NOT NULL);
+CREATE INDEX asset_of_job ON asset(job_id, idx);
+CREATE INDEX asset_page ON asset(state, n);
+CREATE INDEX asset_to_index ON asset(n) WHERE indexed = 0;
+CREATE TABLE asset_tag (tag TEXT NOT NULL, n INTEGER NOT NULL REFERENCES asset(n) ON DELETE CASCADE,
+  PRIMARY KEY (tag, n)) WITHOUT ROWID;
+CREATE INDEX asset_tag_of ON asset_tag(n);
+CREATE VIRTUAL TABLE asset_words USING fts5(words, content='', tokenize='unicode61 remove_diacritics 2', prefix='2 3');
+CREATE TABLE receipt (
+  n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, job_id TEXT NOT NULL, doc BLOB NOT NULL,
+  body_sha256 TEXT NOT NULL, prev_sha256 TEXT NOT NULL);
+CREATE TRIGGER receipt_kept BEFORE DELETE ON receipt BEGIN SELECT RAISE(ABORT, 'receipts are append-only'); END;
+CREATE TABLE delivery (
+  id TEXT PRIMARY KEY, asset_id TEXT NOT NULL, target TEXT NOT NULL, state TEXT NOT NULL,
+  attempts INTEGER NOT NULL, next_at REAL NOT NULL, error BLOB, UNIQUE (asset_id, target)) WITHOUT ROWID;
+CREATE INDEX delivery_due ON delivery(next_at) WHERE state = 'waiting';
+CREATE TABLE refusal (
+  id TEXT PRIMARY KEY, at REAL NOT NULL, door TEXT NOT NULL, rule TEXT NOT NULL, policy TEXT NOT NULL,
+  salted BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE model (name TEXT PRIMARY KEY, path TEXT NOT NULL, added_at REAL NOT NULL, last_used_at REAL)
+  WITHOUT ROWID;
+CREATE TABLE model_hash (path TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, sha256 TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+def _spine(connection: sqlite3.Connection) -> None:
+    # executescript would commit on its own; the statements go one by one inside our transaction.
+    statement = ""
+    for line in _SPINE.splitlines():
+        statement += line + "\n"
+        if sqlite3.complete_statement(statement):
+            connection.execute(statement)
+            statement = ""
+
+
+MIGRATIONS: Final[list[tuple[str, Callable[[sqlite3.Connection], None]]]] = [("0001-spine", _spine)]
+
+
+def migrate(connection: sqlite3.Connection, path: Path, clock: Clock) -> None:
+    """Bring the file up to date. Raises StoreBroken for one that a newer version wrote."""
+    connection.execute("CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID")
+    done = {str(row[0]) for row in connection.execute("SELECT name FROM migration")}
+    if newer := done - {name for name, _ in MIGRATIONS}:
+        raise StoreBroken("newer", file=str(path), migration=min(newer))
+    pending = [(name, step) for name, step in MIGRATIONS if name not in done]
+    if pending and done:
+        _backup(connection, path, rfc3339(clock.now()))
+    for name, step in pending:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            step(connection)
+            connection.execute("INSERT INTO migration VALUES (?, ?)", (name, clock.now()))
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+    with contextlib.suppress(OSError):
+        os.chmod(path, 0o600)
+
+
+def _backup(connection: sqlite3.Connection, path: Path, stamp: str) -> None:
+    target = sqlite3.connect(path.with_name(f"{path.stem}-before-{stamp.replace(':', '')}.db"))
+    try:
+        connection.backup(target)
+    finally:
+        target.close()

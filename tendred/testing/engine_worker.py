@@ -1,0 +1,186 @@
+"""A stand-in for the engine process: the same frames and the same seal, no torch, and troubles on demand.
+
+`python -m tendred.testing.engine_worker`. It draws at once what depends on seed and words alone. The JSON file that
+TENDRED_TEST_SCRIPT names tells how it behaves (`Script`); the file is read anew for every order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from tendred import __version__
+from tendred.engine.worker.loop import Job, Picture, serve
+from tendred.engine.worker.pipes import Pipes
+from tendred.errors import EngineMissing, ModelMissing, OutOfMemory, UnsupportedParameter
+from tendred.schema.asset import EngineInfo
+from tendred.schema.base import Asked
+from tendred.schema.frames import LENGTH, Hello, Ready
+from tendred.schema.work import Finding
+
+SCRIPT: Final = "TENDRED_TEST_SCRIPT"
+INFO: Final = EngineInfo(
+    version=__version__, torch="fake", diffusers="fake", device="cpu", dtype="float32", threads=1, batch_size=1
+)
+MODEL_BYTES: Final = 1_000_000
+
+
+class Script(Asked, frozen=True, kw_only=True):
+    """How the stand-in behaves. A step is 1 for the first one of an order; null means never."""
+
+    step_s: float = 0.0
+    """Seconds a step takes."""
+    steps: int | None = None
+    """Steps of a picture; null does those that were asked for."""
+    start_s: float = 0.0
+    """Seconds until it is ready."""
+    never_ready: bool = False
+    missing: str | None = None
+    """It has no torch, and says so in these words."""
+    die_at_start: bool = False
+    die_at_step: int | None = None
+    exit_status: int | None = None
+    """It ends with this status; null kills itself with SIGKILL."""
+    die_times: int | None = None
+    """It dies this often, over all processes of this script (counted in `<script>.deaths`); null: each time."""
+    hang_at_step: int | None = None
+    """It stops working and beating."""
+    oom: bool = False
+    flood_at_step: int | None = None
+    """It writes text into the pipe for ever."""
+    half_frame_at_step: int | None = None
+    """It sends half a frame and ends."""
+    chatter_at_step: int | None = None
+    """It sends ten thousand progress frames at once."""
+    ignore_cancel: bool = False
+    wrong_path: bool = False
+    """It names a file of its own choice as the picture."""
+    early_done: bool = False
+    """It says that all is done, and sent nothing."""
+    findings: tuple[Finding, ...] = ()
+
+
+def load_script() -> Script:
+    """The script of this process; the default one where none is named."""
+    path = os.environ.get(SCRIPT)
+    return msgspec.json.decode(Path(path).read_bytes(), type=Script) if path else Script()
+
+
+class StandIn:
+    """See engine.worker.loop.Draws."""
+
+    def __init__(self, pipes: Pipes) -> None:
+        self._pipes = pipes
+        self._model: str | None = None
+        self._script = load_script()
+
+    def open(self, hello: Hello) -> Ready:
+        del hello
+        script = self._script
+        if script.missing is not None:
+            raise EngineMissing(problem=script.missing)
+        if script.die_at_start:
+            self._die()
+        if script.never_ready:
+            _wait(None)
+        _wait(script.start_s)
+        return Ready(device="cpu", torch="fake", diffusers="fake")
+
+    def draw(self, job: Job) -> None:
+        self._script = load_script()
+        if job.still.loras:
+            raise UnsupportedParameter(path="loras", model=job.order.model)
+        self._load(job)
+        if self._script.oom:
+            raise OutOfMemory(needed_bytes=8 * 2**30, free_bytes=2**30, would_fit="768 x 768")
+        if self._script.early_done:
+            return
+        steps = self._script.steps or job.still.steps
+        for place, index in enumerate(job.order.indices):
+            for step in range(place * steps + 1, (place + 1) * steps + 1):
+                self._step(job, step, steps * len(job.order.indices))
+            job.phase("decoding", place, len(job.order.indices))
+            job.drawn(index, self._picture(job, index), INFO)
+
+    def unload(self, model: str) -> bool:
+        there, self._model = self._model == model, None
+        return there
+
+    def _load(self, job: Job) -> None:
+        order = job.order
+        if not Path(order.model_path).is_dir():
+            raise ModelMissing("gone", name=order.model, folder=order.model_path)
+        if self._model == order.model:
+            return
+        if self._model is not None:
+            job.gone(self._model)
+        job.phase("loading", 0, None)
+        self._model = order.model
+        job.loaded(MODEL_BYTES, "cpu")
+
+    def _step(self, job: Job, step: int, total: int) -> None:
+        script = self._script
+        if not script.ignore_cancel:
+            job.check()
+        _wait(script.step_s)
+        if step == script.die_at_step:
+            self._die()
+        if step == script.hang_at_step:
+            self._pipes.rest()
+            _wait(None)
+        if step == script.half_frame_at_step:
+            self._pipes.send_raw(LENGTH.pack(1000) + b"\x81")
+            os._exit(0)
+        while step == script.flood_at_step:
+            self._pipes.send_raw(b"Loading pipeline components...\n" * 1000)
+        for _ in range(10_000 if step == script.chatter_at_step else 0):
+            job.phase("sampling", step, total)
+        job.phase("sampling", step, total)
+
+    def _picture(self, job: Job, index: int) -> Picture:
+        still = job.still
+        words = "".join(span.text for span in job.conditioning.prompt)
+        pattern = hashlib.shake_256(f"{still.seed + index}|{words}".encode()).digest(still.width * 3)
+        data = pattern * still.height
+        path = job.target(index)
+        path.write_bytes(data)
+        path.chmod(0o600)
+        named = Path("/etc/passwd") if self._script.wrong_path else path
+        return Picture(named, still.width, still.height, hashlib.sha256(data).hexdigest(), list(self._script.findings))
+
+    def _die(self) -> None:
+        """Die, if the script's count isn't used up; the count is on disk before."""
+        counter = Path(os.environ[SCRIPT] + ".deaths")
+        deaths = len(counter.read_bytes()) if counter.exists() else 0
+        if self._script.die_times is not None and deaths >= self._script.die_times:
+            return
+        with counter.open("ab") as file:
+            file.write(b".")
+        if self._script.exit_status is not None:
+            os._exit(self._script.exit_status)
+        if sys.platform == "win32":
+            os._exit(137)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _wait(seconds: float | None) -> None:
+    """Wait without a clock of ours: a child has none. None waits for ever."""
+    if seconds is None or seconds > 0:
+        threading.Event().wait(seconds)
+
+
+def main() -> None:
+    pipes = Pipes.take_over()
+    pipes.start()
+    serve(pipes, StandIn(pipes))
+
+
+if __name__ == "__main__":
+    main()

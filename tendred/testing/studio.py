@@ -1,0 +1,395 @@
+"""A Studio without anything behind it: jobs, assets and events in memory, with the real one's signatures and errors."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from tendred.bus import Bus, Subscription
+from tendred.clock import Clock, Ids, SystemClock, SystemRng, rfc3339
+from tendred.core.studio import Search, Submission
+from tendred.errors import (
+    EventsGone,
+    IdempotencyConflict,
+    Internal,
+    InvalidParams,
+    ModelMissing,
+    NotFound,
+    TendredError,
+)
+from tendred.schema.asset import Asset, AssetPage, EngineInfo, ModelUse, Receipt
+from tendred.schema.error import ErrorInfo, tell
+from tendred.schema.event import LIVE, Event, EventPage
+from tendred.schema.job import TERMINAL, Job, JobPage, Origin, QueueStatus, State, Submitted
+from tendred.schema.model import Loaded, ModelInfo, ModelKind, Models, Unloaded
+from tendred.schema.sealed import Verdict
+from tendred.schema.still import Kind, LoraUse, StillRequest
+from tendred.schema.system import CloudState, DiskState, EngineState, Hello, HotFolder, Limits, Status
+from tendred.tasks import offload
+
+_log = logging.getLogger(__name__)
+_ENGINE = EngineInfo(version="0", torch="0", diffusers="0", device="cpu", dtype="float32", threads=1, batch_size=1)
+
+
+class FakeHotFolders:
+    """Folders that are listed and never looked into."""
+
+    def __init__(self, ids: Ids) -> None:
+        self._ids = ids
+        self.folders: dict[str, HotFolder] = {}
+        self.rescanned: list[str | None] = []
+
+    async def list(self) -> list[HotFolder]:
+        return list(self.folders.values())
+
+    async def add(self, path: str) -> HotFolder:
+        if not await offload(Path(path).is_dir):
+            raise InvalidParams("folder", path="path", problem="there is no such folder")
+        folder = HotFolder(
+            id=self._ids.new("hot"), path=path, watch="events", state="ok", waiting=0, claimed=0, done=0, failed=0
+        )
+        self.folders[folder.id] = folder
+        return folder
+
+    async def remove(self, hotfolder_id: str) -> None:
+        if self.folders.pop(hotfolder_id, None) is None:
+            raise NotFound(noun="hot folder", name=hotfolder_id, near=list(self.folders))
+
+    async def rescan(self, hotfolder_id: str | None) -> None:
+        if hotfolder_id is not None and hotfolder_id not in self.folders:
+            raise NotFound(noun="hot folder", name=hotfolder_id, near=list(self.folders))
+        self.rescanned.append(hotfolder_id)
+
+
+class FakeStudio:
+    """Takes jobs and keeps them queued until `finish`. `oldest` may be raised to forget events."""
+
+    def __init__(self, language: str = "en", clock: Clock | None = None) -> None:
+        self.language = language
+        self._clock = clock or SystemClock()
+        self._ids = Ids(self._clock, SystemRng())
+        self.hotfolders = FakeHotFolders(self._ids)
+        self.bus = Bus()
+        self.boot_id = self._ids.new("boot")
+        self.events: list[Event] = []
+        self.oldest = 1
+        self.submissions: list[Submission] = []
+        self.stops: list[bool] = []
+        self.told: list[BaseException] = []
+        self._jobs: dict[str, Job] = {}
+        self._keys: dict[str, tuple[str, StillRequest]] = {}
+        self._assets: dict[str, Asset] = {}
+        self._settings: dict[str, Any] = {}
+        self._models: dict[str, ModelInfo] = {}
+        self._loaded: list[str] = []
+        self._paused = False
+
+    # -- system
+
+    def hello(self) -> Hello:
+        limits = Limits(body_bytes=1024 * 1024, batch=32, depth=32, prompt_bytes=8192, queue=100)
+        return Hello(api="1.0", version="0.0", boot_id=self.boot_id, features=["stills"], limits=limits)
+
+    async def status(self) -> Status:
+        return Status(
+            version="0.0",
+            api="1.0",
+            boot_id=self.boot_id,
+            pid=1,
+            started_at=self._now(),
+            engine=EngineState(state="off", device=None, model=None, pid=None),
+            queue=await self.queue_status(),
+            cloud=CloudState(enabled=False, reason=None),
+            disk=DiskState(free_bytes=1, reserve_bytes=0),
+            plugins=[],
+        )
+
+    def stop(self, *, drain: bool) -> None:
+        self.stops.append(drain)
+
+    def tell(self, error: BaseException) -> ErrorInfo:
+        self.told.append(error)
+        ref = f"ref{len(self.told)}"
+        if isinstance(error, TendredError):
+            return tell(error, ref, self.language)
+        _log.error("fault [%s]", ref, exc_info=error)
+        return tell(Internal(), ref, self.language)
+
+    # -- stills
+
+    async def submit(self, submissions: list[Submission], origin: Origin) -> list[Submitted]:
+        return [await self._submit(submission, origin) for submission in submissions]
+
+    async def check(
+        self,
+        prompt: str,
+        negative_prompt: str,
+        *,
+        character: str | None,
+        loras: list[LoraUse],
+        kind: Literal["still", "clip"],
+        lang: str,
+    ) -> Verdict:
+        del negative_prompt, character, loras, kind
+        at = prompt.find("child")
+        refused = at >= 0
+        return Verdict(
+            verdict="refuse" if refused else "allow",
+            rule="minor" if refused else None,
+            reason=("un mot" if lang == "fr" else "a word") if refused else None,
+            span=(at, at + 5) if refused else None,
+            removed=[],
+            policy="fake",
+        )
+
+    # -- jobs and queue
+
+    async def job(self, job_id: str) -> Job:
+        if job_id not in self._jobs:
+            raise NotFound(noun="job", name=job_id, near=difflib.get_close_matches(job_id, self._jobs))
+        return self._jobs[job_id]
+
+    async def jobs(self, *, state: list[State] | None, kind: Kind | None, limit: int, cursor: str | None) -> JobPage:
+        wanted = [
+            job
+            for job in reversed(self._jobs.values())
+            if (not state or job.state in state) and kind in {None, job.kind} and (cursor is None or job.id < cursor)
+        ]
+        return JobPage(jobs=wanted[:limit], next=wanted[limit - 1].id if len(wanted) > limit else None)
+
+    async def cancel(self, job_id: str) -> Job:
+        job = await self.job(job_id)
+        return job if job.state in TERMINAL else await self._change(job, "cancelled", "job.cancelled")
+
+    async def wait(self, job_id: str, timeout_s: float) -> Job:
+        subscription = self.bus.subscribe(["job."])
+        try:
+            async with asyncio.timeout(timeout_s):
+                while (await self.job(job_id)).state not in TERMINAL:
+                    await subscription.get()
+        except TimeoutError:
+            pass
+        finally:
+            subscription.close()
+        return await self.job(job_id)
+
+    async def queue_status(self) -> QueueStatus:
+        states = [job.state for job in self._jobs.values()]
+        counts: dict[str, int] = {state: states.count(state) for state in states}
+        return QueueStatus(paused=self._paused, reason="user" if self._paused else None, counts=counts, lanes={})
+
+    async def pause(self, *, mode: Literal["drain", "now"], unload: bool) -> QueueStatus:
+        del mode
+        self._paused = True
+        self._loaded = [] if unload else self._loaded
+        await self.announce("queue.paused", {})
+        return await self.queue_status()
+
+    async def resume(self) -> QueueStatus:
+        self._paused = False
+        await self.announce("queue.resumed", {})
+        return await self.queue_status()
+
+    # -- library
+
+    async def search(self, search: Search) -> AssetPage:
+        found = [asset for asset in self._assets.values() if search.tag is None or search.tag in asset.tags]
+        return AssetPage(assets=found[: search.limit], next=None)
+
+    async def asset(self, asset_id: str) -> Asset:
+        if asset_id not in self._assets:
+            raise NotFound(noun="asset", name=asset_id, near=list(self._assets)[:3])
+        return self._assets[asset_id]
+
+    async def receipt(self, receipt_id: str) -> Receipt:
+        raise NotFound(noun="receipt", name=receipt_id, near=[])
+
+    async def remove_asset(self, asset_id: str) -> Asset:
+        return self._keep(msgspec.structs.replace(await self.asset(asset_id), state="removed"))
+
+    async def restore_asset(self, asset_id: str) -> Asset:
+        return self._keep(msgspec.structs.replace(await self.asset(asset_id), state="kept"))
+
+    async def tag_asset(self, asset_id: str, *, add: list[str], remove: list[str]) -> Asset:
+        asset = await self.asset(asset_id)
+        return self._keep(msgspec.structs.replace(asset, tags=sorted({*asset.tags, *add} - set(remove))))
+
+    # -- models
+
+    async def models(self, kind: ModelKind | None) -> Models:
+        return Models(models=[model for model in self._models.values() if kind in {None, model.kind}])
+
+    async def add_model(self, path: str, name: str | None) -> ModelInfo:
+        model = ModelInfo(
+            name=name or Path(path).name,
+            kind="model",
+            family="sdxl",
+            path=path,
+            bytes=0,
+            licence=None,
+            source=None,
+            sha256=None,
+            last_used_at=None,
+            is_default=not self._models,
+            state="ready",
+            reason=None,
+        )
+        self._models[model.name] = model
+        return model
+
+    async def use_model(self, name: str) -> ModelInfo:
+        chosen = self._model(name)
+        for model in self._models.values():
+            self._models[model.name] = msgspec.structs.replace(model, is_default=model is chosen)
+        return self._models[name]
+
+    async def remove_model(self, name: str) -> None:
+        del self._models[self._model(name).name]
+
+    def loaded(self) -> Loaded:
+        return Loaded(loaded=[])
+
+    async def unload(self, model: str | None) -> Unloaded:
+        if model is not None and model not in self._loaded:
+            raise NotFound(path="model", noun="loaded model", name=model, near=self._loaded)
+        return Unloaded(unloaded=self._loaded if model is None else [model])
+
+    # -- events
+
+    async def events_since(self, seq: int, topics: list[str], limit: int) -> EventPage:
+        if seq < self.oldest and self.oldest > 1:
+            raise EventsGone(oldest_seq=self.oldest)
+        wanted = [
+            event for event in self.events[max(seq, 1) - 1 :] if not topics or event.topic.startswith(tuple(topics))
+        ][:limit]
+        last = wanted[-1].seq if len(wanted) == limit else len(self.events)
+        following = max((last or 0) + 1, seq)
+        return EventPage(events=wanted, next_seq=following, oldest_seq=self.oldest, boot_id=self.boot_id)
+
+    async def last_seq(self) -> int:
+        return len(self.events)
+
+    def subscribe(self, topics: list[str]) -> Subscription:
+        return self.bus.subscribe(topics)
+
+    async def announce(self, topic: str, data: dict[str, Any], job_id: str | None = None) -> None:
+        self.happen(topic, data, job_id)
+
+    # -- settings
+
+    async def setting(self, name: str) -> Any:
+        return self._settings.get(name)
+
+    async def set_setting(self, name: str, value: Any) -> None:
+        self._settings[name] = value
+
+    # -- what a test does to it
+
+    def happen(self, topic: str, data: dict[str, Any] | None = None, job_id: str | None = None) -> Event:
+        """Store (unless it is live only) and publish an event."""
+        seq = None if topic in LIVE else len(self.events) + 1
+        event = Event(seq=seq, boot_id=self.boot_id, at=self._now(), topic=topic, job_id=job_id, data=data or {})
+        if seq is not None:
+            self.events.append(event)
+        self.bus.publish(event)
+        return event
+
+    async def finish(self, job_id: str) -> Job:
+        """The job succeeds."""
+        return await self._change(await self.job(job_id), "succeeded", "job.succeeded")
+
+    def add_asset(self, path: Path, media_type: str = "image/png") -> Asset:
+        """An asset whose file stands at `path`."""
+        body, asset_id = path.read_bytes(), self._ids.new("ast")
+        return self._keep(
+            Asset(
+                id=asset_id,
+                kind="still",
+                path=str(path),
+                url=f"/media/{asset_id}",
+                media_type=media_type,
+                bytes=len(body),
+                sha256=hashlib.sha256(body).hexdigest(),
+                pixels_sha256="0" * 64,
+                width=1,
+                height=1,
+                duration_s=None,
+                fps=None,
+                audio=None,
+                created_at=self._now(),
+                job_id=self._ids.new("job"),
+                index=0,
+                seed=0,
+                settings={},
+                model=ModelUse(name="starter", sha256="0" * 64),
+                loras=[],
+                character=None,
+                engine=_ENGINE,
+                parents=[],
+                receipt_id=self._ids.new("rcp"),
+                policy="fake",
+                tags=[],
+                state="kept",
+            )
+        )
+
+    def _now(self) -> str:
+        return rfc3339(self._clock.now())
+
+    def _keep(self, asset: Asset) -> Asset:
+        self._assets[asset.id] = asset
+        return asset
+
+    def _model(self, name: str) -> ModelInfo:
+        if name not in self._models:
+            raise ModelMissing(name=name, near=difflib.get_close_matches(name, self._models) or list(self._models))
+        return self._models[name]
+
+    async def _submit(self, submission: Submission, origin: Origin) -> Submitted:
+        self.submissions.append(submission)
+        if submission.key in self._keys:
+            job_id, request = self._keys[submission.key]
+            if request != submission.request:
+                raise IdempotencyConflict(key=submission.key)
+            return Submitted(job=self._jobs[job_id], deduplicated=True)
+        job = self._queued(submission, origin)
+        if submission.key is not None:
+            self._keys[submission.key] = (job.id, submission.request)
+        self._jobs[job.id] = job
+        self.happen("job.queued", {"job": msgspec.to_builtins(job)}, job.id)
+        return Submitted(job=job, deduplicated=False)
+
+    def _queued(self, submission: Submission, origin: Origin) -> Job:
+        return Job(
+            id=self._ids.new("job"),
+            kind="still",
+            state="queued",
+            lane=submission.request.lane,
+            rev=1,
+            request=msgspec.to_builtins(submission.request),
+            origin=origin,
+            progress=None,
+            position=None,
+            attempts=0,
+            engine_deaths=0,
+            created_at=self._now(),
+            started_at=None,
+            finished_at=None,
+            asset_ids=[],
+            error=None,
+            retry_of=None,
+            policy="fake",
+            clip=None,
+        )
+
+    async def _change(self, job: Job, state: State, topic: str) -> Job:
+        changed = msgspec.structs.replace(job, state=state, rev=job.rev + 1, finished_at=self._now())
+        self._jobs[job.id] = changed
+        self.happen(topic, {"job": msgspec.to_builtins(changed)}, job.id)
+        return changed

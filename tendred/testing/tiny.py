@@ -1,0 +1,112 @@
+"""Tiny model folders with random weights, made offline: `python -m tendred.testing.tiny sdxl DIR [sd15 DIR]`.
+
+Run it as a process of its own, so that the tests' own process stays free of torch. The pictures are noise; the
+folders are complete and load like big ones. Tokenizers are copied from the embedded starter model.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+STARTER: Final = Path(__file__).parents[1] / "models" / "starter"
+HIDDEN: Final = 32
+TIME_DIM: Final = 8
+SIZES: Final = 6
+"""SDXL's UNet is told six numbers: original size, crop, target size."""
+
+
+def build(family: str, folder: Path, seed: int = 0) -> Path:
+    """Make a folder of the family (`sdxl` or `sd15`). Same seed, same weights. Imports torch."""
+    torch: Any = importlib.import_module("torch")
+    diffusers: Any = importlib.import_module("diffusers")
+    torch.manual_seed(seed)
+    parts = {
+        "vae": _vae(diffusers),
+        "scheduler": diffusers.EulerDiscreteScheduler(
+            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="leading"
+        ),
+        "text_encoder": _encoder("CLIPTextModel"),
+        "tokenizer": _tokenizer("tokenizer"),
+        "unet": _unet(diffusers, xl=family == "sdxl"),
+    }
+    if family == "sdxl":
+        second = {"text_encoder_2": _encoder("CLIPTextModelWithProjection"), "tokenizer_2": _tokenizer("tokenizer_2")}
+        pipe = diffusers.StableDiffusionXLPipeline(**parts, **second)
+    else:
+        pipe = diffusers.StableDiffusionPipeline(
+            **parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False
+        )
+    pipe.save_pretrained(folder, safe_serialization=True)
+    for name in ("tokenizer", "tokenizer_2")[: 2 if family == "sdxl" else 1]:
+        # As they stand, not as this version of the library happens to rewrite them.
+        shutil.copytree(STARTER / name, folder / name, dirs_exist_ok=True)
+    return folder
+
+
+def _tokenizer(name: str) -> Any:
+    transformers: Any = importlib.import_module("transformers")
+    return transformers.CLIPTokenizer.from_pretrained(STARTER / name, local_files_only=True)
+
+
+def _encoder(kind: str) -> Any:
+    transformers: Any = importlib.import_module("transformers")
+    tokenizer = _tokenizer("tokenizer")
+    config = transformers.CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=HIDDEN,
+        intermediate_size=HIDDEN * 2,
+        projection_dim=HIDDEN,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=tokenizer.model_max_length,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return getattr(transformers, kind)(config).eval()
+
+
+def _unet(diffusers: Any, *, xl: bool) -> Any:
+    extra: dict[str, Any] = (
+        {
+            "addition_embed_type": "text_time",
+            "addition_time_embed_dim": TIME_DIM,
+            "projection_class_embeddings_input_dim": SIZES * TIME_DIM + HIDDEN,
+        }
+        if xl
+        else {}
+    )
+    return diffusers.UNet2DConditionModel(
+        sample_size=16,
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=HIDDEN * 2 if xl else HIDDEN,
+        attention_head_dim=2,
+        norm_num_groups=8,
+        use_linear_projection=xl,
+        **extra,
+    )
+
+
+def _vae(diffusers: Any) -> Any:
+    return diffusers.AutoencoderKL(
+        block_out_channels=(8, 8, 16, 16),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        latent_channels=4,
+        norm_num_groups=4,
+        sample_size=128,
+    )
+
+
+if __name__ == "__main__":
+    for name, place in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
+        build(name, Path(place))

@@ -1,0 +1,88 @@
+"""The real engine process: one for the module, because a start costs seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from tendred.children import spawn_child
+from tendred.clock import SystemClock, SystemRng
+from tendred.config.schema import EngineSection
+from tendred.engine.supervisor import Engine
+from tendred.schema.work import Output
+from tendred.tasks import Tasks
+from tendred.testing.orders import order, reseal
+from tendred.testing.tiny import STARTER
+
+WOMAN = "portrait of a smiling tan woman with long wavy black hair wearing a teal dress on a yellow background"
+
+
+class Studio:
+    """An engine with the real process. `paths` are the models that jobs can name."""
+
+    def __init__(self, root: Path, **settings: Any) -> None:
+        self.root = root
+        self.staging = root / "staging"
+        self.staging.mkdir()
+        self.paths = {"starter": STARTER}
+        self.tasks = Tasks()
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self._numbers = 0
+        self.engine = Engine(
+            config=EngineSection(**{"device": "cpu", "start_timeout_s": 600.0, "heartbeat_s": 120.0, **settings}),
+            spawn=spawn_child,
+            clock=SystemClock(),
+            tasks=self.tasks,
+            reseal=reseal,
+            rng=SystemRng(),
+            announce=lambda topic, data: self.events.append((topic, data)),
+            stderr=root / "engine.log",
+        )
+
+    def order(self, conditioning: Any = None, **changes: Any) -> Any:
+        self._numbers += 1
+        changes = {"prompt": WOMAN, "width": 128, "height": 128, "keep_alive_s": -1.0, **changes}
+        path = self.paths.get(changes.get("model", "starter"), self.root / "nowhere")
+        return order(f"job_{self._numbers}", path, self.staging, conditioning, **changes)
+
+    async def draw(self, **changes: Any) -> list[Output]:
+        """Run an order to its end."""
+        reports = self.engine.run(self.order(**changes))
+        return [report async for report in reports if isinstance(report, Output)]
+
+    async def close(self) -> None:
+        await self.engine.close()
+        await self.tasks.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def studio(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Studio]:
+    made = Studio(tmp_path_factory.mktemp("studio"), threads=2)
+    yield made
+    await made.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Random SDXL and SD 1.5 folders, made by a process of its own: this one stays free of torch."""
+    root = tmp_path_factory.mktemp("tiny")
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"}
+    folders = {family: root / family for family in ("sdxl", "sd15")}
+    arguments = [part for family, folder in folders.items() for part in (family, str(folder))]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tendred.testing.tiny", *arguments, env=env, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    return folders
+
+
+__all__ = ["Studio", "msgspec"]

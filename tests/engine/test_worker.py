@@ -1,0 +1,220 @@
+"""The real process: the same bits each time, typed refusals, and a pipeline that survives a cancel."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from tendred import __version__
+from tendred.errors import Cancelled, EngineMissing, ModelMissing, ModelRefused, OutOfMemory, UnsupportedParameter
+from tendred.schema.sealed import Conditioning, Span
+from tendred.schema.still import LoraUse
+from tendred.schema.work import Advance, Output
+
+pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session")]
+
+
+def weights(folder: Path, part: str) -> Path:
+    return next((folder / part).glob("*.safetensors"))
+
+
+async def test_the_process_gets_ready_and_draws_the_starter(studio):
+    (out,) = await studio.draw()
+    raw = Path(out.path).read_bytes()
+    assert (out.width, out.height, out.seed, len(raw)) == (128, 128, 7, 128 * 128 * 3)
+    assert hashlib.sha256(raw).hexdigest() == out.pixels_sha256
+    info = out.engine
+    assert (info.version, info.device, info.dtype, info.threads, info.batch_size) == (__version__, "cpu", "float32", 2, 1)
+    assert info.torch.startswith("2.")
+    assert info.diffusers.startswith("0.")
+    (model,) = studio.engine.loaded()
+    assert (model.model, model.device) == ("starter", "cpu")
+    assert model.bytes > 30_000_000
+    # A flat picture would be the sign of a broken load.
+    assert len(set(raw)) > 50
+
+
+async def test_nothing_but_trouble_is_logged(studio):
+    await studio.draw(steps=1)
+    assert (studio.root / "engine.log").read_text() == ""
+
+
+async def test_the_same_seed_is_the_same_picture_and_a_count_is_single_pictures(studio):
+    first = await studio.draw(count=2)
+    again = await studio.draw(seed=8)
+    assert first[1].pixels_sha256 == again[0].pixels_sha256
+    assert first[0].pixels_sha256 != again[0].pixels_sha256
+
+
+async def test_progress_is_reported_per_step(studio):
+    reports = [report async for report in studio.engine.run(studio.order(steps=3)) if isinstance(report, Advance)]
+    assert {report.phase for report in reports} >= {"loading", "sampling", "decoding"}
+    assert {report.total for report in reports if report.phase == "sampling"} == {3}
+
+
+async def cancelled(studio, at_phase: str, **changes) -> None:
+    order = studio.order(**changes)
+    async with aclosing(studio.engine.run(order)) as reports:
+        async for report in reports:
+            if isinstance(report, Advance) and report.phase == at_phase:
+                await studio.engine.cancel(order.job_id)
+
+
+@pytest.mark.parametrize("scheduler", ["euler", "dpmpp_2m", "pndm"])
+async def test_a_cancel_leaves_the_pipeline_as_it_was(studio, scheduler):
+    (before,) = await studio.draw(scheduler=scheduler, steps=6)
+    pid = studio.engine.state().pid
+    with pytest.raises(Cancelled):
+        await cancelled(studio, "sampling", scheduler=scheduler, steps=200)
+    (after,) = await studio.draw(scheduler=scheduler, steps=6)
+    assert after.pixels_sha256 == before.pixels_sha256
+    assert studio.engine.state().pid == pid
+
+
+async def test_another_scheduler_is_used_once_and_the_own_one_restored(studio):
+    (own,) = await studio.draw()
+    (other,) = await studio.draw(scheduler="euler_a")
+    (own_again,) = await studio.draw()
+    assert own.pixels_sha256 == own_again.pixels_sha256 != other.pixels_sha256
+
+
+async def test_the_anchor_and_the_negative_words_reach_the_picture(studio):
+    def words(anchor=None, negative=()):
+        return Conditioning(prompt=[Span(text="a woman"), Span(text=" in red")], negative=list(negative), anchor=anchor)
+
+    async def hashed(conditioning, **changes):
+        order = studio.order(conditioning, **changes)
+        (out,) = [report async for report in studio.engine.run(order) if isinstance(report, Output)]
+        return out.pixels_sha256
+
+    plain = await hashed(words())
+    anchored = await hashed(words(anchor="adult"))
+    negative = await hashed(words(negative=[Span(text="blue")]))
+    assert len({plain, anchored, negative}) == 3
+    # What is drawn is what the seal holds, whatever the request's own prompt says.
+    assert await hashed(words(), prompt="something else") == plain
+    assert await hashed(Conditioning(prompt=[Span(text="adult, a woman in red")], negative=[], anchor=None)) == anchored
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"loras": [LoraUse(name="ink")]}, "loras"),
+        ({"scheduler": "flow_euler"}, "scheduler"),
+        ({"scheduler": "nonsense"}, "scheduler"),
+        ({"conditioning": Conditioning(prompt=[Span(text="a", weight=1.2)], negative=[], anchor=None)}, "prompt"),
+    ],
+)
+async def test_what_the_model_lacks_is_named(studio, changes, path):
+    with pytest.raises(UnsupportedParameter) as caught:
+        await studio.draw(**changes)
+    assert (caught.value.path, caught.value.detail["model"]) == (path, "starter")
+
+
+async def test_a_picture_that_needs_too_much_memory_is_refused_with_a_size(studio):
+    # One attention of this size asks for terabytes at once, which no machine hands out.
+    with pytest.raises(OutOfMemory) as caught:
+        await studio.draw(width=65536, height=65536, steps=1)
+    assert caught.value.detail["needed_bytes"] > caught.value.detail["free_bytes"] > 0
+    assert " x " in str(caught.value.detail["would_fit"])
+    assert await studio.draw(steps=1)
+
+
+async def test_a_missing_folder_is_a_missing_model(studio):
+    with pytest.raises(ModelMissing) as caught:
+        await studio.draw(model="nowhere")
+    assert (caught.value.variant, caught.value.detail["name"]) == ("gone", "nowhere")
+    # The model before made room for it; it comes back by itself.
+    assert await studio.draw(steps=1)
+
+
+async def test_the_tiny_folders_are_complete(tiny):
+    for folder in tiny.values():
+        index = json.loads((folder / "model_index.json").read_text())
+        assert all((folder / part).is_dir() for part, value in index.items() if isinstance(value, list) and value[0])
+        assert list(folder.rglob("*.bin")) == []
+
+
+@pytest.mark.parametrize(("family", "size"), [("sdxl", 64), ("sd15", 96)])
+async def test_other_families_draw_too(studio, tiny, family, size):
+    studio.paths[family] = tiny[family]
+    first, second = [await studio.draw(model=family, width=size, height=size, negative_prompt="x") for _ in range(2)]
+    assert first[0].pixels_sha256 == second[0].pixels_sha256
+    assert (first[0].width, first[0].height) == (size, size)
+    assert [model.model for model in studio.engine.loaded()] == [family]
+
+
+async def test_a_pickle_is_refused(studio, tiny, tmp_path):
+    folder = tmp_path / "pickled"
+    shutil.copytree(tiny["sdxl"], folder)
+    for part in ("unet", "text_encoder"):
+        file = weights(folder, part)
+        pickled = file.with_name("diffusion_pytorch_model.bin" if part == "unet" else "pytorch_model.bin")
+        file.rename(pickled)
+        studio.paths["pickled"] = folder
+        with pytest.raises(ModelRefused) as caught:
+            await studio.draw(model="pickled")
+        assert caught.value.detail["reason"] == "pickle", caught.value.detail
+        pickled.rename(file)
+
+
+async def test_a_broken_weight_file_is_refused(studio, tiny, tmp_path):
+    folder = tmp_path / "broken"
+    shutil.copytree(tiny["sdxl"], folder)
+    weights(folder, "unet").write_bytes(b"\xff" * 100)
+    studio.paths["broken"] = folder
+    with pytest.raises(ModelRefused) as caught:
+        await studio.draw(model="broken")
+    assert caught.value.detail["reason"] in ("header", "metadata")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"unet": ["my_code", "Net"]}, "remote_code"),
+        ({"unet": ["subprocess", "Popen"]}, "remote_code"),
+        ({"_class_name": "StableDiffusionXLImg2ImgPipeline"}, "family"),
+        ({"_class_name": "NoSuchPipeline"}, "metadata"),
+    ],
+)
+async def test_a_folder_that_wants_more_is_refused(studio, tiny, tmp_path, change, reason):
+    folder = tmp_path / "odd"
+    shutil.copytree(tiny["sdxl"], folder)
+    index = folder / "model_index.json"
+    index.write_text(json.dumps({**json.loads(index.read_text()), **change}))
+    studio.paths["odd"] = folder
+    with pytest.raises(ModelRefused) as caught:
+        await studio.draw(model="odd")
+    assert caught.value.detail["reason"] == reason, caught.value.detail
+
+
+async def test_another_process_draws_the_same_bits(studio, tmp_path):
+    from conftest import Studio  # noqa: PLC0415
+
+    (here,) = await studio.draw()
+    other = Studio(tmp_path, threads=2)
+    try:
+        (there,) = await other.draw()
+        assert other.engine.state().pid != studio.engine.state().pid
+    finally:
+        await other.close()
+    assert here.pixels_sha256 == there.pixels_sha256
+
+
+async def test_a_device_that_is_not_there_is_said(tmp_path):
+    from conftest import Studio
+
+    other = Studio(tmp_path, device="cuda:63")
+    try:
+        with pytest.raises(EngineMissing) as caught:
+            await other.draw()
+    finally:
+        await other.close()
+    assert caught.value.detail["problem"] == "there is no device cuda:63"

@@ -1,0 +1,150 @@
+import msgspec
+import pytest
+
+
+@pytest.fixture
+def asset(tendre, peer):
+    return tendre("image", "a red egg", "--json").document["assets"][0]
+
+
+def test_jobs_are_listed_and_filtered(tendre, peer, asset):
+    tendre("image", "stuck", "--no-wait")
+    lines = tendre("jobs").out.splitlines()
+    assert lines[0].split() == ["ID", "STATE", "CREATED", "PROMPT"]
+    assert len(lines) == 3
+    assert [job["state"] for job in tendre("jobs", "--state", "queued", "--json").document["jobs"]] == ["queued"]
+    assert len(tendre("jobs", "--limit", "1", "--json").document["jobs"]) == 1
+
+
+def test_no_jobs_is_told_beside_the_result(tendre, peer):
+    ran = tendre("jobs")
+    assert (ran.code, ran.out) == (0, "")
+    assert "nothing" in ran.err
+
+
+def test_a_job_is_shown(tendre, peer, asset):
+    ran = tendre("job", asset["job_id"])
+    assert ran.code == 0
+    assert "succeeded" in ran.out
+    assert "a red egg" in ran.out
+
+
+def test_waiting_for_a_job_ends_as_the_job_does(tendre, peer):
+    job_id = tendre("image", "explode", "--no-wait").out.strip()
+    ran = tendre("job", job_id, "--wait")
+    assert ran.code == 1
+    assert "engine_died" in ran.out
+    assert tendre("job", job_id).code == 0
+
+
+def test_a_job_that_is_not_there_is_told_with_what_is_near(tendre, peer):
+    ran = tendre("job", "job_X", "--json")
+    assert ran.code == 1
+    assert ran.document["error"]["kind"] == "not_found"
+
+
+def test_cancelling_works_on_several_and_ends_a_wait_with_5(tendre, peer):
+    ids = [tendre("image", "stuck", "--no-wait").out.strip() for _ in range(2)]
+    ran = tendre("cancel", *ids)
+    assert ran.code == 0
+    assert ran.out.count("cancelled") == 2
+    assert tendre("job", ids[0], "--wait").code == 5
+
+
+def test_the_queue_is_paused_and_resumed(tendre, peer):
+    assert tendre("queue", "pause", "--now", "--unload").code == 0
+    assert tendre("queue", "--json").document["paused"] is True
+    assert "paused" in tendre("queue").out
+    assert tendre("queue", "resume", "--json").document["paused"] is False
+
+
+def test_the_library_is_searched_by_bare_words(tendre, peer, asset):
+    ran = tendre("library", "red", "egg")
+    assert asset["id"] in ran.out
+    assert "a red egg" in ran.out
+    assert tendre("library", "--tag", "none", "--json").document["assets"] == []
+
+
+def test_an_asset_is_shown_with_its_settings(tendre, peer, asset):
+    ran = tendre("library", "show", asset["id"])
+    assert ran.code == 0
+    for part in (asset["path"], "a red egg", "starter", "seed"):
+        assert part in ran.out
+
+
+def test_an_asset_is_removed_restored_and_tagged(tendre, peer, asset):
+    assert tendre("library", "remove", asset["id"], "--json").document["assets"][0]["state"] == "removed"
+    assert tendre("library", "restore", asset["id"], "--json").document["assets"][0]["state"] == "kept"
+    assert tendre("library", "tag", asset["id"], "good", "red", "--json").document["tags"] == ["good", "red"]
+    assert tendre("library", "tag", asset["id"], "--remove", "red").out.strip() == f"{asset['id']}: good"
+
+
+def test_models_are_added_used_listed_and_forgotten(tendre, peer, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        assert tendre("models", "add", tmp_path / name).code == 0
+    assert tendre("models", "use", "two").code == 0
+    listed = tendre("models").out
+    assert "* two" in listed
+    assert "  one" in listed
+    assert tendre("models", "remove", "one").code == 0
+    assert [it["name"] for it in tendre("models", "list", "--json").document["models"]] == ["two"]
+    assert tendre("models", "ps").code == 0
+    assert tendre("models", "unload", "--json").document == {"unloaded": []}
+
+
+def test_a_model_is_added_by_its_absolute_path(tendre, peer, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert tendre("models", "add", "mine", "--json").document["path"] == str(tmp_path / "mine")
+
+
+def test_a_missing_model_is_told_with_those_that_are_near(tendre, peer, tmp_path):
+    tendre("models", "add", tmp_path, "--name", "starter")
+    ran = tendre("models", "use", "startr", "--json")
+    assert ran.code == 1
+    assert ran.document["error"]["detail"]["near"] == ["starter"]
+
+
+def test_hot_folders_are_listed_added_and_removed(tendre, peer, tmp_path):
+    (tmp_path / "more").mkdir()
+    added = tendre("hotfolders", "add", tmp_path / "more", "--json").document
+    assert added["path"] == str(tmp_path / "more")
+    assert str(peer.paths.hot) in tendre("hotfolders").out
+    assert tendre("hotfolders", "rescan").code == 0
+    assert tendre("hotfolders", "remove", added["id"]).code == 0
+    assert len(tendre("hotfolders", "--json").document["hotfolders"]) == 1
+    assert tendre("hotfolders", "add", tmp_path / "nowhere").code == 2
+
+
+def test_check_allows_or_ends_with_4(tendre, peer):
+    assert tendre("check", "a", "red", "egg").code == 0
+    ran = tendre("check", "a", "child", "here")
+    assert ran.code == 4
+    assert "a [child] here" in ran.out
+    refused = tendre("check", "a child", "--json", "--lang", "fr")
+    assert refused.code == 4
+    assert (refused.document["verdict"], refused.document["reason"]) == ("refuse", "un mot")
+
+
+def test_events_are_json_lines(tendre, peer):
+    for _ in range(3):
+        tendre("image", "stuck", "--no-wait")
+    lines = tendre("events", "--json").out.splitlines()
+    assert [msgspec.json.decode(line)["seq"] for line in lines] == [1, 2, 3]
+    assert len(tendre("events", "--since", "3").out.splitlines()) == 1
+    peer.studio.oldest = 2
+    assert len(tendre("events").out.splitlines()) == 2
+    assert tendre("events", "--topic", "asset.").out == ""
+
+
+def test_config_works_without_a_daemon(tendre, home):
+    (home / "config").mkdir(parents=True)
+    file = home / "config" / "config.toml"
+    file.write_text("[rpc]\nport = 4711\n")
+    assert "rpc.port = 4711" in tendre("config").out
+    assert f"{file}:2" in tendre("config", "show", "--origin").out
+    shown = tendre("config", "show", "--origin", "--json").document
+    assert shown["config"]["rpc"]["port"] == 4711
+    assert tendre("config", "path").out.strip() == str(file)
+    assert "[rpc]" in tendre("config", "sample").out.splitlines()

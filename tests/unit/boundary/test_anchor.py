@@ -1,0 +1,59 @@
+# ruff: noqa: RUF001  (letters that look alike are what these tests are about)
+import pytest
+
+from tendred.boundary.anchor import ANCHOR, DRAWN_ADULTS_ONLY, NEGATIVE, Anchor, compose, needs_anchor
+from tendred.boundary.data import load
+from tendred.boundary.normalise import Folder
+
+RULES = load()
+FOLDER = Folder(RULES.folding.lookalikes, RULES.folding.emoji)
+WHO = Anchor(RULES.anchor, lambda text: FOLDER.fold(text).text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "woman", "a man by the sea", "portrait", "people in a street", "a nurse", "femme", "un homme dans la forêt", "une infirmière", "someone",
+        "she walks", "elle", "wearing a hat", "zara by the sea", "Élodie", "a dream of eternity", "", "beautiful, 4k", "красивая гора",
+        "👩", "a cat wearing a dress",
+    ],
+)  # fmt: skip
+def test_a_person_may_be_in_frame(text: str) -> None:
+    assert WHO.may_show_person(FOLDER.fold(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "landscape of red orange yellow green hills under a blue sky with a white sun",
+        "clay creature yellow egg shaped with horns and one eye smile mouth on a pink background",
+        "a lighthouse at dusk, dramatic clouds, 8k", "une maison au bord de la mer, coucher de soleil", "still life with apples and a vase",
+        "logo of a fox, minimalist",
+    ],
+)  # fmt: skip
+def test_nobody_is_in_frame(text: str) -> None:
+    assert not WHO.may_show_person(FOLDER.fold(text))
+
+
+def test_names_count_by_their_words() -> None:
+    assert WHO.names_person(FOLDER.fold("woman_detail_v2"))
+    assert not WHO.names_person(FOLDER.fold("film_grain_v2"))
+
+
+def test_what_the_encoders_get() -> None:
+    made = compose("a woman", "blurry", anchored=True, age=None)
+    assert ([s.text for s in made.prompt], [s.text for s in made.negative], made.anchor) == (
+        ["a woman"],
+        ["blurry", NEGATIVE],
+        ANCHOR,
+    )
+    assert compose("a woman", "", anchored=True, age=35).anchor == "35-year-old adult"
+    bare = compose("a hill", "", anchored=False, age=None)
+    assert (bare.negative, bare.anchor) == ([], None)
+
+
+def test_only_pinned_weights_go_without_the_anchor() -> None:
+    assert all(not needs_anchor(person=True, model_sha256=sha) for sha in DRAWN_ADULTS_ONLY)
+    for other in (None, "", "0" * 64, "starter", "tendred/starter"):
+        assert needs_anchor(person=True, model_sha256=other)
+    assert not needs_anchor(person=False, model_sha256=None)

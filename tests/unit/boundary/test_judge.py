@@ -1,0 +1,235 @@
+# ruff: noqa: RUF001  (letters that look alike are what these tests are about)
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tendred.boundary.judge import Boundary, Words
+from tendred.boundary.seal import SealBroken, canonical, open_seal
+from tendred.schema.sealed import Span, Verdict
+from tendred.schema.work import Finding
+
+KEY = bytes(range(32))
+BOUNDARY = Boundary(KEY, year=lambda: 2026)
+
+
+def verdict(prompt: str, negative: str = "", *names: str) -> Verdict:
+    return BOUNDARY.judge(Words(prompt=prompt, negative_prompt=negative, names=list(names)))[0]
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "portrait of a smiling tan woman with long wavy black hair wearing a teal dress on a yellow background",
+        "portrait of a angry dark man with undercut blond hair with moustache wearing a red turtleneck on a gray background",
+        "landscape of red orange yellow green hills under a blue sky with a white sun",
+        "clay creature yellow egg shaped with horns and one eye smile mouth on a pink background",
+        "a happy woman with red hair, green background",
+        "A 35-year-old fisherman mending nets, golden hour, 85mm, f/1.8, 8k, highly detailed",
+        "une boulangère de quarante ans devant son four, lumière du matin",
+        "kid leather gloves beside a baby grand piano, sonata in A minor on the stand",
+        "elderly couple dancing, oil painting",
+        "young woman reading in a cafe",
+        "(masterpiece:1.2), best quality, adult woman, 16:9",
+    ],
+)
+def test_allowed(prompt: str) -> None:
+    assert verdict(prompt) == Verdict(
+        verdict="allow", rule=None, reason=None, span=None, removed=[], policy=BOUNDARY.policy
+    )
+
+
+@pytest.mark.parametrize(
+    ("prompt", "rule", "part"),
+    [
+        ("photo of a kid in a park", "minor.word", "kid"),
+        ("🌅🌅 cafe\u0301, un ba\u0301by gar\u00e7on", "minor.word", "ba\u0301by"),
+        ("a woman, k\u200bi\u200bd", "minor.word", "k\u200bi\u200bd"),
+        ("a c h i l d here", "minor.word", "c h i l d"),
+        ("a c.h.i.l.d", "minor.word", "c.h.i.l.d"),
+        ("a ch1ld here", "minor.word", "ch1ld"),
+        ("a g1r1!", "minor.word", "g1r1"),
+        ("a k1ds", "minor.word", "k1ds"),
+        ("a сhіld", "minor.word", "сhіld"),
+        ("a сһіӏԁ", "minor.word", "сһіӏԁ"),
+        ("ｔｅｅｎ", "minor.word", "ｔｅｅｎ"),
+        ("𝐭𝐞𝐞𝐧", "minor.word", "𝐭𝐞𝐞𝐧"),
+        ("teeeen", "minor.word", "teeeen"),
+        ("gi*rl", "minor.word", "gi*rl"),
+        ("kid🇺🇸", "minor.word", "kid"),
+        ("🇰🇮🇩", "minor.word", "🇰🇮🇩"),
+        ("a\u2060kid", "minor.word", "kid"),
+        ("a 👶 sleeping", "minor.word", "👶"),
+        ("a seventeen-year-old woman", "minor.age", "seventeen-year-old"),
+        ("a ５ years old", "minor.age", "５ years old"),
+        ("femme de dix-sept ans", "minor.age", "dix-sept ans"),
+        ("woman aged १७", "minor.age", "aged १७"),
+        ("woman, age 9¾", "minor.age", "age 9"),
+        ("s3venteen years 0ld", "minor.age", "s3venteen years 0ld"),
+        ("woman born in 2010", "minor.birth", "born in 2010"),
+        ("woman who looks like Ostrela", "person.likeness", "who looks like Ostrela"),
+        ("the current president of x", "person.office", "the current president"),
+        ("a\x00b", "text.unreadable", "\x00"),
+        ("a\ud800", "text.unreadable", "\ud800"),
+    ],
+)
+def test_refused_with_the_exact_place(prompt: str, rule: str, part: str) -> None:
+    said = verdict(prompt)
+    assert said.rule == rule
+    assert said.span is not None
+    assert prompt[slice(*said.span)] == part
+
+
+@pytest.mark.parametrize(
+    "name", ["SchoolGirlV3", "my_teen_lora", "cutechild", "kid", "deepfake_v1", "photo of a boy.txt", "17yo", "\x01"]
+)
+def test_names_are_judged_as_prompt_text(name: str) -> None:
+    said = verdict("a hill", "", "film_grain", name)
+    assert (said.verdict, said.span) == ("refuse", None)
+
+
+@pytest.mark.parametrize(
+    "name", ["film_grain_v2", "add-detail-xl", "starter", "Zara", "woman_portrait", "favourites", "scene-03.txt"]
+)
+def test_harmless_names(name: str) -> None:
+    assert verdict("a hill", "", name).verdict == "allow"
+
+
+def test_the_negative_prompt_may_push_minors_away_but_name_nobody() -> None:
+    assert verdict("a woman", "child, 17 years old, teen").verdict == "allow"
+    assert verdict("a woman", "lookalike of Ostrela").rule == "person.likeness"
+    assert verdict("a woman", "\x00").rule == "text.unreadable"
+    assert verdict("a woman", "\x00").span is None
+
+
+@pytest.mark.parametrize(
+    "prompt", ["a kid", "17 years old", "born in 2012", "lookalike of Ostrela", "the US president", "\x00"]
+)
+def test_reasons_are_told_in_both_languages_without_the_word(prompt: str) -> None:
+    told = {lang: BOUNDARY.judge(Words(prompt=prompt), lang=lang)[0].reason for lang in ("en", "fr", "xx")}
+    assert all(told.values())
+    assert told["en"] == told["xx"] != told["fr"]
+    assert not any("kid" in (reason or "") or "Ostrela" in (reason or "") for reason in told.values())
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(max_size=120), st.text(max_size=40), st.text(max_size=20))
+def test_any_text_gets_a_verdict_with_its_span_inside(prompt: str, negative: str, name: str) -> None:
+    said, conditioning = BOUNDARY.judge(Words(prompt=prompt, negative_prompt=negative, names=[name]))
+    assert (said.verdict == "allow") == (conditioning is not None)
+    assert (said.verdict == "refuse") == (said.rule is not None)
+    if said.span:
+        assert 0 <= said.span[0] < said.span[1] <= len(prompt)
+    if conditioning:
+        assert conditioning.prompt == [Span(text=prompt)]
+        canonical(conditioning)
+
+
+WORDS = st.sampled_from(
+    [
+        "a",
+        "kid",
+        "leather",
+        "baby",
+        "blue",
+        "17",
+        "years",
+        "old",
+        "é\u0301",
+        "👩‍🦰",
+        "\u200b",
+        " ",
+        "\n",
+        "-",
+        ".",
+        "teen",
+        "ans",
+        "١٧",
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(WORDS, max_size=25).map("".join))
+def test_verdicts_on_mixed_pieces(prompt: str) -> None:
+    said = verdict(prompt)
+    if said.span:
+        assert 0 <= said.span[0] < said.span[1] <= len(prompt)
+    if "teen" in prompt.split():
+        assert said.verdict == "refuse"
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(st.characters(codec="ascii", categories=("L", "Zs", "P")), max_size=60), st.text(max_size=30))
+def test_a_word_for_a_minor_is_never_masked_by_its_company(before: str, after: str) -> None:
+    assert verdict(f"{before}\nkid\n{after}").verdict == "refuse"
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "kid leather ",
+        "9 ",
+        "aA",
+        "a.b",
+        "30 ans ",
+        "whisky de 9 ans ",
+        "1!",
+        "looks like a ",
+        "\u0301",
+        "xxx ",
+        "born in ",
+        "a b c ",
+        "vingt ",
+        "k1 ",
+    ],
+)
+def test_hostile_repetition_gets_a_verdict(piece: str) -> None:
+    # The time limit of the suite is what a runaway pattern would break.
+    prompt = piece * (8192 // len(piece.encode()))
+    assert verdict(prompt).policy == BOUNDARY.policy
+
+
+def test_a_person_is_anchored_and_nobody_else() -> None:
+    def anchor(**words: object) -> str | None:
+        conditioning = BOUNDARY.judge(Words(**words))[1]  # type: ignore[arg-type]
+        assert conditioning is not None
+        assert bool(conditioning.anchor) == any(span.text == "child, teenager, young" for span in conditioning.negative)
+        return conditioning.anchor
+
+    assert anchor(prompt="a woman") == "adult"
+    assert anchor(prompt="a thirty-five-year-old woman") == "35-year-old adult"
+    assert anchor(prompt="a 30-year-old woman and a 60-year-old man") == "adult"
+    assert anchor(prompt="a hill") is None
+    assert anchor(prompt="a hill", character=True) == "adult"
+    assert anchor(prompt="a hill", names=["old_man_style"]) == "adult"
+    assert anchor(prompt="a woman", negative_prompt="adult", model_sha256="f" * 64, kind="clip") == "adult"
+
+
+def test_approved_opens_and_reseals_for_a_child() -> None:
+    conditioning = BOUNDARY.judge(Words(prompt="a hill"))[1]
+    assert conditioning is not None
+    reviewed = BOUNDARY.approve(b"{}", conditioning)
+    assert reviewed.policy == BOUNDARY.policy
+    assert BOUNDARY.open(reviewed) == (b"{}", conditioning)
+    session = b"s" * 32
+    again = BOUNDARY.reseal(reviewed, session)
+    assert open_seal(session, again) == (b"{}", conditioning)
+    with pytest.raises(SealBroken):
+        BOUNDARY.open(again)
+    with pytest.raises(SealBroken):
+        BOUNDARY.reseal(again, session)
+
+
+@pytest.mark.parametrize("key", [b"", b"short", b"k" * 31])
+def test_a_short_key_is_refused(key: bytes) -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        Boundary(key, year=lambda: 2026)
+
+
+def test_an_output_is_withheld_by_the_first_finding_that_refuses() -> None:
+    fine = Finding(check="faces", rule="output.age", refuse=False)
+    bad = Finding(check="faces", rule="output.age", refuse=True)
+    worse = Finding(check="other", rule="output.other", refuse=True)
+    assert BOUNDARY.judge_output([fine, bad, worse]) is bad
+    assert BOUNDARY.judge_output([fine]) is None
+    assert BOUNDARY.judge_output([]) is None

@@ -1,0 +1,58 @@
+import json
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tendred.errors import ModelRefused
+from tendred.models.header import read_header
+
+
+def build(tensors, data, header=None):
+    text = header if header is not None else json.dumps(tensors).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+GOOD = {"a.weight": {"dtype": "F16", "shape": [2, 3], "data_offsets": [0, 12]}, "__metadata__": {"format": "pt"}}
+
+
+def test_a_good_file(tmp_path):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(build(GOOD, b"\0" * 12))
+    assert read_header(path, "m")["a.weight"].shape == [2, 3]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x80\x04pickle",
+        struct.pack("<Q", 2**60),
+        build(GOOD, b"\0" * 11),
+        build(GOOD, b"\0" * 13),
+        build({"a": {"dtype": "F16", "shape": [2], "data_offsets": [4, 8]}}, b"\0" * 8),
+        build({"../a": {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]}}, b"\0" * 4),
+        build({"a": {"dtype": "PY", "shape": [2], "data_offsets": [0, 4]}}, b"\0" * 4),
+        build({"a": {"dtype": "F16", "shape": [-2], "data_offsets": [0, 4]}}, b"\0" * 4),
+        build(None, b"", header=b"[]"),
+        build(None, b"", header=b"{" * 5000),
+    ],
+)
+def test_everything_else_is_refused(tmp_path, content):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(ModelRefused) as caught:
+        read_header(path, "m")
+    assert caught.value.detail["reason"] == "header"
+
+
+@given(st.binary(max_size=200), st.integers(0, 80))
+def test_mutations_never_raise_anything_else(tmp_path_factory, noise, at):
+    good = build(GOOD, b"\0" * 12)
+    path = tmp_path_factory.mktemp("h") / "x.safetensors"
+    path.write_bytes(good[:at] + noise + good[at + len(noise) :])
+    try:
+        read_header(path, "m")
+    except ModelRefused as refused:
+        assert refused.detail["reason"] == "header"
