@@ -110,14 +110,24 @@ def follow(client: Client, job: dict[str, Any], watch: Watch, deadline: float) -
         if now and now["phase"] != "loading" and not drawing:
             watch.lap("engine start and model load")
             drawing = True
-        words = f"{now['phase']} {now['done']}/{now['total'] or '?'}" if now else job["state"]
+        words = now["phase"] if now else job["state"]
+        if sys.stdout.isatty() and now and now["total"]:
+            words += f" {now['done']}/{now['total']}"
         if words != shown:
-            print(f"  {words}", flush=True)
+            show(words)
             shown = words
         job = client.call("jobs.wait", job_id=job["id"], timeout_s=0.05)
     watch.lap("drawing and saving" if drawing else "engine start, drawing and saving")
-    print(f"  {job['state']}")
+    show(job["state"], last=True)
     return job
+
+
+def show(words: str, *, last: bool = False) -> None:
+    """One line that changes on a terminal, a line each elsewhere."""
+    if sys.stdout.isatty():
+        print(f"\r  {words:<40}", end="\n" if last else "", flush=True)
+    else:
+        print(f"  {words}", flush=True)
 
 
 def tell(picture: Path, receipt: Path, watch: Watch) -> int:

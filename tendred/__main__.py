@@ -16,7 +16,6 @@ from tendred.config.paths import resolve
 from tendred.core.telling import language_of
 from tendred.errors import TendredError, describe
 
-
 LOG_FILE = "tendred.log"
 
 

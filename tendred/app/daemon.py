@@ -119,7 +119,7 @@ class Daemon:
         database = Database(
             paths.database,
             clock=machine.clock,
-            fs=machine.fs,
+            committed=machine.fs.committed,
             boot_id=self.boot_id,
             publish=bus.publish,
             inline=machine.inline,
@@ -309,15 +309,11 @@ class Daemon:
         self._exit.push_async_callback(hot.stop)
 
     async def _settle_running(self) -> None:
-        """At the end: give the running job its time, then put it back."""
+        """At the end: nothing new starts, and what runs gets its time or waits again."""
         self.studio.stopping = True
-        try:
-            async with asyncio.timeout(self.config.daemon.drain_s if self._drain else 0):
-                await self._runner.drained()
-        except TimeoutError:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.config.engine.cancel_grace_s + 5):
-                    await self._runner.interrupt()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.config.daemon.drain_s + self.config.engine.cancel_grace_s + 5):
+                await self._runner.finish(self.config.daemon.drain_s if self._drain else 0)
 
 
 class _Announcer:

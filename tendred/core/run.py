@@ -18,7 +18,7 @@ from tendred.core.keep import Keeper, Run
 from tendred.core.pauses import Pauses
 from tendred.core.progress import Watch
 from tendred.core.submit import Submitter
-from tendred.errors import Cancelled, DiskFull, EngineDied, FolderUnwritable
+from tendred.errors import Cancelled, DiskFull, EngineDied, FolderUnwritable, ShuttingDown
 from tendred.models.catalog import Catalog
 from tendred.queue.claim import claim
 from tendred.queue.machine import EngineDied as EngineEnded
@@ -68,6 +68,7 @@ class Runner:
         self._idle.set()
         self._current: str | None = None
         self._put_back = False
+        self._ending = False
 
     # -- from outside --------------------------------------------------------------------------------------
 
@@ -89,9 +90,13 @@ class Runner:
         await self._idle.wait()
         self._put_back = False
 
-    async def drained(self) -> None:
-        """Wait until nothing runs."""
-        await self._idle.wait()
+    async def finish(self, grace_s: float) -> None:
+        """At the end: take nothing more, give the running job `grace_s`, then put it back."""
+        self._ending = True
+        try:
+            await asyncio.wait_for(self._idle.wait(), grace_s)
+        except TimeoutError:
+            await self.interrupt()
 
     # -- the road ------------------------------------------------------------------------------------------
 
@@ -99,7 +104,7 @@ class Runner:
         """Work for as long as the daemon lives."""
         while True:
             self._wake.clear()
-            while not await self._pauses.hold() and (claimed := await claim(self._database, self._queue)) is not None:
+            while (claimed := await self._next()) is not None:
                 self._idle.clear()
                 self._current = claimed.job.id
                 try:
@@ -108,6 +113,11 @@ class Runner:
                     self._current = None
                     self._idle.set()
             await self._pauses.wait(self._wake)
+
+    async def _next(self) -> Claim | None:
+        if self._ending or await self._pauses.hold():
+            return None
+        return await claim(self._database, self._queue)
 
     async def run_job(self, claimed: Claim) -> None:
         """One job from the claim to its end. Whatever goes wrong with it, it ends in a state and a row."""
@@ -120,6 +130,8 @@ class Runner:
             happening = PutBack() if self._put_back else Stopped()
         except (DiskFull, FolderUnwritable) as problem:
             await self._pauses.begin(problem)
+            happening = PutBack()
+        except ShuttingDown:
             happening = PutBack()
         except EngineDied as problem:
             happening = EngineEnded(self._tell(problem))

@@ -158,7 +158,9 @@ class Studio:
     ) -> Verdict:
         """What the boundary would say. Stores nothing."""
         names = [lora.name for lora in loras] + ([character] if character else [])
-        words = Words(prompt=prompt, negative_prompt=negative_prompt, names=names, kind=kind, character=character is not None)
+        words = Words(
+            prompt=prompt, negative_prompt=negative_prompt, names=names, kind=kind, character=character is not None
+        )
         return self._p.boundary.judge(words, lang=lang)[0]
 
     # -- jobs and queue ------------------------------------------------------------------------------------

@@ -40,6 +40,9 @@ def load(text: str, first_line: int = 1) -> Any:
         at = cast("int | None", getattr(error, "position", None))
         line = text.count("\n", 0, at) + first_line if isinstance(at, int) else 0
         raise Broken(line, "a character in it is not allowed in YAML") from None
+    except (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError):
+        # ruamel trips over some malformed texts in other ways, such as a directive %YAML 1.9.
+        raise Broken(0, "it is no YAML 1.2") from None
 
 
 class _Reader:

@@ -39,6 +39,7 @@ class RpcServer:
         self._ids = ids
         self._waits = Waits()
         self._front: Front | None = None
+        self._deadlines: Deadlines | None = None
         self._http: web.Server | None = None
         self._listeners: list[asyncio.Server] = []
         self._socket_path: Path | None = None
@@ -49,6 +50,12 @@ class RpcServer:
         assert self._front is not None
         return self._front
 
+    @property
+    def deadlines(self) -> Deadlines:
+        """Its open connections, once it has started."""
+        assert self._deadlines is not None
+        return self._deadlines
+
     async def start(self, socket_path: Path | None) -> str:
         """Listen on loopback, and on a Unix socket if there is a path for one. Returns the url.
 
@@ -58,7 +65,7 @@ class RpcServer:
         port = int(bound.getsockname()[1])
         self._front = self._build(Guard(self._token, port))
         self._http = web.Server(self._front.handle)
-        deadlines = Deadlines(
+        self._deadlines = deadlines = Deadlines(
             self._handler,
             header_timeout_s=self._config.header_timeout_s,
             limit=self._config.connections,

@@ -57,6 +57,8 @@ class Hall:
     tasks: Tasks
     ids: Ids
     knows: Callable[[str], bool]
+    hello_s: float = HELLO_S
+    send_s: float = SEND_S
 
 
 def new_websocket() -> web.WebSocketResponse:
@@ -142,7 +144,7 @@ class SocketClient:
     async def _greeted(self) -> bool:
         """Whether the first frame is a `system.hello` with the token; then it is answered too."""
         try:
-            async with asyncio.timeout(HELLO_S):
+            async with asyncio.timeout(self._hall.hello_s):
                 raw = await self._frame()
             document: Any = parse(raw or b"")
         except (TimeoutError, TendredError):
@@ -199,7 +201,7 @@ class SocketClient:
             if self._over.is_set():
                 return
             try:
-                async with asyncio.timeout(SEND_S):
+                async with asyncio.timeout(self._hall.send_s):
                     await self._socket.send_str(frame.decode())
             except TimeoutError:
                 self.leave(LAGGED)

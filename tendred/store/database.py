@@ -7,6 +7,7 @@ same moment share one commit (each in a savepoint of its own), so that many smal
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -17,7 +18,6 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from tendred.backend import Fs
 from tendred.clock import Clock, rfc3339
 from tendred.errors import DiskFull, FolderUnwritable, StoreBroken
 from tendred.schema.event import Event
@@ -92,21 +92,21 @@ class _Waiting(Generic[_T]):
 
 
 class Database:
-    """One SQLite file. `inline` runs writes on the caller's thread, for simulations."""
+    """One SQLite file. `committed` hears of every durable commit; `inline` writes on the caller's thread (simulations)."""
 
     def __init__(
         self,
         path: Path,
         *,
         clock: Clock,
-        fs: Fs,
+        committed: Callable[[Path], None],
         boot_id: str,
         publish: Callable[[Event], None],
         inline: bool = False,
     ) -> None:
         self._path = path
         self._clock = clock
-        self._fs = fs
+        self._committed = committed
         self._boot_id = boot_id
         self._publish = publish
         self._inline = inline
@@ -120,13 +120,15 @@ class Database:
     def open(self) -> None:
         """Open, migrate, start the writer. Raises StoreBroken."""
         try:
+            # SQLite gives its other files the mode of this one.
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
             self._writer = _connect(self._path)
             self._writer.execute("PRAGMA journal_mode=WAL")
             migrate(self._writer, self._path, self._clock)
             self._readers = [_connect(self._path, readonly=True) for _ in range(_READERS)]
-        except sqlite3.Error as problem:
+        except (sqlite3.Error, OSError) as problem:
             raise StoreBroken(file=str(self._path), problem=str(problem)) from problem
-        self._fs.committed(self._path)
+        self._committed(self._path)
         if not self._inline:
             self._thread = threading.Thread(target=self._write_loop, name="tendred-db", daemon=True)
             self._thread.start()
@@ -191,7 +193,7 @@ class Database:
                     # A full disk makes SQLite undo everything at once, the neighbours of this commit too.
                     raise waiting.outcome[1]  # noqa: TRY301 - the same end as a failed commit
             connection.execute("COMMIT")
-            self._fs.committed(self._path)
+            self._committed(self._path)
         except BaseException as problem:  # noqa: BLE001 - a crash injected by a simulation must reach the caller too
             if connection.in_transaction:
                 connection.execute("ROLLBACK")

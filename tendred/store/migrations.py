@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -96,8 +94,6 @@ def migrate(connection: sqlite3.Connection, path: Path, clock: Clock) -> None:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-    with contextlib.suppress(OSError):
-        os.chmod(path, 0o600)
 
 
 def _backup(connection: sqlite3.Connection, path: Path, stamp: str) -> None:

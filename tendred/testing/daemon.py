@@ -15,7 +15,8 @@ from msgspec import to_builtins
 from tendred.app.daemon import Daemon, Machine
 from tendred.config.load import load
 from tendred.config.paths import resolve
-from tendred.core.studio import Studio, Submission
+from tendred.core.studio import Search, Studio, Submission
+from tendred.schema.asset import Asset
 from tendred.schema.job import Job, Origin
 from tendred.schema.still import StillRequest
 from tendred.testing.spawn import SpawnFakes
@@ -40,11 +41,11 @@ class TestDaemon:
         self._stopped = False
 
     @classmethod
-    async def start(
-        cls, home: Path, overrides: Sequence[str] = (), machine: Machine | None = None
-    ) -> TestDaemon:
+    async def start(cls, home: Path, overrides: Sequence[str] = (), machine: Machine | None = None) -> TestDaemon:
         """Start a daemon whose directories are all under `home`. Without a machine, one with the fake engine."""
         home.mkdir(parents=True, exist_ok=True)
+        if not (home / SCRIPT).exists():
+            (home / SCRIPT).write_text("{}")
         env = {**os.environ, "TENDRED_HOME": str(home)}
         config = load(overrides, env=env).config
         machine = machine or Machine(spawn=SpawnFakes(script=home / SCRIPT))
@@ -90,6 +91,20 @@ class TestDaemon:
                     await asyncio.sleep(0.02)
                     seen = look()
         return seen
+
+    async def state_of(self, job_id: str, state: str, *, timeout_s: float = 15) -> Job:
+        """Wait until a job is in a state. Raises TimeoutError."""
+        async with asyncio.timeout(timeout_s):
+            while (job := await self.studio.job(job_id)).state != state:
+                await asyncio.sleep(0.01)
+        return job
+
+    async def eventually_search(self, query: str, *, timeout_s: float = 10) -> list[Asset]:
+        """Search until something is found: full text follows in a transaction of its own. Raises TimeoutError."""
+        async with asyncio.timeout(timeout_s):
+            while not (page := await self.studio.search(Search(query=query))).assets:
+                await asyncio.sleep(0.01)
+        return page.assets
 
     def script(self, **behaviour: Any) -> None:
         """What the fake engine does from its next order on (see tendred.testing.engine_worker.Script)."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
 from contextlib import aclosing
 from pathlib import Path
 
@@ -31,7 +29,13 @@ async def test_the_process_gets_ready_and_draws_the_starter(studio):
     assert (out.width, out.height, out.seed, len(raw)) == (128, 128, 7, 128 * 128 * 3)
     assert hashlib.sha256(raw).hexdigest() == out.pixels_sha256
     info = out.engine
-    assert (info.version, info.device, info.dtype, info.threads, info.batch_size) == (__version__, "cpu", "float32", 2, 1)
+    assert (info.version, info.device, info.dtype, info.threads, info.batch_size) == (
+        __version__,
+        "cpu",
+        "float32",
+        2,
+        1,
+    )
     assert info.torch.startswith("2.")
     assert info.diffusers.startswith("0.")
     (model,) = studio.engine.loaded()
@@ -196,7 +200,7 @@ async def test_a_folder_that_wants_more_is_refused(studio, tiny, tmp_path, chang
 
 
 async def test_another_process_draws_the_same_bits(studio, tmp_path):
-    from conftest import Studio  # noqa: PLC0415
+    from conftest import Studio
 
     (here,) = await studio.draw()
     other = Studio(tmp_path, threads=2)

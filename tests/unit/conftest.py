@@ -13,7 +13,11 @@ def published():
 @pytest.fixture
 def database(tmp_path, published):
     database = Database(
-        tmp_path / "tendred.db", clock=SystemClock(), fs=SystemFs(), boot_id="boot_1", publish=published.append
+        tmp_path / "tendred.db",
+        clock=SystemClock(),
+        committed=SystemFs().committed,
+        boot_id="boot_1",
+        publish=published.append,
     )
     database.open()
     yield database

@@ -83,20 +83,25 @@ def _spawn(ctx: Context, overrides: list[str], log: Path) -> subprocess.Popen[by
 
 def _await(ctx: Context, process: subprocess.Popen[bytes], log: Path) -> Started:
     for _ in range(int(START_S / _STEP_S)):
-        try:
-            client = ctx.find()
-            started = Started(client, client.call("system.status"), fresh=True)
+        if (started := _answering(ctx)) is not None:
             process.returncode = 0  # it is meant to outlive us, and Popen would warn about that
             return started
-        except NoDaemon as none:
-            if none.variant == "silent":
-                raise
         try:
             code = process.wait(_STEP_S)
         except subprocess.TimeoutExpired:
             continue
         _died(ctx, code, log)
     raise ctx.stop(Exit.TIMED_OUT, "no_daemon", "up_slow", seconds=f"{START_S:g}", log=log)
+
+
+def _answering(ctx: Context) -> Started | None:
+    try:
+        client = ctx.find()
+        return Started(client, client.call("system.status"), fresh=True)
+    except NoDaemon as none:
+        if none.variant == "silent":
+            raise
+        return None
 
 
 def _died(ctx: Context, code: int, log: Path) -> NoReturn:

@@ -54,7 +54,9 @@ async def test_words_prefixes_accents_and_quotes(index):
     assert await found(index, query="hills blue") == [1]
     assert await found(index, query="nothing") == []
     first = await index.search(Query(query="hills", limit=2))
-    assert [entry.index for entry in (await index.search(Query(query="hills", limit=2, cursor=first.next))).assets] == [0]
+    assert [entry.index for entry in (await index.search(Query(query="hills", limit=2, cursor=first.next))).assets] == [
+        0
+    ]
     assert set(await found(index, query="hills", order="best")) == {0, 1, 4}
 
 

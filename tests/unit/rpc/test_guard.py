@@ -8,9 +8,8 @@ import pytest
 
 from tendred.errors import Internal, SlowDown
 from tendred.rpc.guard import BODY_BYTES, HEADERS, Guard, Head, raw_answer, status_of
+from tendred.testing.door import Door
 from tendred.testing.raw import UPGRADE, Answer, request
-
-from .conftest import Door
 
 PING = {"jsonrpc": "2.0", "id": 1, "method": "queue.status"}
 # `PORT` becomes the bound port.
@@ -111,7 +110,15 @@ async def test_exactly_one_host(door: Door) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["http://127.0.0.1:PORT/rpc", "http://evil.example/rpc", "//evil.example/rpc", "*", "evil.example:80", "rpc", "/rpc\xe4"],
+    [
+        "http://127.0.0.1:PORT/rpc",
+        "http://evil.example/rpc",
+        "//evil.example/rpc",
+        "*",
+        "evil.example:80",
+        "rpc",
+        "/rpc\xe4",
+    ],
 )
 async def test_only_origin_form_targets(door: Door, target: str) -> None:
     line = f"POST {target.replace('PORT', str(door.port))} HTTP/1.1"

@@ -7,9 +7,8 @@ import json
 import pytest
 
 from tendred.rpc.guard import HEADERS
+from tendred.testing.door import Door, Opener
 from tendred.testing.raw import UPGRADE, Answer, connection, read_answer, request
-
-from .conftest import Door, Opener
 
 PING = {"jsonrpc": "2.0", "id": 1, "method": "queue.status"}
 
@@ -36,7 +35,9 @@ async def test_every_route_but_health_answers_401_without_a_token(door: Door) ->
     assert closed == 3
 
 
-@pytest.mark.parametrize("target", ["/", "/healthz", "/health/", "/health?x", "/rpc/", "/rpc/x", "/nowhere", "/media/", "/..", "/%2e%2e/x"])
+@pytest.mark.parametrize(
+    "target", ["/", "/healthz", "/health/", "/health?x", "/rpc/", "/rpc/x", "/nowhere", "/media/", "/..", "/%2e%2e/x"]
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "PUT", "DELETE", "TRACE"])
 async def test_what_is_no_route_answers_401_too(door: Door, method: str, target: str) -> None:
     async with connection(door.port) as (reader, writer):

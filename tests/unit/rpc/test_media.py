@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tendred.rpc.media import Part, part_of
 from tendred.schema.asset import Asset
-from tendred.testing.raw import Answer, request
-
-from .conftest import Door
+from tendred.testing.door import Door
+from tendred.testing.raw import Answer, connection, read_answer, request
 
 BODY = bytes(range(256)) * 4000  # about 1 MB, more than one chunk
 
@@ -78,25 +78,37 @@ async def test_a_range_of_another_file_gives_the_whole(door: Door, asset: Asset)
 
 @pytest.mark.parametrize(
     "name",
-    ["ast_unknown", "..", "%2e%2e", "..%2f..%2fetc%2fpasswd", "/etc/passwd", "%2Fetc%2Fpasswd", "ast_1/../x", "a%00b", "x" * 300],
+    [
+        "ast_unknown",
+        "..",
+        "%2e%2e",
+        "..%2f..%2fetc%2fpasswd",
+        "/etc/passwd",
+        "%2Fetc%2Fpasswd",
+        "ast_1/../x",
+        "a%00b",
+        "x" * 300,
+    ],
 )
 async def test_what_is_no_asset_is_a_typed_404(door: Door, name: str) -> None:
     answer = await get(door, f"/media/{name}")
     assert (answer.status, answer.kind) == (404, "not_found")
 
 
-async def test_an_asset_without_its_file_is_a_404(door: Door, asset: Asset, tmp_path: Path) -> None:
-    path = Path(asset.path)
-    path.unlink()
-    assert (await get(door, asset.url)).kind == "not_found"
-    path.symlink_to("/etc/passwd")
-    assert (await get(door, asset.url)).kind == "not_found"
-    path.unlink()
-    os.mkfifo(path)
-    assert (await get(door, asset.url)).kind == "not_found"
-    path.unlink()
-    path.mkdir()
-    assert (await get(door, asset.url)).kind == "not_found"
+REPLACEMENTS: dict[str, Callable[[Path], object]] = {
+    "nothing": lambda path: None,
+    "a link": lambda path: path.symlink_to("/etc/passwd"),
+    "a FIFO": os.mkfifo,
+    "a folder": lambda path: path.mkdir(),
+}
+
+
+@pytest.mark.parametrize("replace", REPLACEMENTS.values(), ids=REPLACEMENTS)
+async def test_an_asset_without_its_file_is_a_404(door: Door, asset: Asset, replace: Callable[[Path], object]) -> None:
+    os.unlink(asset.path)
+    replace(Path(asset.path))
+    answer = await get(door, asset.url)
+    assert (answer.status, answer.kind) == (404, "not_found")
 
 
 async def test_a_removed_asset_is_a_404(door: Door, asset: Asset) -> None:
@@ -107,8 +119,6 @@ async def test_a_removed_asset_is_a_404(door: Door, asset: Asset) -> None:
 
 
 async def test_two_files_on_one_connection(door: Door, asset: Asset) -> None:
-    from tendred.testing.raw import connection, read_answer
-
     data = request(f"GET {asset.url} HTTP/1.1", door.host, door.auth)
     async with connection(door.port) as (reader, writer):
         writer.write(data + data)

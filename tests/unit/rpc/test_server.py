@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from tendred.errors import PortInUse
+from tendred.testing.door import Door, Opener, until
 from tendred.testing.raw import UPGRADE, connection, exchange, read_answer, request
-
-from .conftest import Door, Opener
 
 PING = {"jsonrpc": "2.0", "id": 1, "method": "queue.status"}
 
@@ -27,7 +26,9 @@ async def test_names_of_this_machine_get_in_by_the_unix_socket(door: Door, host:
     assert (await exchange(door.unix, data)).status == 200
 
 
-@pytest.mark.parametrize("host", ["", "evil.example", "localhost.evil.example", "localhost:", "localhost:x", "LOCALHOST", "unix"])
+@pytest.mark.parametrize(
+    "host", ["", "evil.example", "localhost.evil.example", "localhost:", "localhost:x", "LOCALHOST", "unix"]
+)
 async def test_other_names_do_not(door: Door, host: str) -> None:
     data = door.post(PING).replace(door.host.encode(), f"Host: {host}".encode())
     answer = await exchange(door.unix, data)
@@ -73,7 +74,7 @@ async def test_stopping_answers_those_who_wait_and_removes_the_socket(door: Door
         writer.write(waiting)
         ws_writer.write(request("GET /ws HTTP/1.1", door.host, door.auth, *UPGRADE))
         assert (await read_answer(ws_reader)).status == 101
-        await _until(lambda: bool(door.studio.bus._subscriptions))
+        await until(lambda: bool(door.studio.bus._subscriptions))
         await door.server.stop()
         assert (await read_answer(reader)).json()["error"]["data"]["kind"] == "shutting_down"
         frame = await ws_reader.read(200)
@@ -83,9 +84,3 @@ async def test_stopping_answers_those_who_wait_and_removes_the_socket(door: Door
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", door.port)
     await door.server.stop()
-
-
-async def _until(condition) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)

@@ -12,7 +12,9 @@ from tendred.store.database import Database
 
 def opened(path, published=None, **more):
     told = published if published is not None else []
-    database = Database(path, clock=SystemClock(), fs=SystemFs(), boot_id="boot_1", publish=told.append, **more)
+    database = Database(
+        path, clock=SystemClock(), committed=SystemFs().committed, boot_id="boot_1", publish=told.append, **more
+    )
     database.open()
     return database
 
@@ -27,9 +29,7 @@ async def test_a_transaction_that_raises_leaves_nothing_and_its_neighbours_stay(
         tx.emit("queue.paused", {"queue": {}})
         raise KeyError("mine")
 
-    outcomes = await asyncio.gather(
-        *(database.write(work) for work in (good, bad)), return_exceptions=True
-    )
+    outcomes = await asyncio.gather(*(database.write(work) for work in (good, bad)), return_exceptions=True)
     assert outcomes[0] is None
     assert isinstance(outcomes[1], KeyError)
     names = await database.read(lambda c: [row[0] for row in c.execute("SELECT name FROM setting")])
@@ -38,9 +38,7 @@ async def test_a_transaction_that_raises_leaves_nothing_and_its_neighbours_stay(
 
 
 async def test_events_are_numbered_without_gaps_and_published_in_order(database, published):
-    await asyncio.gather(
-        *(database.write(lambda tx, n=n: tx.emit("queue.paused", {"n": n})) for n in range(200))
-    )
+    await asyncio.gather(*(database.write(lambda tx, n=n: tx.emit("queue.paused", {"n": n})) for n in range(200)))
     assert [event.seq for event in published] == list(range(1, 201))
     rows = await database.read(lambda c: [row[0] for row in c.execute("SELECT seq FROM event ORDER BY seq")])
     assert rows == list(range(1, 201))

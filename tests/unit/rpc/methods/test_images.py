@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from tendred.schema.still import PROMPT_BYTES, StillRequest
+from tendred.testing.door import Door
+
+
+async def test_a_request_becomes_a_job(door: Door) -> None:
+    asked = {"prompt": "a hill", "steps": 7, "loras": [{"name": "ink"}], "tags": ["x"]}
+    answer = (await door.call("images.generate", "Tendred-Client: krita/5.2", **asked, idempotency_key="k"))["result"]
+    assert (answer["deduplicated"], answer["job"]["state"]) == (False, "queued")
+    assert answer["job"]["origin"] == {"door": "rpc", "client": "krita/5.2", "file": None}
+    (submission,) = door.studio.submissions
+    assert submission.asked == asked
+    assert submission.key == "rpc:krita:k"
+    assert isinstance(submission.request, StillRequest)
+    assert (submission.request.steps, submission.request.loras[0].weight) == (7, 1.0)
+
+
+async def test_the_cli_is_a_door_of_its_own(door: Door) -> None:
+    answer = await door.call("images.generate", "Tendred-Client: tendre/0.1", prompt="a")
+    assert answer["result"]["job"]["origin"] == {"door": "cli", "client": "tendre/0.1", "file": None}
+
+
+async def test_the_same_key_is_the_same_job_per_client(door: Door) -> None:
+    async def job(client: str, prompt: str = "a") -> dict:
+        return await door.call("images.generate", f"Tendred-Client: {client}", prompt=prompt, idempotency_key="k")
+
+    first, again, other = await job("a/1"), await job("a/2"), await job("b/1")
+    assert again["result"]["deduplicated"] is True
+    assert first["result"]["job"]["id"] == again["result"]["job"]["id"] != other["result"]["job"]["id"]
+    assert (await job("a/1", "another"))["error"]["code"] == 1011
+
+
+@pytest.mark.parametrize("path", ["prompt", "negative_prompt"])
+async def test_a_prompt_has_a_size_in_bytes(door: Door, path: str) -> None:
+    fits = {"prompt": "a", path: "é" * (PROMPT_BYTES // 2)}
+    assert "result" in await door.call("images.generate", **fits)
+    error = (await door.call("images.generate", **{**fits, path: fits[path] + "x"}))["error"]
+    assert (error["code"], error["data"]["path"]) == (1012, path)
+    assert error["data"]["detail"] == {"size_bytes": PROMPT_BYTES + 1, "limit_bytes": PROMPT_BYTES}
+
+
+@pytest.mark.parametrize(
+    ("params", "path"),
+    [
+        ({}, "prompt"),
+        ({"prompt": "a", "promt": "b"}, "promt"),
+        ({"prompt": "a", "count": 65}, "count"),
+        ({"prompt": "a", "width": 63}, "width"),
+        ({"prompt": "a", "guidance": -1}, "guidance"),
+        ({"prompt": "a", "format": "gif"}, "format"),
+        ({"prompt": "a", "lane": "fast"}, "lane"),
+        ({"prompt": "a", "seed": -1}, "seed"),
+        ({"prompt": "a", "loras": [{"name": "x", "weight": 99}]}, "loras[0].weight"),
+        ({"prompt": "a", "loras": [{"name": "x", "wieght": 1}]}, "loras[0].wieght"),
+        ({"prompt": "a", "idempotency_key": "x" * 65}, "idempotency_key"),
+        ({"prompt": "a", "idempotency_key": ""}, "idempotency_key"),
+        ({"prompt": "a", "keep_alive_s": -2}, "keep_alive_s"),
+    ],
+)
+async def test_a_field_that_does_not_fit_is_named(door: Door, params: dict, path: str) -> None:
+    error = (await door.call("images.generate", **params))["error"]
+    assert (error["code"], error["data"]["kind"], error["data"]["path"]) == (-32602, "invalid_params", path)
+    assert not door.studio.submissions

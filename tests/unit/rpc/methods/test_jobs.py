@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from typing import Any
+
+from tendred.testing.door import Door
+
+
+async def jobs(door: Door, count: int) -> list[str]:
+    made = [await door.call("images.generate", prompt=str(index)) for index in range(count)]
+    return [answer["result"]["job"]["id"] for answer in made]
+
+
+async def test_get(door: Door) -> None:
+    (job_id,) = await jobs(door, 1)
+    assert (await door.call("jobs.get", job_id=job_id))["result"]["id"] == job_id
+    error = (await door.call("jobs.get", job_id="job_none"))["error"]
+    assert (error["code"], error["data"]["detail"]["noun"]) == (1010, "job")
+
+
+async def test_list_in_pages(door: Door) -> None:
+    ids = await jobs(door, 5)
+    seen: list[str] = []
+    cursor: Any = None
+    while True:
+        page = (await door.call("jobs.list", limit=2, cursor=cursor))["result"]
+        seen += [job["id"] for job in page["jobs"]]
+        if (cursor := page["next"]) is None:
+            break
+    assert seen == ids[::-1]
+
+
+async def test_list_by_state_and_kind(door: Door) -> None:
+    first, _ = await jobs(door, 2)
+    await door.call("jobs.cancel", job_id=first)
+    listed = (await door.call("jobs.list", state=["cancelled", "failed"]))["result"]["jobs"]
+    assert [job["id"] for job in listed] == [first]
+    assert (await door.call("jobs.list", kind="clip"))["result"]["jobs"] == []
+    assert (await door.call("jobs.list", state=["refused"]))["error"]["data"]["path"] == "state[0]"
+    for limit in (0, 501):
+        assert (await door.call("jobs.list", limit=limit))["error"]["data"]["path"] == "limit"
+
+
+async def test_cancel_twice_is_fine(door: Door) -> None:
+    (job_id,) = await jobs(door, 1)
+    first = (await door.call("jobs.cancel", job_id=job_id))["result"]
+    assert (await door.call("jobs.cancel", job_id=job_id))["result"] == first
+
+
+async def test_wait_gives_the_job_as_it_is(door: Door) -> None:
+    (job_id,) = await jobs(door, 1)
+    assert (await door.call("jobs.wait", job_id=job_id, timeout_s=0))["result"]["state"] == "queued"
+    assert (await door.call("jobs.wait", job_id=job_id, timeout_s=61))["error"]["data"]["path"] == "timeout_s"
+    assert (await door.call("jobs.wait", job_id="job_none"))["error"]["code"] == 1010

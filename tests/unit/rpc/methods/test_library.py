@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tendred.testing.door import Door
+
+
+@pytest.fixture
+def asset_id(door: Door, tmp_path: Path) -> str:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"x")
+    return door.studio.add_asset(path).id
+
+
+async def test_get_remove_and_restore(door: Door, asset_id: str) -> None:
+    assert (await door.call("library.get", asset_id=asset_id))["result"]["state"] == "kept"
+    assert (await door.call("library.remove", asset_id=asset_id))["result"]["state"] == "removed"
+    assert (await door.call("library.restore", asset_id=asset_id))["result"]["state"] == "kept"
+    for method in ("get", "remove", "restore", "tag"):
+        assert (await door.call(f"library.{method}", asset_id="ast_none"))["error"]["code"] == 1010
+
+
+async def test_tag_and_search(door: Door, asset_id: str) -> None:
+    assert (await door.call("library.tag", asset_id=asset_id, add=["b", "a"]))["result"]["tags"] == ["a", "b"]
+    assert (await door.call("library.tag", asset_id=asset_id, remove=["b"]))["result"]["tags"] == ["a"]
+    found = (await door.call("library.search", tag="a"))["result"]
+    assert ([asset["id"] for asset in found["assets"]], found["next"]) == ([asset_id], None)
+    assert (await door.call("library.search", tag="b", after="2026-11-22T10:00:00Z"))["result"]["assets"] == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("after", "yesterday"),
+        ("before", "2026-11-22"),
+        ("kind", "picture"),
+        ("order", "random"),
+        ("limit", 501),
+        ("tag", ""),
+    ],
+)
+async def test_what_cannot_be_searched_for(door: Door, field: str, value: object) -> None:
+    assert (await door.call("library.search", **{field: value}))["error"]["data"]["path"] == field
