@@ -49,4 +49,7 @@ async def offload(function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kw
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait([task])
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            # Nobody is left to hear of it, and asyncio complains about failures that nobody heard of.
+            _log.debug("%s failed after its caller was cancelled", function, exc_info=failure)
         raise

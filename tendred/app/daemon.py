@@ -9,66 +9,35 @@ import logging
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import asdict
 
 from tendred import __version__
 from tendred.app import instance
-from tendred.backend import Backend, Fs, Media, Residency, Spawn
+from tendred.app.assembly import Core, Ground, Machine, assemble
 from tendred.boundary.judge import Boundary
 from tendred.bus import Bus
-from tendred.children import spawn_child
-from tendred.clock import Clock, Ids, Rng, SystemClock, SystemRng
+from tendred.clock import Ids
 from tendred.config.paths import Paths
 from tendred.config.schema import Config
 from tendred.config.secret import Secret
-from tendred.core.deliver import Deliveries
-from tendred.core.history import History
-from tendred.core.indexing import Indexing
-from tendred.core.keep import Keeper
-from tendred.core.pauses import Pauses
-from tendred.core.progress import Watch
-from tendred.core.refusals import Refusals
 from tendred.core.run import Runner
-from tendred.core.settings import Settings
-from tendred.core.studio import API, Parts, Studio
-from tendred.core.submit import Submitter
+from tendred.core.studio import API
 from tendred.core.telling import Teller, language_of
-from tendred.core.waiting import Waiting
 from tendred.engine.supervisor import Engine
 from tendred.errors import DiskFull, FolderUnwritable, TendredError
-from tendred.fs import SystemFs
 from tendred.hooks.manager import Plugins
 from tendred.hotfolder.folder import HotFolderDoor
 from tendred.library.files import Files
-from tendred.library.index import Index
-from tendred.library.receipts import Receipts
 from tendred.media.supervisor import MediaProcess
-from tendred.models.catalog import Catalog
-from tendred.queue.store import Queue
 from tendred.rpc.server import RpcServer
-from tendred.schema.asset import Receipt
-from tendred.schema.job import Job
 from tendred.schema.system import Discovery, PluginStatus
 from tendred.store.database import Database
 from tendred.tasks import Tasks, offload
 
 _log = logging.getLogger(__name__)
 _TOKEN_BYTES = 32
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What a daemon stands on. Tests and simulations bring their own."""
-
-    clock: Clock = field(default_factory=SystemClock)
-    rng: Rng = field(default_factory=SystemRng)
-    fs: Fs = field(default_factory=SystemFs)
-    spawn: Spawn = spawn_child
-    inline: bool = False
-    """Run database writes on the loop's thread (simulations)."""
 
 
 class Daemon:
@@ -140,8 +109,16 @@ class Daemon:
         engine, media = self._children(announcer, boundary)
         plugins = Plugins(config.plugins, paths.data / "plugins", announcer.plugin_disabled)
         plugins.load()
-        self._core(database, bus, boundary, tell, files, engine, engine, media, plugins, ids)
-        await self._begin()
+        core = assemble(
+            Ground(config, paths, machine, self._tasks, ids, self.boot_id, bus, database, boundary, tell, files),
+            backend=engine,
+            residency=engine,
+            media=media,
+            plugins=plugins,
+            stop=self.ask_to_stop,
+        )
+        self.studio = core.studio
+        await self._begin(core)
         await self._doors(ids)
 
     def _children(self, announcer: _Announcer, boundary: Boundary) -> tuple[Engine, MediaProcess]:
@@ -167,106 +144,14 @@ class Daemon:
         self._exit.push_async_callback(engine.close)
         return engine, media
 
-    def _core(
-        self,
-        database: Database,
-        bus: Bus,
-        boundary: Boundary,
-        tell: Teller,
-        files: Files,
-        backend: Backend,
-        residency: Residency,
-        media: Media,
-        plugins: Plugins,
-        ids: Ids,
-    ) -> None:
-        config, paths, machine = self.config, self.paths, self.machine
-        clock = machine.clock
-        queue = Queue(database, config.queue.limit)
-        index, receipts = Index(database, paths.pictures), Receipts(database)
-        catalog, settings = Catalog(database), Settings(database)
-        history = History(database, self.boot_id, config.library.events_kept)
-        watch = Watch(bus, clock, self.boot_id)
-        pauses = Pauses(
-            database=database,
-            settings=settings,
-            residency=residency,
-            clock=clock,
-            pictures=paths.pictures,
-            reserve_bytes=config.library.reserve_bytes,
-        )
-        deliveries = Deliveries(
-            database=database, plugins=plugins, index=index, receipts=receipts, ids=ids, clock=clock, tell=tell
-        )
-        submitter = Submitter(
-            plugins=plugins,
-            catalog=catalog,
-            boundary=boundary,
-            queue=queue,
-            refusals=Refusals(database, ids, machine.rng),
-            residency=residency,
-            ids=ids,
-            rng=machine.rng,
-            language=tell.language,
-            keep_alive_s=config.engine.keep_alive_s,
-        )
-        keeper = Keeper(
-            database=database,
-            queue=queue,
-            boundary=boundary,
-            catalog=catalog,
-            media=media,
-            files=files,
-            index=index,
-            receipts=receipts,
-            deliveries=deliveries,
-            thumbnails=paths.thumbnails,
-            clock=clock,
-        )
-        indexing = Indexing(index, history, clock)
-
-        def closed(job: Job, receipt: Receipt | None) -> None:
-            indexing.wake()
-            deliveries.wake()
-            if receipt is not None and (names := plugins.having("media_finished")):
-                self._tasks.spawn("media-finished", _tell_plugins(plugins, names, index, job, receipt))
-
-        runner = Runner(
-            database=database,
-            queue=queue,
-            boundary=boundary,
-            catalog=catalog,
-            submitter=submitter,
-            backend=backend,
-            keeper=keeper,
-            watch=watch,
-            pauses=pauses,
-            tell=tell,
-            closed=closed,
-        )
-        self.studio = Studio(
-            Parts(
-                database=database, bus=bus, queue=queue, submitter=submitter, runner=runner, backend=backend,
-                residency=residency, pauses=pauses, watch=watch, waiting=Waiting(bus), index=index, receipts=receipts,
-                catalog=catalog, boundary=boundary, plugins=plugins, history=history, settings=settings, teller=tell,
-                clock=clock,
-            ),
-            boot_id=self.boot_id,
-            queue_limit=config.queue.limit,
-            stop=self.ask_to_stop,
-        )  # fmt: skip
-        self._runner, self._pauses, self._deliveries, self._indexing, self._database = (
-            runner, pauses, deliveries, indexing, database,
-        )  # fmt: skip
-
-    async def _begin(self) -> None:
+    async def _begin(self, core: Core) -> None:
         """Recover what was interrupted, then let the rooms work."""
-        await self._pauses.load()
-        await self._runner.recover()
-        self._tasks.spawn("indexing", self._indexing.run())
-        self._tasks.spawn("deliveries", self._deliveries.run())
-        self._tasks.spawn("runner", self._runner.run())
-        self._exit.push_async_callback(self._settle_running)
+        await core.pauses.load()
+        await core.runner.recover()
+        self._tasks.spawn("indexing", core.indexing.run())
+        self._tasks.spawn("deliveries", core.deliveries.run())
+        self._tasks.spawn("runner", core.runner.run())
+        self._exit.push_async_callback(self._settle_running, core.runner)
 
     async def _doors(self, ids: Ids) -> None:
         machine = self.machine
@@ -308,12 +193,12 @@ class Daemon:
         await hot.start()
         self._exit.push_async_callback(hot.stop)
 
-    async def _settle_running(self) -> None:
+    async def _settle_running(self, runner: Runner) -> None:
         """At the end: nothing new starts, and what runs gets its time or waits again."""
         self.studio.stopping = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.config.daemon.drain_s + self.config.engine.cancel_grace_s + 5):
-                await self._runner.finish(self.config.daemon.drain_s if self._drain else 0)
+                await runner.finish(self.config.daemon.drain_s if self._drain else 0)
 
 
 class _Announcer:
@@ -331,12 +216,6 @@ class _Announcer:
 
     async def _write(self, topic: str, data: dict[str, Any]) -> None:
         await self._database.write(lambda tx: tx.emit(topic, data))
-
-
-async def _tell_plugins(plugins: Plugins, names: list[str], index: Index, job: Job, receipt: Receipt) -> None:
-    for asset in await index.of_job(job.id):
-        for name in names:
-            await plugins.media_finished(name, asset, receipt)
 
 
 async def serve(config: Config, paths: Paths, hide: Callable[[Secret], None]) -> None:

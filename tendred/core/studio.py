@@ -20,7 +20,7 @@ from tendred.core.pauses import Pauses
 from tendred.core.progress import Watch
 from tendred.core.run import Runner
 from tendred.core.settings import Settings
-from tendred.core.submit import Submission, Submitter
+from tendred.core.submit import Submission, Submitter, judged
 from tendred.core.telling import Teller
 from tendred.core.waiting import Waiting
 from tendred.errors import InvalidParams, NotFound, ShuttingDown
@@ -161,7 +161,7 @@ class Studio:
         words = Words(
             prompt=prompt, negative_prompt=negative_prompt, names=names, kind=kind, character=character is not None
         )
-        return self._p.boundary.judge(words, lang=lang)[0]
+        return (await judged(self._p.boundary, words, lang))[0]
 
     # -- jobs and queue ------------------------------------------------------------------------------------
 

@@ -28,11 +28,13 @@ from tendred.models.catalog import Catalog, Model
 from tendred.queue.store import NewJob, Queue
 from tendred.schema.base import Record
 from tendred.schema.job import Job, Origin, Submitted
-from tendred.schema.sealed import Conditioning, Reviewed
+from tendred.schema.sealed import Conditioning, Reviewed, Verdict
 from tendred.schema.still import PROMPT_BYTES, SCHEDULERS, Amendment, Still, StillRequest
+from tendred.tasks import offload
 
 SEED_BITS: Final = 32
 """A chosen seed fits what every other tool can type in."""
+QUICK_CHARS: Final = 600
 
 
 class Submission(Record, frozen=True):
@@ -59,6 +61,13 @@ def words_of(still: Still, model_sha256: str, file: str | None) -> Words:
         model_sha256=None if still.loras else model_sha256,
         character=still.character is not None,
     )
+
+
+async def judged(boundary: Boundary, words: Words, lang: str) -> tuple[Verdict, Conditioning | None]:
+    """The boundary's answer. Long texts are judged in a thread: built to be slow, they take a tenth of a second."""
+    if len(words.prompt) + len(words.negative_prompt) <= QUICK_CHARS:
+        return boundary.judge(words, lang=lang)
+    return await offload(boundary.judge, words, lang=lang)
 
 
 class Submitter:
@@ -134,7 +143,8 @@ class Submitter:
 
     async def review(self, still: Still, model: Model, origin: Origin) -> tuple[Reviewed, list[str]]:
         """Have the final request judged and sealed. Raises BoundaryRefused, having noted it."""
-        verdict, conditioning = self._boundary.judge(words_of(still, model.sha256, origin.file), lang=self._language)
+        words = words_of(still, model.sha256, origin.file)
+        verdict, conditioning = await judged(self._boundary, words, self._language)
         if verdict.verdict == "refuse" or conditioning is None:
             await self._refusals.note(verdict, still.prompt, origin)
             raise BoundaryRefused(

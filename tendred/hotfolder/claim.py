@@ -181,15 +181,23 @@ def read(folder: Path, name: str, limit_bytes: int) -> bytes:
         if error.errno in _NO_FILE or isinstance(error, PermissionError):
             raise _unreadable(name, error.strerror or "it can't be opened") from None
         raise
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise _unreadable(name, "it is no regular file")
-        data = file.read(limit_bytes + 1) if found.st_size <= limit_bytes else b""
-        if len(data) > limit_bytes or found.st_size > limit_bytes:
-            size = max(found.st_size, len(data))
-            raise TooLarge("file", file=shown(name), size_bytes=size, limit_bytes=limit_bytes)
-        return data
+        if found.st_size > limit_bytes:
+            raise _too_large(name, found.st_size, limit_bytes)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(limit_bytes + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > limit_bytes:
+        raise _too_large(name, len(data), limit_bytes)
+    return data
+
+
+def _too_large(name: str, size_bytes: int, limit_bytes: int) -> TooLarge:
+    return TooLarge("file", file=shown(name), size_bytes=size_bytes, limit_bytes=limit_bytes)
 
 
 def _unreadable(name: str, problem: str) -> InvalidParams:

@@ -35,12 +35,15 @@ class Handler(web.RequestHandler):
 
     def handle_error(
         self,
-        request: web.BaseRequest,  # noqa: ARG002 - aiohttp's signature
+        request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002 - it may quote a header, and a header may hold the token
     ) -> web.StreamResponse:
         _log.info("a request was broken off with %d (%s)", status, type(exc).__name__)
+        if request.writer.output_size:
+            self.force_close()
+            raise ConnectionResetError
         # Below 500 it is the parser that gave up, before the guard saw anything.
         error = _unparsed(exc) if status < 500 else Internal()  # noqa: PLR2004
         body = body_of(error, self.connection.language)

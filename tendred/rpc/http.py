@@ -55,8 +55,11 @@ class Front:
             response = self._refusal(error)
         except ConnectionError:
             raise
-        except Exception as error:  # noqa: BLE001 - a bug of ours is an answer too, and `tell` logs it
-            told = self._hall.door.studio.tell(error)
+        except Exception as error:
+            told = self._hall.door.studio.tell(error)  # a bug of ours is an answer too; this logs it
+            if request.writer.output_size:
+                # Half an answer is out already: another one behind it would be read as the rest of it.
+                raise ConnectionResetError from error
             response = _json({"error": {"kind": told.kind, "message": told.message, "ref": told.ref}}, 500)
         finally:
             connection.end()

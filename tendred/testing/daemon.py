@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 from msgspec import to_builtins
 
-from tendred.app.daemon import Daemon, Machine
+from tendred.app.assembly import Machine
+from tendred.app.daemon import Daemon
 from tendred.config.load import load
 from tendred.config.paths import resolve
 from tendred.core.studio import Search, Studio, Submission

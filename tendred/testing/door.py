@@ -77,5 +77,5 @@ async def open_door(unix: Path, config: RpcSection, language: str = "en") -> Doo
 async def until(condition: Callable[[], object], limit_s: float = 10.0) -> None:
     """Wait until it holds. Raises TimeoutError."""
     async with asyncio.timeout(limit_s):
-        while not condition():  # noqa: ASYNC110 - it looks at things that have no event to wait for
+        while not condition():
             await asyncio.sleep(0.005)

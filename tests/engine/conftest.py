@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
+import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import pytest_asyncio
 
@@ -49,7 +48,7 @@ class Studio:
 
     def order(self, conditioning: Any = None, **changes: Any) -> Any:
         self._numbers += 1
-        changes = {"prompt": WOMAN, "width": 128, "height": 128, "keep_alive_s": -1.0, **changes}
+        changes = {"prompt": WOMAN, "width": 128, "height": 128, "steps": 4, "keep_alive_s": -1.0, **changes}
         path = self.paths.get(changes.get("model", "starter"), self.root / "nowhere")
         return order(f"job_{self._numbers}", path, self.staging, conditioning, **changes)
 
@@ -70,19 +69,26 @@ async def studio(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stud
     await made.close()
 
 
-@pytest_asyncio.fixture(loop_scope="session", scope="session")
-async def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Random SDXL and SD 1.5 folders, made by a process of its own: this one stays free of torch."""
     root = tmp_path_factory.mktemp("tiny")
     env = {**os.environ, "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"}
     folders = {family: root / family for family in ("sdxl", "sd15")}
     arguments = [part for family, folder in folders.items() for part in (family, str(folder))]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tendred.testing.tiny", *arguments, env=env, stderr=asyncio.subprocess.PIPE
-    )
-    _, said = await process.communicate()
-    assert process.returncode == 0, said.decode()
+    subprocess.run([sys.executable, "-m", "tendred.testing.tiny", *arguments], env=env, check=True, capture_output=True)
     return folders
 
 
-__all__ = ["Studio", "msgspec"]
+@pytest_asyncio.fixture(loop_scope="session")
+async def another(tmp_path: Path) -> AsyncIterator[Callable[..., Studio]]:
+    """Makes an engine with a process of its own."""
+    made: list[Studio] = []
+
+    def make(**settings: Any) -> Studio:
+        made.append(Studio(tmp_path, **settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.close()

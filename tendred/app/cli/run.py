@@ -92,8 +92,9 @@ def _main(argv: list[str]) -> int:
 
 
 def _environment(args: Namespace) -> dict[str, str]:
+    """Ours, with --home; TENDRED_HOME made absolute, since a daemon that we start runs in another folder."""
     env = dict(os.environ)
-    if home := getattr(args, "home", None):
+    if home := getattr(args, "home", None) or env.get("TENDRED_HOME"):
         env["TENDRED_HOME"] = str(Path(home).expanduser().absolute())
     return env
 

@@ -100,8 +100,8 @@ def _text(spans: list[Span], model: str, path: str) -> str:
 
 def _other(own: Any, name: str, model: str) -> Any:
     wanted: Any = getattr(diffusers, name)
-    kin = {one.__name__ for one in own.compatibles} | set(getattr(wanted, "_compatibles", ()))
-    if not kin & {name, type(own).__name__}:
+    takes = {one.__name__ for one in own.compatibles}
+    if name not in takes and type(own).__name__ not in getattr(wanted, "_compatibles", ()):
         raise UnsupportedParameter(path="scheduler", model=model)
     try:
         return wanted.from_config(own.config)

@@ -79,7 +79,7 @@ def _parameters(name: str, pipe: Any) -> frozenset[str]:
     import inspect
 
     known = frozenset(inspect.signature(type(pipe).__call__).parameters)
-    if "prompt" not in known or "num_frames" in known:
+    if not known >= {"prompt", "width", "height"} or "num_frames" in known:
         problem = f"{type(pipe).__name__} makes no still from words"
         raise ModelRefused(name=name, reason="family", problem=problem)
     return known

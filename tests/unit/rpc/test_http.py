@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from aiohttp import web
 
 from tendred.rpc.guard import HEADERS
 from tendred.testing.door import Door, Opener
@@ -169,3 +170,19 @@ async def test_a_fault_of_ours_is_a_500_with_a_reference(door: Door) -> None:
     answer = await door.send(request("GET /media/ast_1 HTTP/1.1", door.host, door.auth))
     assert (answer.status, answer.json()["error"]["kind"], answer.json()["error"]["ref"]) == (500, "internal", "ref1")
     assert "ast_1" not in answer.json()["error"]["message"]
+
+
+async def test_a_fault_after_half_an_answer_ends_the_connection(door: Door) -> None:
+    async def half(request, head, proved):
+        response = web.StreamResponse()
+        response.content_length = 100
+        await response.prepare(request)
+        await response.write(b"half")
+        raise RuntimeError
+
+    door.server.front.routes["GET", "/half"] = half
+    async with connection(door.port) as (reader, writer):
+        writer.write(request("GET /half HTTP/1.1", door.host, door.auth) + door.post(PING))
+        rest = await reader.read()
+    assert rest.endswith(b"\r\n\r\nhalf")
+    assert [type(error) for error in door.studio.told] == [RuntimeError]

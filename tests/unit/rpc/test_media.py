@@ -125,6 +125,20 @@ async def test_two_files_on_one_connection(door: Door, asset: Asset) -> None:
         assert [len((await read_answer(reader)).body) for _ in range(2)] == [len(BODY)] * 2
 
 
+async def test_a_file_that_shrinks_meanwhile_never_looks_whole(door: Door, tmp_path: Path) -> None:
+    path = tmp_path / "big.png"
+    path.write_bytes(b"")
+    asset = door.studio.add_asset(path)
+    os.truncate(path, 64_000_000)
+    async with connection(door.port) as (reader, writer):
+        writer.write(request(f"GET {asset.url} HTTP/1.1", door.host, door.auth))
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"Content-Length: 64000000\r\n" in head
+        os.truncate(path, 1_000)
+        body = await reader.read()
+    assert len(body) < 64_000_000
+
+
 def test_an_empty_file_has_no_ranges() -> None:
     assert part_of(None, 0) == Part(0, 0, 0)
     assert part_of("bytes=0-", 0) is None

@@ -13,7 +13,7 @@ from tendred.schema.still import StillRequest
 
 
 class Odd(StillRequest, frozen=True):
-    words: dict[str, Annotated[int, Meta(gt=0)]] = {}  # noqa: RUF012 - msgspec copies it
+    words: dict[str, Annotated[int, Meta(gt=0)]] = {}
     starts: Annotated[str, Meta(pattern="^a")] = "a"
     even: Annotated[int, Meta(multiple_of=2)] = 2
 

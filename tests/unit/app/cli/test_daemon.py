@@ -78,6 +78,19 @@ def test_a_daemon_comes_up_answers_and_goes_down(tendre, home):
     assert tendre("status").code == 3
 
 
+def test_a_relative_home_is_the_same_place_for_the_daemon(tmp_path):
+    env = {**os.environ, "TENDRED_HOME": "here"}
+
+    def tendre(*argv):
+        command = [sys.executable, "-m", "tendred.app.cli", *argv]
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+
+    up = tendre("up")
+    down = tendre("down")
+    assert (up.returncode, down.returncode) == (0, 0), up.stderr + down.stderr
+    assert str(tmp_path / "here" / "hot") in up.stdout
+
+
 def test_a_daemon_that_cannot_start_says_why(tendre, home):
     ran = tendre("up", "-o", "rpc.port=65536")
     assert ran.code == 2
