@@ -218,9 +218,9 @@ class _Announcer:
         await self._database.write(lambda tx: tx.emit(topic, data))
 
 
-async def serve(config: Config, paths: Paths, hide: Callable[[Secret], None]) -> None:
+async def serve(config: Config, paths: Paths, hide: Callable[[Secret], None], machine: Machine | None = None) -> None:
     """Run a daemon until it is asked to end, by RPC or by a signal. `hide` keeps its token out of the log."""
-    daemon = await Daemon.start(config, paths)
+    daemon = await Daemon.start(config, paths, machine)
     hide(daemon.token)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import msgspec
@@ -17,14 +19,34 @@ _HEAD: Final = """\
 """
 
 
-def sample() -> str:
-    """The text. Lines that begin with `#` and no space are the settings; without that `#` it parses to the defaults."""
-    parts = [_HEAD]
+@dataclass(frozen=True)
+class Setting:
+    """One setting in words. `default` is written as in TOML; `limits` is empty where its type says enough."""
+
+    section: str
+    key: str
+    default: str
+    meaning: str
+    limits: str
+
+
+def sections() -> Iterator[tuple[str, str, list[Setting]]]:
+    """Every section in order: its name, what it is about, its settings."""
     for section in _fields(Config):
         kind = section.type
         assert isinstance(kind, inspect.StructType)
-        parts.append(f"\n# {(kind.cls.__doc__ or '').strip()}\n[{section.encode_name}]\n")
-        parts.extend(_setting(field) for field in _fields(kind.cls))
+        settings = [_setting(section.encode_name, field) for field in _fields(kind.cls)]
+        yield section.encode_name, (kind.cls.__doc__ or "").strip(), settings
+
+
+def sample() -> str:
+    """The text. Lines that begin with `#` and no space are the settings; without that `#` it parses to the defaults."""
+    parts = [_HEAD]
+    for name, about, settings in sections():
+        parts.append(f"\n# {about}\n[{name}]\n")
+        for setting in settings:
+            notes = " ".join(note for note in (setting.meaning, setting.limits) if note)
+            parts.append(f"\n# {notes}\n#{setting.key} = {setting.default}\n")
     return "".join(parts)
 
 
@@ -34,14 +56,13 @@ def _fields(struct: Any) -> tuple[inspect.Field, ...]:
     return kind.fields
 
 
-def _setting(field: inspect.Field) -> str:
+def _setting(section: str, field: inspect.Field) -> Setting:
     kind, words = field.type, ""
     if isinstance(kind, inspect.Metadata):
         schema = cast("dict[str, Any]", kind.extra_json_schema or {})
         words, kind = str(schema.get("description", "")), kind.type
     default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
-    notes = " ".join(note for note in (words, _limits(kind)) if note)
-    return f"\n# {notes}\n#{field.encode_name} = {_toml(default)}\n"
+    return Setting(section, field.encode_name, _toml(default), words, _limits(kind))
 
 
 def _limits(kind: inspect.Type) -> str:

@@ -38,15 +38,12 @@ from tendred.schema.job import Job, JobPage, Origin, QueueStatus, State, Submitt
 from tendred.schema.model import Loaded, ModelInfo, ModelKind, Models, Unloaded
 from tendred.schema.sealed import Verdict
 from tendred.schema.still import PROMPT_BYTES, Kind, LoraUse
-from tendred.schema.system import CloudState, Hello, Limits, Status
+from tendred.schema.system import BATCH, BODY_BYTES, DEPTH, CloudState, Hello, Limits, Status
 from tendred.store.database import Database
 
 __all__ = ["API", "Search", "Studio", "Submission"]
 
 API: Final = "1.0"
-BODY_BYTES: Final = 1024 * 1024
-BATCH: Final = 32
-DEPTH: Final = 32
 
 
 class Search(Record, frozen=True):

@@ -9,8 +9,8 @@ from typing import Any, Final, NoReturn
 
 from tendred.errors import ParseError
 from tendred.schema.still import MAX_INT
+from tendred.schema.system import DEPTH
 
-DEPTH: Final = 32
 """Levels of nesting at most."""
 _DIGITS: Final = 16
 """MAX_INT has so many digits; int() of a longer text costs time, and of 4 300 digits an exception."""

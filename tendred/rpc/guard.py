@@ -26,8 +26,8 @@ from tendred.errors import (
     WrongType,
     describe,
 )
+from tendred.schema.system import BODY_BYTES
 
-BODY_BYTES: Final = 1024 * 1024
 """A body holds at most this many bytes."""
 OPEN: Final = ("GET", "/health")
 """The only route without a token."""

@@ -28,10 +28,10 @@ from tendred.rpc.document import Document, parse
 from tendred.schema.base import Asked
 from tendred.schema.decode import convert
 from tendred.schema.error import ErrorInfo
+from tendred.schema.system import BATCH
 
 _log = logging.getLogger(__name__)
 
-BATCH: Final = 32
 """Calls in a batch at most."""
 ID_CHARS: Final = 256
 _THREAD_BYTES: Final = 64 * 1024

@@ -20,10 +20,10 @@ from tendred.clock import Ids
 from tendred.errors import NotFound, SlowDown, TendredError
 from tendred.rpc.document import parse
 from tendred.rpc.door import RpcDoor, client_name
-from tendred.rpc.guard import BODY_BYTES
 from tendred.rpc.jsonrpc import Dispatcher
 from tendred.rpc.methods.events import EventNotice
 from tendred.schema.event import Event, EventPage, Subscribed
+from tendred.schema.system import BODY_BYTES
 from tendred.tasks import Tasks
 
 _log = logging.getLogger(__name__)

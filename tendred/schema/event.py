@@ -6,13 +6,38 @@ from typing import Any, Final
 
 from tendred.schema.base import Record
 
-TOPICS: Final = (
-    "job.queued", "job.started", "job.progress", "job.preview", "job.output", "job.requeued", "job.cancelling",
-    "job.cancelled", "job.succeeded", "job.failed", "job.parked", "job.unknown", "asset.kept", "asset.removed",
-    "queue.paused", "queue.resumed", "engine.started", "engine.stopped", "engine.died", "model.loaded",
-    "model.unloaded", "hotfolder.claimed", "hotfolder.done", "hotfolder.failed", "boundary.refused",
-    "plugin.disabled", "system.started", "system.stopping",
-)  # fmt: skip
+MEANINGS: Final[dict[str, tuple[str, str]]] = {
+    "job.queued": ("job", "A job was accepted; it is a committed row."),
+    "job.started": ("job", "A backend took it."),
+    "job.progress": ("progress", "How far it is."),
+    "job.preview": ("preview", "A rough picture of what is being drawn."),
+    "job.output": ("asset", "One of its outputs is in the library."),
+    "job.requeued": ("job", "It waits again: the daemon or the engine ended, or something was in the way."),
+    "job.cancelling": ("job", "It was told to stop and still runs."),
+    "job.cancelled": ("job", "It stopped because somebody wanted it to."),
+    "job.succeeded": ("job", "Everything asked for is in the library, and its receipt is written."),
+    "job.failed": ("job", "It can't be done; `error` says why."),
+    "job.parked": ("job", "It took the engine down twice, or was interrupted five times; it waits for a person."),
+    "job.unknown": ("job", "Nobody knows whether a provider took it; a person resolves it."),
+    "asset.kept": ("asset", "A file came into the library, or came back."),
+    "asset.removed": ("asset", "It was taken out of the library; its file stays."),
+    "queue.paused": ("queue", "No job starts any more, or for another reason than before; `reason` says why."),
+    "queue.resumed": ("queue", "Jobs start again."),
+    "engine.started": ("engine", "The process that draws is ready."),
+    "engine.stopped": ("engine", "It ended as it was told to."),
+    "engine.died": ("engine", "It ended by itself or had to be killed; `problem` says how."),
+    "model.loaded": ("model", "A model came into memory."),
+    "model.unloaded": ("model", "A model left memory."),
+    "hotfolder.claimed": ("file", "A prompt file was taken in; `hotfolder_id`, `claim` and `job_ids` go with it."),
+    "hotfolder.done": ("file", "Its pictures and its receipt stand in `done/`."),
+    "hotfolder.failed": ("file", "It stands in `failed/`, with the reason."),
+    "boundary.refused": ("refusal", "A request was refused: rule, policy and door, never the words."),
+    "plugin.disabled": ("plugin", "A plugin was switched off; `reason` says why."),
+    "system.started": ("system", "A daemon's doors are open."),
+    "system.stopping": ("system", "It is going down."),
+}
+"""What an event's `data` holds, and what happened. A reference page is made of this."""
+TOPICS: Final = tuple(MEANINGS)
 LIVE: Final = frozenset({"job.progress", "job.preview"})
 """Never stored: `seq` is null and only the newest counts."""
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from tendred.schema.base import Record
 from tendred.schema.job import QueueStatus
 
 EngineStateName = Literal["off", "starting", "idle", "busy", "unstable", "missing"]
+
+
+BODY_BYTES: Final = 1024 * 1024
+"""The largest body of a request, and the largest WebSocket message."""
+BATCH: Final = 32
+"""Calls in one batch at most."""
+DEPTH: Final = 32
+"""Levels of a JSON document at most."""
 
 
 class Limits(Record, frozen=True):

@@ -6,14 +6,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Final, NamedTuple, NoReturn
+from threading import Event
+from typing import Any, Final, NamedTuple
 
-from tendred.app.cli.context import Context
+from tendred.app import instance
+from tendred.app.cli.context import Context, Stop
 from tendred.app.cli.exits import Exit
 from tendred.app.cli.out import size
 from tendred.app.cli.parser import Commands, command
-from tendred.app.client import Client, alive
-from tendred.errors import NoDaemon
+from tendred.app.client import Client, RpcError, alive
+from tendred.errors import AlreadyRunning, NoDaemon, TendredError
 
 START_S: Final = 60.0
 _STEP_S: Final = 0.05
@@ -82,16 +84,31 @@ def _spawn(ctx: Context, overrides: list[str], log: Path) -> subprocess.Popen[by
 
 
 def _await(ctx: Context, process: subprocess.Popen[bytes], log: Path) -> Started:
+    """Until it answers. If ours ends because another one was faster, that one does as well."""
+    ours, pause = True, Event()
     for _ in range(int(START_S / _STEP_S)):
         if (started := _answering(ctx)) is not None:
-            process.returncode = 0  # it is meant to outlive us, and Popen would warn about that
-            return started
-        try:
-            code = process.wait(_STEP_S)
-        except subprocess.TimeoutExpired:
-            continue
-        _died(ctx, code, log)
+            # It is meant to outlive us, and Popen would warn about that.
+            process.returncode = process.returncode or 0
+            return started._replace(fresh=started.client.discovery.pid == process.pid)
+        code = process.poll() if ours else None
+        if code is not None:
+            ours = False
+            if not _taken(ctx):
+                raise _died(ctx, code, log)
+        pause.wait(_STEP_S)
     raise ctx.stop(Exit.TIMED_OUT, "no_daemon", "up_slow", seconds=f"{START_S:g}", log=log)
+
+
+def _taken(ctx: Context) -> bool:
+    """Whether some process holds the lock of this daemon's directories."""
+    try:
+        instance.acquire(ctx.paths).release()
+    except AlreadyRunning:
+        return True
+    except TendredError:
+        return False
+    return False
 
 
 def _answering(ctx: Context) -> Started | None:
@@ -104,11 +121,11 @@ def _answering(ctx: Context) -> Started | None:
         return None
 
 
-def _died(ctx: Context, code: int, log: Path) -> NoReturn:
+def _died(ctx: Context, code: int, log: Path) -> Stop:
     text = log.read_bytes()[-_SAID_BYTES:].decode("utf-8", "replace").strip()
     said = text.splitlines()[-1] if "Traceback" in text else " ".join(text.split())
     exit_code = Exit(code) if code in {Exit.FAILED, Exit.USAGE} else Exit.FAILED
-    raise ctx.stop(exit_code, "no_daemon", "up_died", code=code, said=said or "-", log=log)
+    return ctx.stop(exit_code, "no_daemon", "up_died", code=code, said=said or "-", log=log)
 
 
 def _up(ctx: Context) -> int:
@@ -133,7 +150,7 @@ def _foreground(ctx: Context) -> int:
 def _down(ctx: Context) -> int:
     try:
         client = ctx.find()
-        client.call("system.shutdown", drain=not ctx.args.now)
+        _shut_down(client, drain=not ctx.args.now)
     except NoDaemon as none:
         if none.variant:
             raise
@@ -149,9 +166,15 @@ def _down(ctx: Context) -> int:
     return Exit.DONE
 
 
-def _gone(pid: int, patience: float) -> bool:
-    from threading import Event  # noqa: PLC0415 # only here
+def _shut_down(client: Client, *, drain: bool) -> None:
+    try:
+        client.call("system.shutdown", drain=drain)
+    except RpcError as error:
+        if error.kind != "shutting_down":  # then it is on its way already
+            raise
 
+
+def _gone(pid: int, patience: float) -> bool:
     pause = Event()
     for _ in range(int(patience / _STEP_S)):
         if not alive(pid):

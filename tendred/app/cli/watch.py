@@ -70,7 +70,6 @@ def interruptible(ctx: Context, job_ids: list[str]) -> Generator[None]:
     except KeyboardInterrupt:
         ids = " ".join(job_ids)
         if not ctx.args.cancel_on_interrupt:
-            ctx.out.note("\n" if ctx.out.on_terminal else "")
             if job_ids:
                 ctx.out.note(ctx.say("goes_on", ids=ids))
             raise Stop(Exit.INTERRUPTED) from None

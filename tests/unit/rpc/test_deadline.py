@@ -79,6 +79,15 @@ async def test_the_second_header_of_a_connection_has_a_deadline_too(open_door: O
         assert await ended(reader)
 
 
+async def test_a_second_header_that_starts_later_is_answered(open_door: Opener) -> None:
+    door = await open_door(header_timeout_s=0.2)
+    async with connection(door.port) as (reader, writer):
+        writer.write(door.post(PING))
+        assert (await read_answer(reader)).status == 200
+        writer.write(b"POST /rpc HTTP/1.1\r\nHo")
+        assert (await read_answer(reader)).status == 408
+
+
 async def test_a_call_may_take_longer_than_the_headers(open_door: Opener) -> None:
     door = await open_door(header_timeout_s=0.1)
     made = (await door.call("images.generate", prompt="a"))["result"]["job"]

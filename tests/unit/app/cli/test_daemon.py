@@ -2,10 +2,15 @@ import os
 import stat
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
+from tendred.app import instance
 from tendred.app.client import alive
+from tendred.config.paths import resolve
+from tendred.config.schema import PathsSection
 from tendred.schema.system import PluginStatus
 from tendred.testing.rpc_peer import TOKEN, RpcPeer
 
@@ -89,6 +94,30 @@ def test_a_relative_home_is_the_same_place_for_the_daemon(tmp_path):
     down = tendre("down")
     assert (up.returncode, down.returncode) == (0, 0), up.stderr + down.stderr
     assert str(tmp_path / "here" / "hot") in up.stdout
+
+
+def test_of_two_that_start_at_once_the_other_one_does_as_well(tendre, home):
+    paths = resolve(PathsSection(), {"TENDRED_HOME": str(home)})
+    instance.prepare(paths)
+    lock = instance.acquire(paths)
+    said, made = paths.logs / "daemon.out", []
+
+    def come_up():
+        deadline = time.monotonic() + 20
+        while not (said.exists() and said.stat().st_size) and time.monotonic() < deadline:
+            pass
+        made.append(RpcPeer(home))
+
+    faster = threading.Thread(target=come_up)
+    faster.start()
+    try:
+        ran = tendre("up", "--json")
+    finally:
+        faster.join()
+        lock.release()
+        made[0].close()
+    assert ran.code == 0
+    assert (ran.document["started"], ran.document["url"]) == (False, made[0].url)
 
 
 def test_a_daemon_that_cannot_start_says_why(tendre, home):
