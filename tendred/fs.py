@@ -16,7 +16,10 @@ class SystemFs:
     """See backend.Fs. Files are 0600 and directories 0700, whatever the umask."""
 
     def mkdir(self, path: Path) -> None:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Not `parents=True`: that makes parents with the mode that the umask leaves.
+        if not path.parent.is_dir():
+            self.mkdir(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
 
     def write(self, path: Path, data: bytes) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600)

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import platform
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -72,6 +73,21 @@ def folder() -> Generator[Path]:
     """A directory for one run, on the disk that TMPDIR names."""
     with tempfile.TemporaryDirectory(prefix="tendred-bench-") as name:
         yield Path(name)
+
+
+def fsync_s(path: Path) -> float:
+    """Median seconds of a durable SQLite transaction here."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("CREATE TABLE probe (n INTEGER)")
+    seconds: list[float] = []
+    for number in range(100):
+        began = time.perf_counter()
+        connection.execute("INSERT INTO probe VALUES (?)", (number,))
+        seconds.append(time.perf_counter() - began)
+    connection.close()
+    return median(seconds)
 
 
 class House:

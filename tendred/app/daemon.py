@@ -105,14 +105,14 @@ class Daemon:
             # An external disk may come back: the queue waits for it, everything else works.
             _log.warning("%s", problem)
         self._exit.push_async_callback(self._tasks.stop)
-        announcer = _Announcer(database, self._tasks)
-        engine, media = self._children(announcer, boundary)
+        announcer = Announcer(database, self._tasks)
+        backend, residency, media = self._children(announcer, boundary)
         plugins = Plugins(config.plugins, paths.data / "plugins", announcer.plugin_disabled)
         plugins.load()
         core = assemble(
             Ground(config, paths, machine, self._tasks, ids, self.boot_id, bus, database, boundary, tell, files),
-            backend=engine,
-            residency=engine,
+            backend=backend,
+            residency=residency,
             media=media,
             plugins=plugins,
             stop=self.ask_to_stop,
@@ -121,7 +121,8 @@ class Daemon:
         await self._begin(core)
         await self._doors(ids)
 
-    def _children(self, announcer: _Announcer, boundary: Boundary) -> tuple[Engine, MediaProcess]:
+    def _children(self, announcer: Announcer, boundary: Boundary) -> tuple[Backend, Residency, Media]:
+        """The two processes. A simulation overrides this."""
         logs = self.paths.logs
         engine = Engine(
             config=self.config.engine,
@@ -142,7 +143,7 @@ class Daemon:
         )
         self._exit.push_async_callback(media.close)
         self._exit.push_async_callback(engine.close)
-        return engine, media
+        return engine, engine, media
 
     async def _begin(self, core: Core) -> None:
         """Recover what was interrupted, then let the rooms work."""
@@ -201,7 +202,7 @@ class Daemon:
                 await runner.finish(self.config.daemon.drain_s if self._drain else 0)
 
 
-class _Announcer:
+class Announcer:
     """Lets rooms that work on callbacks record events."""
 
     def __init__(self, database: Database, tasks: Tasks) -> None:

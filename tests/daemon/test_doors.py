@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import urllib.request
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -28,23 +29,25 @@ async def test_every_kind_of_prompt_file_becomes_pictures_and_a_receipt(daemon):
     for name, text in DROPS.items():
         dropped(hot, name, text)
     done = hot / "done"
-    await daemon.eventually(lambda: [name for name in DROPS if not (done / name).exists()], lambda away: not away)
-    names = sorted(path.name for path in done.iterdir())
-    assert names == sorted([
+    expected = sorted([
         *DROPS, "a.png", "a.receipt.json", "b.webp", "b.receipt.json",
         "c-001.png", "c-002.png", "c-001.receipt.json", "c-002.receipt.json",
         "d-001.png", "d-002.png", "d.receipt.json", "e.png", "e.receipt.json",
         "f-001.png", "f-002.png", "f-001.receipt.json", "f-002.receipt.json",
     ])  # fmt: skip
+    names = await daemon.eventually(
+        lambda: sorted(path.name for path in done.iterdir()) if done.is_dir() else [], lambda names: names == expected
+    )
+    assert names == expected
     receipt = json.loads((done / "b.receipt.json").read_text())
     assert receipt["origin"] == {"door": "hotfolder", "client": None, "file": "b.md"}
     assert [made["file"] for made in receipt["made"]] == ["b.webp"]
     asset = await daemon.studio.asset(receipt["made"][0]["asset_id"])
     library, copy = os.stat(asset.path), (done / "b.webp").stat()
-    assert (done / "b.webp").read_bytes() == open(asset.path, "rb").read()
+    assert (done / "b.webp").read_bytes() == Path(asset.path).read_bytes()
     assert library.st_ino != copy.st_ino
     [folder] = await daemon.studio.hotfolders.list()
-    assert (folder.state, folder.waiting, folder.claimed) == ("ok", 0, 0)
+    assert (folder.state, folder.waiting, folder.failed) == ("ok", 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ async def test_a_finished_still_arrives_in_the_folder(make_daemon, tmp_path):
     )
     job = await daemon.still("red hills", seed=3)
     asset = await daemon.studio.asset(job.asset_ids[0])
-    arrived = await daemon.eventually(lambda: sorted(path.name for path in there.iterdir()), lambda names: len(names) == 2)
+    arrived = await daemon.eventually(
+        lambda: sorted(path.name for path in there.iterdir()), lambda names: len(names) == 2
+    )
     name = Path(asset.path).name
     assert arrived == [name, f"{name}.json"]
     assert (there / name).read_bytes() == Path(asset.path).read_bytes()

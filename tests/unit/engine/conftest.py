@@ -77,7 +77,7 @@ class Bench:
     async def until(self, there: Callable[[], object], limit_s: float = 15.0) -> None:
         """Poll until something is so."""
         async with asyncio.timeout(limit_s):
-            while not there():  # noqa: ASYNC110  what is waited for sets no event
+            while not there():
                 await asyncio.sleep(0.005)
 
     async def first_step(self, reports: AsyncIterator[Report]) -> None:

@@ -1,0 +1,82 @@
+"""A daemon without child processes: everything is real but for the drawing, and starts in a tenth of the time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import msgspec
+
+from tendred.app.daemon import Announcer, Daemon
+from tendred.backend import Backend, Media, Residency
+from tendred.boundary.judge import Boundary
+from tendred.media.worker.encode import encode
+from tendred.schema.model import LoadedModel
+from tendred.schema.still import Still
+from tendred.schema.system import EngineState
+from tendred.schema.work import Advance, Encode, Encoded, Output, Report, WorkOrder
+from tendred.tasks import offload
+from tendred.testing.engine_worker import INFO
+
+QUALITY = 92
+
+
+class InstantEngine:
+    """See backend.Backend and backend.Residency. Draws what depends on seed and words alone, at once."""
+
+    def __init__(self, boundary: Boundary) -> None:
+        self._boundary = boundary
+
+    async def run(self, order: WorkOrder) -> AsyncGenerator[Report]:
+        request, conditioning = self._boundary.open(order.reviewed)
+        still = msgspec.json.decode(request, type=Still)
+        words = "".join(span.text for span in conditioning.prompt)
+        yield Advance(phase="loading", done=0, total=None)
+        for index in order.indices:
+            seed = still.seed + index
+            row = hashlib.shake_256(f"{seed}|{words}".encode()).digest(still.width * 3)
+            path = Path(order.staging) / f"{order.job_id}-{index}.rgb"
+            await offload(path.write_bytes, row * still.height)
+            sha256 = hashlib.sha256(row * still.height).hexdigest()
+            yield Output(
+                index=index,
+                path=str(path),
+                width=still.width,
+                height=still.height,
+                seed=seed,
+                pixels_sha256=sha256,
+                engine=INFO,
+            )
+
+    async def cancel(self, job_id: str) -> None:
+        del job_id  # it is over before anybody can want that
+
+    def state(self) -> EngineState:
+        return EngineState(state="idle", device="cpu", model=None, pid=None)
+
+    def loaded(self) -> list[LoadedModel]:
+        return []
+
+    async def unload(self, model: str | None) -> list[str]:
+        del model
+        return []
+
+
+class InstantMedia:
+    """See backend.Media. The child's own code, in a thread."""
+
+    async def encode(self, work: Encode) -> Encoded:
+        return await offload(encode, work, QUALITY)
+
+    async def prewarm(self) -> None:
+        return
+
+
+class InstantDaemon(Daemon):
+    """Start it like any other."""
+
+    def _children(self, announcer: Announcer, boundary: Boundary) -> tuple[Backend, Residency, Media]:
+        del announcer
+        engine = InstantEngine(boundary)
+        return engine, engine, InstantMedia()
