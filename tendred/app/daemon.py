@@ -16,6 +16,7 @@ from msgspec.structs import asdict
 from tendred import __version__
 from tendred.app import instance
 from tendred.app.assembly import Core, Ground, Machine, assemble
+from tendred.backend import Backend, Media, Residency
 from tendred.boundary.judge import Boundary
 from tendred.bus import Bus
 from tendred.clock import Ids
@@ -80,7 +81,7 @@ class Daemon:
     async def _build(self) -> None:
         config, paths, machine = self.config, self.paths, self.machine
         ids = Ids(machine.clock, machine.rng)
-        for problem in await offload(instance.prepare, paths):
+        for problem in await offload(instance.prepare, paths, machine.fs):
             _log.warning("%s", problem)
         lock = instance.acquire(paths)
         self._exit.callback(lock.release)

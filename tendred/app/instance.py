@@ -15,6 +15,7 @@ import msgspec
 from tendred.app.client import read_discovery
 from tendred.config.paths import Paths
 from tendred.errors import AlreadyRunning, FolderUnwritable, StoreBroken
+from tendred.fs import SystemFs
 from tendred.schema.system import Discovery
 
 if TYPE_CHECKING:  # these two bring asyncio along, and the CLI should start fast
@@ -57,30 +58,33 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def prepare(paths: Paths) -> list[FolderUnwritable]:
-    """Make every missing directory, 0700; the modes of those that exist are their owner's business.
+def prepare(paths: Paths, fs: Fs | None = None) -> list[FolderUnwritable]:
+    """Make every missing directory, 0700, durably; the modes of those that exist are their owner's business.
 
     Returns what is wrong with the directories a daemon can start without (config, pictures, hot folder: an
     external disk may come back). Raises FolderUnwritable for the others, and for a runtime directory that
     somebody else could write to.
     """
+    fs = fs or SystemFs()
     for folder in (paths.data, paths.cache, paths.state, paths.runtime, paths.logs, paths.thumbnails):
-        _make(folder)
+        _make(folder, fs)
     _check_private(paths.runtime)
     problems: list[FolderUnwritable] = []
     for folder in (paths.config, paths.pictures, paths.staging, paths.hot):
         try:
-            _make(folder)
+            _make(folder, fs)
         except FolderUnwritable as problem:
             problems.append(problem)
     return problems
 
 
-def _make(folder: Path) -> None:
+def _make(folder: Path, fs: Fs) -> None:
     try:
         missing = [place for place in (folder, *folder.parents) if not place.exists()]
         for place in reversed(missing):
-            place.mkdir(mode=0o700, exist_ok=True)
+            fs.mkdir(place)
+            # Without this a power cut takes the folder, and with it all that was made durable inside.
+            fs.sync_dir(place.parent)
     except OSError as problem:
         raise FolderUnwritable(folder=str(folder), problem=problem.strerror) from problem
     if not folder.is_dir():

@@ -20,6 +20,7 @@ from tendred.store.database import Database, Tx
 
 TRIES: Final = 5
 WAITS_S: Final = (5, 30, 300, 1800)
+RETRY_S: Final = 5.0
 INSERT: Final = "INSERT OR IGNORE INTO delivery VALUES (?, ?, ?, 'waiting', 0, ?, NULL)"
 DUE: Final = (
     "SELECT id, asset_id, target, attempts FROM delivery WHERE state = 'waiting' AND next_at <= ? ORDER BY id LIMIT 1"
@@ -66,8 +67,14 @@ class Deliveries:
         """Deliver for as long as the daemon lives."""
         while True:
             self._wake.clear()
-            while await self._one():
-                pass
+            try:
+                while await self._one():
+                    pass
+            except TendredError as problem:
+                # The outcome could not be written down; a target may be asked twice, and is told so in its contract.
+                _log.warning("deliveries wait: %s", problem)
+                await self._clock.sleep(RETRY_S)
+                continue
             due = await self._database.read(lambda connection: connection.execute(NEXT).fetchone()[0])
             wait = None if due is None else max(0.05, due - self._clock.now())
             try:

@@ -59,11 +59,13 @@ class Pauses:
         self._user = bool(await self._settings.get(SETTING))
 
     async def set_user(self, *, paused: bool) -> None:
-        """A person pauses or resumes. Resuming also looks at obstacles at once."""
+        """A person pauses or resumes. Resuming also looks at obstacles at once: they may hold the queue still."""
         if self._user != paused:
-            self._user = paused
             await self._settings.set(SETTING, paused)
-            await self._tell("queue.paused" if paused else "queue.resumed")
+            self._user = paused
+            if not paused:
+                self._obstacle = self._look()
+            await self._tell()
 
     async def begin(self, problem: TendredError) -> None:
         """Something got in the way of a running job."""
@@ -97,11 +99,12 @@ class Pauses:
     async def _stand(self, obstacle: str | None) -> None:
         before, self._obstacle = self._obstacle, obstacle
         if before != obstacle and not self._user:
-            await self._tell("queue.resumed" if obstacle is None else "queue.paused")
+            await self._tell()
 
-    async def _tell(self, topic: str) -> None:
+    async def _tell(self) -> None:
+        topic = "queue.resumed" if self.reason is None else "queue.paused"
+        queue = {"paused": self.reason is not None, "reason": self.reason}
         try:
-            queue = {"paused": self.reason is not None, "reason": self.reason}
             await self._database.write(lambda tx: tx.emit(topic, {"queue": queue}))
         except TendredError:
             # The disk that is full is the one that the event would be written to; status tells it all the same.

@@ -117,7 +117,15 @@ class Runner:
     async def _next(self) -> Claim | None:
         if self._ending or await self._pauses.hold():
             return None
-        return await claim(self._database, self._queue)
+        try:
+            return await claim(self._database, self._queue)
+        except (DiskFull, FolderUnwritable) as problem:
+            await self._pauses.begin(problem)
+        except Exception as problem:  # noqa: BLE001 - a database that is locked for a while must not end the runner
+            self._tell(problem)
+            await self._pauses.retry()
+            self._wake.set()
+        return None
 
     async def run_job(self, claimed: Claim) -> None:
         """One job from the claim to its end. Whatever goes wrong with it, it ends in a state and a row."""

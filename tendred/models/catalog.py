@@ -7,6 +7,8 @@ import sqlite3
 from pathlib import Path
 from typing import Final, Literal
 
+import msgspec
+
 from tendred.clock import rfc3339
 from tendred.errors import InvalidParams, ModelMissing, ModelRefused
 from tendred.models.folder import Folder, fingerprint, inspect, weights_sha256
@@ -65,7 +67,7 @@ class Catalog:
     async def default(self) -> str:
         """The default model's name."""
         row = await self._database.read(lambda connection: connection.execute(DEFAULT).fetchone())
-        return STARTER if row is None else str(row["value"], "utf-8").strip('"')
+        return STARTER if row is None else msgspec.json.decode(row["value"], type=str)
 
     async def list(self) -> list[ModelInfo]:
         """The whole catalogue, by name."""
@@ -94,7 +96,7 @@ class Catalog:
 
         def work(tx: Tx) -> None:
             tx.run(REMOVE, name)
-            tx.run("DELETE FROM setting WHERE name = 'default_model' AND value = ?", f'"{name}"'.encode())
+            tx.run("DELETE FROM setting WHERE name = 'default_model' AND value = ?", msgspec.json.encode(name))
 
         await self._database.write(work)
 

@@ -23,6 +23,7 @@ class ErrorInfo(Record, frozen=True):
 
 def tell(error: TendredError, ref: str, lang: str = "en") -> ErrorInfo:
     """An error in words."""
-    detail: dict[str, Any] = msgspec.to_builtins(error.detail)
+    # What has no form in JSON is told as text: an error must never fail while it is told.
+    detail: dict[str, Any] = msgspec.to_builtins(error.detail, enc_hook=str)
     message, step = describe(type(error)(error.variant, path=error.path, **{**detail, "ref": ref}), lang)
     return ErrorInfo(kind=error.kind, message=message, path=error.path, next=step, detail=detail, ref=ref)

@@ -25,7 +25,6 @@ SCHEDULERS: Final[dict[str, str]] = {
     "flow_euler": "FlowMatchEulerDiscreteScheduler",
     "heun": "HeunDiscreteScheduler",
     "lcm": "LCMScheduler",
-    "lms": "LMSDiscreteScheduler",
     "pndm": "PNDMScheduler",
     "unipc": "UniPCMultistepScheduler",
 }

@@ -42,7 +42,13 @@ class TestDaemon:
         self._stopped = False
 
     @classmethod
-    async def start(cls, home: Path, overrides: Sequence[str] = (), machine: Machine | None = None) -> TestDaemon:
+    async def start(
+        cls,
+        home: Path,
+        overrides: Sequence[str] = (),
+        machine: Machine | None = None,
+        kind: type[Daemon] = Daemon,
+    ) -> TestDaemon:
         """Start a daemon whose directories are all under `home`. Without a machine, one with the fake engine."""
         home.mkdir(parents=True, exist_ok=True)
         if not (home / SCRIPT).exists():
@@ -50,7 +56,7 @@ class TestDaemon:
         env = {**os.environ, "TENDRED_HOME": str(home)}
         config = load(overrides, env=env).config
         machine = machine or Machine(spawn=SpawnFakes(script=home / SCRIPT))
-        return cls(await Daemon.start(config, resolve(config.paths, env), machine), home)
+        return cls(await kind.start(config, resolve(config.paths, env), machine), home)
 
     @property
     def studio(self) -> Studio:

@@ -18,7 +18,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from tendred.app.daemon import Machine, serve
+from tendred.app.assembly import Machine
+from tendred.app.daemon import serve
 from tendred.app.instance import prepare
 from tendred.app.logs import setup
 from tendred.backend import Fs

@@ -23,6 +23,6 @@ class WarpClock(SystemClock):
 
     async def sleep(self, seconds: float) -> None:
         end = self.mono() + seconds
-        while (left := end - self.mono()) > 0:  # noqa: ASYNC110  nothing tells when `ahead` is set
+        while (left := end - self.mono()) > 0:
             await asyncio.sleep(min(left, GRAIN_S))
         await asyncio.sleep(0)

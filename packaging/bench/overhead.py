@@ -1,0 +1,163 @@
+"""What the road costs: stills through RPC, and the same pipeline in a bare loop that saves the same PNG.
+
+Both are warm, have the same threads, and take turns, so that a busy machine slows both.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from _house import HERE, Table, arguments, folder, house, median, ms
+from PIL import Image
+
+from tendred.app.client import Client
+
+PROMPT = "red hills under a blue sky"
+STEPS = 200
+MODEL = HERE.parent.parent / "tendred" / "models" / "starter"
+SPANS = (
+    ("request to durable row", None, "job.queued"),
+    ("durable row to claimed", "job.queued", "job.started"),
+    ("claimed to kept, without the bare loop's time", "job.started", "job.output"),
+    ("kept to closed with its receipt", "job.output", "job.succeeded"),
+    ("closed to answered", "job.succeeded", None),
+)
+
+
+class Loop:
+    """The bare loop's process."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(HERE / "_loop.py"), "starter", str(MODEL)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        self._answer()
+
+    def __call__(self, request: dict[str, Any], path: Path) -> float:
+        """Draw and save; seconds."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({**request, "path": str(path)}) + "\n")
+        self._process.stdin.flush()
+        return float(self._answer()["seconds"])
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        return json.loads(self._process.stdout.readline())
+
+    def end(self) -> None:
+        self._process.communicate()
+
+
+@dataclass
+class Pairs:
+    """Both ways' seconds, in turns, and where the daemon's went."""
+
+    rpc: list[float] = field(default_factory=list)
+    bare: list[float] = field(default_factory=list)
+    spans: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    same: int = 0
+
+    @property
+    def added(self) -> float:
+        """Median of the differences within a pair: both halves of a pair see the same machine."""
+        return median([rpc - bare for rpc, bare in zip(self.rpc, self.bare, strict=True)])
+
+    @property
+    def ratio(self) -> float:
+        return median([rpc / bare for rpc, bare in zip(self.rpc, self.bare, strict=True)])
+
+
+def still(client: Client, **fields: Any) -> tuple[float, float, dict[str, Any]]:
+    """One still through RPC: when it began, seconds until its end was told, and the job."""
+    wall, began = time.time(), time.perf_counter()
+    job = client.call("images.generate", prompt=PROMPT, **fields)["job"]
+    while (job := client.call("jobs.wait", job_id=job["id"], timeout_s=60))["state"] in {"queued", "running"}:
+        pass
+    seconds = time.perf_counter() - began
+    assert job["state"] == "succeeded", job["error"]
+    return wall, seconds, job
+
+
+class Events:
+    """Reads the daemon's stored events on."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._next = 1
+
+    def of(self, job_id: str) -> dict[str, float]:
+        """When (seconds since 1970, whole milliseconds) what happened to a job; the events before are skipped."""
+        at: dict[str, float] = {}
+        while events := self._client.call("events.since", seq=self._next, limit=500)["events"]:
+            self._next = events[-1]["seq"] + 1
+            for event in events:
+                if event["job_id"] == job_id:
+                    at[event["topic"]] = dt.datetime.fromisoformat(event["at"]).timestamp()
+        return at
+
+
+def compare(client: Client, loop: Loop, place: Path, times: int, **size: int) -> Pairs:
+    """Draw the same pictures both ways, in turns."""
+    pairs, events, mine = Pairs(), Events(client), place / "bare.png"
+    for seed in range(-1, times):
+        first_rpc = seed % 2 == 0
+        bare = 0.0 if first_rpc else loop(last | {"seed": seed}, mine) if seed >= 0 else 0.0
+        began, seconds, job = still(client, seed=max(seed, 0), **size)
+        last = job["request"]
+        if seed < 0:  # what is loaded, compiled or allocated the first time
+            loop(last, mine)
+            continue
+        if first_rpc:
+            bare = loop(last, mine)
+        pairs.rpc.append(seconds)
+        pairs.bare.append(bare)
+        asset = client.call("library.get", asset_id=job["asset_ids"][0])
+        with Image.open(asset["path"]) as ours, Image.open(mine) as theirs:
+            pairs.same += ours.tobytes() == theirs.tobytes()
+        at = events.of(job["id"])
+        for name, first, then in SPANS:
+            span = (at[then] if then else began + seconds) - (at[first] if first else began)
+            pairs.spans[name].append(span - (bare if first == "job.started" else 0))
+    return pairs
+
+
+def show(table: Table, name: str, pairs: Pairs, *, added: str, ratio: str) -> None:
+    count = len(pairs.rpc)
+    table.add(f"{name}: bare loop, median of {count}", ms(median(pairs.bare)), "", "1.00")
+    table.add(f"{name}: through RPC, median", ms(median(pairs.rpc)), "", f"{median(pairs.rpc) / median(pairs.bare):.3f}")
+    table.add(f"{name}: added, median of the pairs", ms(pairs.added), added)
+    table.add(f"{name}: ratio, median of the pairs", f"{pairs.ratio:.3f}", ratio)
+    table.add(f"{name}: the same pixels", f"{pairs.same} of {count}", f"{count} of {count}")
+    for span, seconds in pairs.spans.items():
+        table.add(f"    {span}", ms(median(seconds)))
+
+
+def main() -> None:
+    options = arguments(
+        __doc__, times=(30, 2, "small stills"), long_times=(10, 1, "long stills"), long_ms=(2200, 300, "length of those")
+    )
+    table = Table("overhead")
+    loop = Loop()
+    with folder() as place, house(place / "home") as (_, client):
+        small = compare(client, loop, place, options.times, width=128, height=128, steps=20)
+        show(table, "128 x 128, 20 steps", small, added="40 ms", ratio="")
+        side = 256
+        probe = compare(client, loop, place, 1, width=side, height=side, steps=20)
+        steps = min(STEPS, math.ceil(20 * options.long_ms / 1000 / probe.bare[0]))
+        long = compare(client, loop, place, options.long_times, width=side, height=side, steps=steps)
+        show(table, f"{side} x {side}, {steps} steps", long, added="", ratio="1.05")
+    loop.end()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""The disk of the database is full, and the one of the pictures isn't."""
+
+import pytest
+
+from tendred.errors import DiskFull
+
+
+async def fill(database):
+    """Let SQLite believe that no page more can be had, and use up what is left."""
+
+    def limit(tx):
+        (pages,) = tx.one("PRAGMA page_count")
+        tx.run(f"PRAGMA max_page_count={pages}")
+
+    await database.write(limit)
+    for size in (2000, 200, 1):
+        with pytest.raises(DiskFull):
+            while True:
+                await database.write(lambda tx, text="x" * size: tx.emit("queue.paused", {"queue": text}))
+
+
+async def test_a_job_that_cannot_be_claimed_waits_until_there_is_room(daemon):
+    pictures, away = daemon.home / "pictures", daemon.home / "away"
+    pictures.rename(away)
+    job = await daemon.submit("hills")
+    await daemon.eventually(lambda: daemon.studio._p.pauses.reason == "folder_unwritable")
+    database = daemon.studio._p.database
+    await fill(database)
+    with pytest.raises(DiskFull):
+        await daemon.submit("more hills")
+    away.rename(pictures)
+    await daemon.eventually(lambda: daemon.studio._p.pauses.reason == "disk_full")
+    assert (await daemon.studio.job(job.id)).state == "queued"
+    await database.write(lambda tx: tx.run("PRAGMA max_page_count=4294967294"))
+    assert (await daemon.studio.wait(job.id, 20)).state == "succeeded"
+    assert (await daemon.studio.queue_status()).paused is False

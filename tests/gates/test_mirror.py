@@ -1,0 +1,98 @@
+"""The tests mirror the tree: tendred/<room>/<module>.py has tests/unit/<room>/test_<module>.py."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import PurePosixPath
+
+ELSEWHERE = {
+    "tendred/__main__.py": "tests/gates/test_process.py starts it as a program",
+    "tendred/app/daemon.py": "tests/daemon/test_road.py: the whole of it",
+    "tendred/app/assembly.py": "tests/daemon/test_road.py: the whole of it",
+    "tendred/app/cli/": "tests/unit/app/cli: commands are tested as lines that people type, several files at once",
+    "tendred/config/schema.py": "tests/unit/config/test_sample.py: it is a table",
+    "tendred/core/run.py": "tests/daemon/test_road.py: the road needs every room",
+    "tendred/core/studio.py": "tests/daemon/test_road.py: every door's methods, over every room",
+    "tendred/engine/session.py": "tests/unit/engine/test_keeper.py: a record that the keeper fills",
+    "tendred/engine/work.py": "tests/unit/engine/test_supervisor.py: an order under way",
+    "tendred/engine/worker/": "tests/engine/test_worker.py: in a process of its own, since it imports torch",
+    "tendred/hotfolder/handover.py": "tests/unit/hotfolder/test_folder.py",
+    "tendred/hotfolder/outcome.py": "tests/unit/hotfolder/test_folder.py",
+    "tendred/hotfolder/pending.py": "tests/unit/hotfolder/test_crash.py: records that must survive one",
+    "tendred/hotfolder/plain_csv.py": "tests/unit/hotfolder/test_parse.py: every format side by side",
+    "tendred/hotfolder/plain_json.py": "tests/unit/hotfolder/test_parse.py: every format side by side",
+    "tendred/hotfolder/plain_yaml.py": "tests/unit/hotfolder/test_parse.py: every format side by side",
+    "tendred/hotfolder/spot.py": "tests/unit/hotfolder/test_folder.py",
+    "tendred/hotfolder/wake.py": "tests/unit/hotfolder/test_folder.py",
+    "tendred/media/worker/confine.py": "tests/unit/media/worker/test_main.py: in a process of its own",
+    "tendred/media/worker/marking.py": "tests/unit/media/worker/test_encode.py: what travels in a file",
+    "tendred/queue/claim.py": "tests/unit/queue/test_store.py: a claim is a change of rows",
+    "tendred/rpc/methods/__init__.py": "tests/gates/test_wire.py: the registry",
+    "tendred/rpc/methods/common.py": "tests/unit/rpc/methods/test_images.py",
+    "tendred/testing/": "tests: fakes are tested by their use; those that stand in for a disk have tests of their own",
+}
+"""What is tested under another name, and where. A path that ends in a slash means all below it."""
+EXTRA = {
+    "app/cli/test_nouns.py": "one command after another",
+    "app/cli/test_terminal.py": "every command on a real terminal",
+    "hotfolder/test_crash.py": "the door as a whole, cut off at every operation",
+}
+"""Tests that belong to a room, not to one file of it."""
+
+
+def says_nothing(function):
+    """A Protocol's or a hook's: a docstring, `...`, or NotImplementedError."""
+    return all(
+        isinstance(node, ast.Pass)
+        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        or (isinstance(node, ast.Raise) and ast.unparse(node) == "raise NotImplementedError")
+        for node in function.body
+    )
+
+
+def behaves(source):
+    return any(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not says_nothing(node)
+        for node in ast.walk(source.tree)
+    )
+
+
+def mirror(name):
+    path = PurePosixPath(name).relative_to("tendred")
+    stem = "main" if path.stem == "__main__" else path.stem
+    return f"tests/unit/{path.with_name(f'test_{stem}.py')}"
+
+
+def excepted(name):
+    return next((known for known in ELSEWHERE if name == known or (known.endswith("/") and name.startswith(known))), "")
+
+
+def test_every_file_that_does_something_has_its_test(package, root):
+    bare = [
+        source.name
+        for source in package
+        if source.name.startswith("tendred/")
+        and behaves(source)
+        and not excepted(source.name)
+        and not (root / mirror(source.name)).is_file()
+    ]
+    assert bare == []
+
+
+def test_every_test_has_its_file(package, root):
+    known = {mirror(source.name) for source in package if source.name.startswith("tendred/")}
+    known |= {f"tests/unit/{name}" for name in EXTRA}
+    tests = {file.relative_to(root).as_posix() for file in (root / "tests" / "unit").rglob("test_*.py")}
+    assert sorted(tests - known) == []
+    assert sorted({f"tests/unit/{name}" for name in EXTRA} - tests) == []
+
+
+def test_exceptions_are_needed_and_true(package, root):
+    names = {source.name for source in package}
+    for name, where in ELSEWHERE.items():
+        assert (root / where.partition(":")[0].partition(" ")[0]).exists(), where
+        if name.endswith("/"):
+            assert any(known.startswith(name) for known in names), name
+        else:
+            assert name in names, f"{name} is gone"
+            assert not (root / mirror(name)).is_file(), f"{name} has its test now"

@@ -1,0 +1,193 @@
+import sys
+
+import msgspec
+import pytest
+
+from tendred.boundary.judge import Boundary
+from tendred.clock import SystemRng
+from tendred.config.schema import PluginsSection
+from tendred.core.refusals import Refusals
+from tendred.core.submit import SEED_BITS, Submission, Submitter, words_of
+from tendred.errors import BoundaryRefused, EngineMissing, IdempotencyConflict, InvalidParams, NotFound, TooLarge
+from tendred.hooks.manager import Plugins
+from tendred.models.catalog import Catalog
+from tendred.queue.claim import claim
+from tendred.queue.store import Queue
+from tendred.schema.job import Origin
+from tendred.schema.still import LoraUse, Still, StillRequest
+from tendred.schema.system import EngineState
+from tendred.testing.orders import STILL
+
+AMENDS = """
+from tendred.api import Amendment, hookimpl
+requires_api = ">=1.0"
+answers = []
+@hookimpl
+def amend_request(request):
+    return answers.pop() if answers else None
+"""
+
+
+class Residency:
+    """An engine that is only looked at."""
+
+    name = "off"
+
+    def state(self):
+        return EngineState(state=self.name, device=None, model=None, pid=None)
+
+
+class Room:
+    """The front door over a real database, boundary and catalogue, with one plugin."""
+
+    def __init__(self, database, ids, data):
+        self.database, self.residency = database, Residency()
+        self.queue = Queue(database, limit=10)
+        self.boundary = Boundary(bytes(32), year=lambda: 2026)
+        self.plugins = Plugins(PluginsSection(enabled=["amends"]), data, lambda _: None)
+        self.plugins.load()
+        self.submitter = Submitter(
+            plugins=self.plugins, catalog=Catalog(database), boundary=self.boundary, queue=self.queue,
+            refusals=Refusals(database, ids, SystemRng()), residency=self.residency, ids=ids, rng=SystemRng(),
+            language="en", keep_alive_s=12.0,
+        )  # fmt: skip
+
+    async def send(self, *requests, key=None, file=None):
+        submissions = [
+            Submission(request=request, asked=msgspec.to_builtins(request), key=f"{key}{row}" if key else None)
+            for row, request in enumerate(requests)
+        ]
+        return await self.submitter.submit(submissions, Origin(door="hotfolder" if file else "rpc", file=file))
+
+    async def one(self, prompt="red hills", **fields):
+        [made] = await self.send(StillRequest(prompt=prompt, **fields))
+        return made.job
+
+
+@pytest.fixture
+def answers(tmp_path):
+    (tmp_path / "plug_amends.py").write_text(AMENDS)
+    info = tmp_path / "plug_amends-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plug-amends\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[tendred]\namends = plug_amends\n")
+    sys.path.insert(0, str(tmp_path))
+    import plug_amends
+
+    yield plug_amends.answers
+    sys.path.remove(str(tmp_path))
+    sys.modules.pop("plug_amends")
+
+
+@pytest.fixture
+def room(database, ids, tmp_path, answers):
+    return Room(database, ids, tmp_path / "data")
+
+
+async def test_every_open_value_is_settled_and_recorded(room):
+    request = (await room.one(tags=["a", "b", "a"])).request
+    assert set(request) == {*Still.__struct_fields__}
+    assert None not in [value for name, value in request.items() if name != "character"]
+    assert (request["model"], request["keep_alive_s"], request["tags"]) == ("starter", 12.0, ["a", "b"])
+    assert 0 <= request["seed"] < 1 << SEED_BITS
+
+
+async def test_what_was_said_stays_as_it_was_said(room):
+    request = (await room.one(seed=0, guidance=0.0, steps=1, keep_alive_s=-1, scheduler="heun", width=64)).request
+    assert [request[name] for name in ("seed", "guidance", "steps", "keep_alive_s", "scheduler", "width")] == [
+        0, 0.0, 1, -1, "heun", 64,
+    ]  # fmt: skip
+
+
+async def test_chosen_seeds_differ(room):
+    assert len({(await room.one()).request["seed"] for _ in range(5)}) == 5
+
+
+async def test_the_sealed_request_is_the_one_that_was_judged(room):
+    job = await room.one("red hills", negative_prompt="fog")
+    taken = await claim(room.database, room.queue)
+    sealed, conditioning = room.boundary.open(taken.reviewed)
+    document = msgspec.json.decode(sealed)
+    assert {name: document[name] for name in Still.__struct_fields__} == job.request
+    assert len(document["model_sha256"]) == 64
+    assert [span.text for span in conditioning.prompt] == ["red hills"]
+
+
+async def test_all_are_taken_or_none_and_the_row_is_named(room):
+    with pytest.raises(InvalidParams) as caught:
+        await room.send(StillRequest(prompt="hills"), StillRequest(prompt="hills", width=100))
+    assert caught.value.path == "[1].width"
+    with pytest.raises(BoundaryRefused) as refused:
+        await room.send(StillRequest(prompt="a 15 year old"), StillRequest(prompt="hills"))
+    assert refused.value.path == "[0].prompt"
+    assert (await room.queue.counts()).counts["queued"] == 0
+
+
+async def test_a_plugin_may_change_a_request_and_it_is_judged_afterwards(room, answers):
+    from tendred.api import Amendment
+
+    answers.append(Amendment(prompt="blue hills", steps=3))
+    job = await room.one()
+    assert (job.request["prompt"], job.request["steps"]) == ("blue hills", 3)
+    answers.append(Amendment(prompt="a 15 year old"))
+    with pytest.raises(BoundaryRefused):
+        await room.one()
+    answers.append(Amendment(width=100_000))
+    with pytest.raises(InvalidParams):
+        await room.one()
+    answers.append(Amendment(prompt="x" * 9000))
+    with pytest.raises(TooLarge):
+        await room.one()
+
+
+async def test_a_key_makes_the_same_job_whatever_has_changed_since(room, answers):
+    from tendred.api import Amendment
+
+    request = StillRequest(prompt="hills")
+    [first] = await room.send(request, key="k")
+    room.residency.name = "missing"
+    answers.append(Amendment(prompt="other hills"))
+    [again] = await room.send(request, key="k")
+    assert (again.job.id, again.deduplicated, first.deduplicated) == (first.job.id, True, False)
+    with pytest.raises(IdempotencyConflict):
+        await room.send(StillRequest(prompt="hills", steps=2), key="k")
+
+
+async def test_without_an_engine_nothing_new_is_taken(room):
+    room.residency.name = "missing"
+    with pytest.raises(EngineMissing):
+        await room.one()
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "path"),
+    [
+        ({"height": 100}, InvalidParams, "height"),
+        ({"scheduler": "magic"}, InvalidParams, "scheduler"),
+        ({"loras": [LoraUse(name="style")]}, NotFound, "loras[0].name"),
+        ({"character": "mira"}, NotFound, "character"),
+        ({"negative_prompt": "é" * 4097}, TooLarge, "negative_prompt"),
+    ],
+)
+async def test_what_does_not_fit_is_named(room, fields, kind, path):
+    with pytest.raises(kind) as caught:
+        await room.one(**fields)
+    assert caught.value.path == path
+
+
+async def test_a_prompt_of_exactly_the_limit_is_taken(room):
+    assert len((await room.one("é" * 4096)).request["prompt"]) == 4096
+
+
+async def test_the_name_of_a_prompt_file_is_judged_too(room):
+    with pytest.raises(BoundaryRefused) as caught:
+        await room.send(StillRequest(prompt="hills"), file="a 15 year old.txt")
+    assert caught.value.path is None
+
+
+def test_everything_that_says_what_will_be_seen_is_judged():
+    still = msgspec.structs.replace(STILL, loras=[LoraUse(name="style")], tags=["tag"], character="mira")
+    words = words_of(still, "0" * 64, "file.txt")
+    assert words.names == ["style", "tag", "mira", "file.txt"]
+    assert words.model_sha256 is None
+    assert words_of(STILL, "0" * 64, None).model_sha256 == "0" * 64
