@@ -17,10 +17,11 @@ from tendred.core.telling import language_of
 from tendred.errors import TendredError, describe
 
 LOG_FILE = "tendred.log"
+_STATUSES = range(1, 64)
 
 
 def main() -> int:
-    """Run until asked to end. Exit status 0, or the code of what prevents it."""
+    """Run until asked to end. Exit status 0; 2 for a setting, a second daemon, a port or a store; 1 for the rest."""
     parser = argparse.ArgumentParser(prog="tendred", description="The tendred daemon, in the foreground.")
     parser.add_argument("--version", action="version", version=f"tendred {__version__}")
     parser.add_argument(
@@ -37,7 +38,8 @@ def main() -> int:
     except TendredError as problem:
         message, following = describe(problem, language_of("auto"))
         print(f"tendred: {message}\n{following}", file=sys.stderr)  # noqa: T201 - there is no other door yet
-        return problem.code if problem.code > 0 else 1
+        # Codes of JSON-RPC errors are no exit statuses: the system would cut them to eight bits.
+        return problem.code if problem.code in _STATUSES else 1
     return 0
 
 

@@ -7,12 +7,15 @@ what to do about it. Clients switch on `kind`, people read the words.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import lru_cache
 from importlib import resources
 from typing import ClassVar, Final, cast
 
 LANGUAGES: Final = ("en", "fr")
+_NOTHING_NEAR: Final = re.compile(r"(?:\s*(?:[.;,]|\bor\b|\bou\b)[^.;,:()]*)?\s*:$")
+"""The clause that would name what is near, where nothing is."""
 
 
 class TendredError(Exception):
@@ -273,7 +276,8 @@ def describe(error: TendredError, lang: str = "en") -> tuple[str, str]:
     variant = entry.get(error.variant) if error.variant else None
     words: dict[str, object] = {**entry, **variant} if isinstance(variant, dict) else entry
     fields = _Blank(error.detail)
-    if near := error.detail.get("near"):
-        fields["near"] = ", ".join(str(name) for name in cast("list[object]", near))
+    near = cast("list[object]", error.detail.get("near") or [])
+    fields["near"] = ", ".join(str(name) for name in near)
     fields["path"] = error.path or ""
-    return str(words["message"]).format_map(fields).strip(), str(words["next"]).format_map(fields).strip()
+    message, step = (str(words[part]).format_map(fields).strip() for part in ("message", "next"))
+    return message, step if near else _NOTHING_NEAR.sub(".", step)

@@ -15,13 +15,13 @@ from tendred.engine.worker.load import load
 
 
 def main() -> None:
-    name, folder = sys.argv[1:]
-    device.settle(0)
+    name, folder, threads = sys.argv[1:]
+    device.settle(int(threads))
     resident = load(name, folder, device.pick("auto"))
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         asked: dict[str, Any] = json.loads(line)
-        began = time.perf_counter()
+        began, busy = time.perf_counter(), time.process_time()
         drawn = resident.pipe(
             prompt=asked["prompt"],
             width=asked["width"],
@@ -33,7 +33,8 @@ def main() -> None:
         )
         pixels = (drawn.images[0] * 255).round().astype("uint8")
         Image.fromarray(pixels).save(asked["path"], compress_level=3)
-        print(json.dumps({"seconds": time.perf_counter() - began}), flush=True)
+        spent = {"seconds": time.perf_counter() - began, "processor": time.process_time() - busy}
+        print(json.dumps(spent), flush=True)
 
 
 if __name__ == "__main__":

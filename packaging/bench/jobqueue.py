@@ -141,7 +141,9 @@ async def measure(place: Path, *, assets: int, rounds: int, queued: int, claims:
             began = time.perf_counter()
             await asyncio.gather(*(timed(bench.cycle, cycles // clients) for _ in range(clients)))
             each = (time.perf_counter() - began) / (cycles // clients * clients)
-            table.add(f"full cycles, {clients} at once", f"{1 / each:.0f} /s", "200 /s", f"{each / floor:.1f} commits each")
+            table.add(
+                f"full cycles, {clients} at once", f"{1 / each:.0f} /s", "200 /s", f"{each / floor:.1f} commits each"
+            )
         await bench.fill(queued)
         line(f"claim with {queued:,} queued", await timed(bench.claim, claims), "10 ms")
         line(f"enqueue with {queued:,} queued", await timed(bench.enqueue, claims), "25 ms")

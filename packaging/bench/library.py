@@ -25,7 +25,7 @@ async def timed(index: Index, queries: Iterable[Query]) -> tuple[list[float], in
     return seconds, found
 
 
-def cases(count: int, runs: int) -> list[tuple[str, str, list[Query]]]:
+def cases(runs: int) -> list[tuple[str, str, list[Query]]]:
     """Name, target and searches."""
     words = Vocabulary().words
     spread = [words[round(10 ** (4 * step / runs))] for step in range(runs)]
@@ -63,14 +63,14 @@ def cases(count: int, runs: int) -> list[tuple[str, str, list[Query]]]:
     ]
 
 
-async def measure(path: Path, root: Path, options_runs: int, count: int, title: str) -> None:
+async def measure(path: Path, root: Path, runs: int, title: str) -> None:
     opened = database(path)
     try:
         index = Index(opened, root)
         table = Table(title)
         await timed(index, [Query(), Query(query="ba")])
         base = 0.0
-        for name, target, queries in cases(count, options_runs):
+        for name, target, queries in cases(runs):
             seconds, found = await timed(index, queries)
             half, slow = quantile(seconds, 0.5), quantile(seconds, 0.99)
             base = base or half
@@ -92,7 +92,7 @@ def main() -> None:
         made_s, size = time.monotonic() - began, path.stat().st_size / 1e6
         title = f"library of {options.rows:,} rows ({size:,.0f} MB, filled in {made_s:.0f} s); p50 / p99"
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(measure(path, root, options.runs, options.rows, title))
+            asyncio.run(measure(path, root, options.runs, title))
 
 
 if __name__ == "__main__":

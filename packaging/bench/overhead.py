@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 from _house import HERE, Table, arguments, folder, house, median, ms
 from PIL import Image
 
@@ -36,19 +37,19 @@ SPANS = (
 class Loop:
     """The bare loop's process."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "_loop.py"), "starter", str(MODEL)],
+            [sys.executable, str(HERE / "_loop.py"), "starter", str(MODEL), str(threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         self._answer()
 
-    def __call__(self, request: dict[str, Any], path: Path) -> float:
-        """Draw and save; seconds."""
+    def __call__(self, request: dict[str, Any], path: Path) -> dict[str, float]:
+        """Draw and save; seconds of the clock, and of the processor."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({**request, "path": str(path)}) + "\n")
         self._process.stdin.flush()
-        return float(self._answer()["seconds"])
+        return self._answer()
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
@@ -64,6 +65,7 @@ class Pairs:
 
     rpc: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
+    processor: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     spans: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     same: int = 0
 
@@ -106,49 +108,70 @@ class Events:
         return at
 
 
+def processor_s(process: psutil.Process) -> dict[str, float]:
+    """Processor seconds used so far by the daemon and by its children."""
+    used = {"daemon": sum(process.cpu_times()[:2])}
+    for child in process.children():
+        used["engine" if "tendred.engine.worker" in child.cmdline() else "media"] = sum(child.cpu_times()[:2])
+    return used
+
+
 def compare(client: Client, loop: Loop, place: Path, times: int, **size: int) -> Pairs:
-    """Draw the same pictures both ways, in turns."""
+    """Draw the same pictures both ways, in turns. The first of each, which loads and allocates, doesn't count."""
     pairs, events, mine = Pairs(), Events(client), place / "bare.png"
-    for seed in range(-1, times):
-        first_rpc = seed % 2 == 0
-        bare = 0.0 if first_rpc else loop(last | {"seed": seed}, mine) if seed >= 0 else 0.0
-        began, seconds, job = still(client, seed=max(seed, 0), **size)
-        last = job["request"]
-        if seed < 0:  # what is loaded, compiled or allocated the first time
-            loop(last, mine)
-            continue
-        if first_rpc:
-            bare = loop(last, mine)
+    daemon = psutil.Process(client.discovery.pid)
+    request = still(client, seed=0, **size)[2]["request"]
+    loop(request, mine)
+    for seed in range(times):
+        request = {**request, "seed": seed}
+        bare = loop(request, mine) if seed % 2 else None
+        before = processor_s(daemon)
+        began, seconds, job = still(client, seed=seed, **size)
+        for name, used in processor_s(daemon).items():
+            pairs.processor[name].append(used - before[name])
+        if bare is None:
+            bare = loop(request, mine)
         pairs.rpc.append(seconds)
-        pairs.bare.append(bare)
+        pairs.bare.append(bare["seconds"])
+        pairs.processor["bare"].append(bare["processor"])
         asset = client.call("library.get", asset_id=job["asset_ids"][0])
         with Image.open(asset["path"]) as ours, Image.open(mine) as theirs:
             pairs.same += ours.tobytes() == theirs.tobytes()
         at = events.of(job["id"])
         for name, first, then in SPANS:
             span = (at[then] if then else began + seconds) - (at[first] if first else began)
-            pairs.spans[name].append(span - (bare if first == "job.started" else 0))
+            pairs.spans[name].append(span - (bare["seconds"] if first == "job.started" else 0))
     return pairs
 
 
 def show(table: Table, name: str, pairs: Pairs, *, added: str, ratio: str) -> None:
     count = len(pairs.rpc)
     table.add(f"{name}: bare loop, median of {count}", ms(median(pairs.bare)), "", "1.00")
-    table.add(f"{name}: through RPC, median", ms(median(pairs.rpc)), "", f"{median(pairs.rpc) / median(pairs.bare):.3f}")
+    table.add(
+        f"{name}: through RPC, median", ms(median(pairs.rpc)), "", f"{median(pairs.rpc) / median(pairs.bare):.3f}"
+    )
     table.add(f"{name}: added, median of the pairs", ms(pairs.added), added)
     table.add(f"{name}: ratio, median of the pairs", f"{pairs.ratio:.3f}", ratio)
     table.add(f"{name}: the same pixels", f"{pairs.same} of {count}", f"{count} of {count}")
     for span, seconds in pairs.spans.items():
         table.add(f"    {span}", ms(median(seconds)))
+    bare = sum(pairs.processor["bare"])
+    for who, seconds in pairs.processor.items():
+        mean = sum(seconds) / count
+        table.add(f"    processor time of {who}, mean", ms(mean), "", f"{sum(seconds) / bare:.3f} x bare")
 
 
 def main() -> None:
     options = arguments(
-        __doc__, times=(30, 2, "small stills"), long_times=(10, 1, "long stills"), long_ms=(2200, 300, "length of those")
+        __doc__,
+        times=(30, 2, "small stills"),
+        long_times=(10, 1, "long stills"),
+        long_ms=(2200, 300, "length of those"),
+        threads=(0, 0, "threads of each; 0 for one per core"),
     )
     table = Table("overhead")
-    loop = Loop()
-    with folder() as place, house(place / "home") as (_, client):
+    loop = Loop(options.threads)
+    with folder() as place, house(place / "home", f"engine.threads={options.threads}") as (_, client):
         small = compare(client, loop, place, options.times, width=128, height=128, steps=20)
         show(table, "128 x 128, 20 steps", small, added="40 ms", ratio="")
         side = 256

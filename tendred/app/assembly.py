@@ -124,7 +124,7 @@ def assemble(
         keeper=keeper, watch=watch, pauses=pauses, tell=tell, closed=closed,
     )  # fmt: skip
     parts = Parts(
-        database=database, bus=ground.bus, queue=queue, submitter=submitter, runner=runner, backend=backend,
+        database=database, bus=ground.bus, queue=queue, submitter=submitter, runner=runner,
         residency=residency, pauses=pauses, watch=watch, waiting=Waiting(ground.bus), index=index, receipts=receipts,
         catalog=catalog, boundary=boundary, plugins=plugins, history=history, settings=settings, teller=tell,
         clock=clock,

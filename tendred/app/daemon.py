@@ -39,6 +39,7 @@ from tendred.tasks import Tasks, offload
 
 _log = logging.getLogger(__name__)
 _TOKEN_BYTES = 32
+_LET_GO_S = 2.0
 
 
 class Daemon:
@@ -53,6 +54,7 @@ class Daemon:
         self.finished = asyncio.Event()
         self.url = ""
         self._drain = True
+        self._runner: Runner | None = None
         self._tasks = Tasks()
         self._exit = contextlib.AsyncExitStack()
 
@@ -60,12 +62,16 @@ class Daemon:
     async def start(cls, config: Config, paths: Paths, machine: Machine | None = None) -> Daemon:
         """Bring everything up. Raises AlreadyRunning, PortInUse, StoreBroken, FolderUnwritable."""
         daemon = cls(config, paths, machine or Machine())
-        try:
-            await daemon._build()
-        except BaseException:
-            await daemon._exit.aclose()
-            raise
+        await daemon.open()
         return daemon
+
+    async def open(self) -> None:
+        """As `start`, for one that is built already."""
+        try:
+            await self._build()
+        except BaseException:
+            await self._exit.aclose()
+            raise
 
     async def stop(self) -> None:
         """Take everything down, last built first. A running job gets `daemon.drain_s` to finish, then waits again."""
@@ -143,6 +149,7 @@ class Daemon:
             stderr=logs / "media.log",
         )
         self._exit.push_async_callback(media.close)
+        self._exit.push_async_callback(self._put_back)
         self._exit.push_async_callback(engine.close)
         return engine, engine, media
 
@@ -153,6 +160,7 @@ class Daemon:
         self._tasks.spawn("indexing", core.indexing.run())
         self._tasks.spawn("deliveries", core.deliveries.run())
         self._tasks.spawn("runner", core.runner.run())
+        self._runner = core.runner
         self._exit.push_async_callback(self._settle_running, core.runner)
 
     async def _doors(self, ids: Ids) -> None:
@@ -198,9 +206,18 @@ class Daemon:
     async def _settle_running(self, runner: Runner) -> None:
         """At the end: nothing new starts, and what runs gets its time or waits again."""
         self.studio.stopping = True
+        drain_s = self.config.daemon.drain_s if self._drain else 0
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.config.daemon.drain_s + self.config.engine.cancel_grace_s + 5):
-                await runner.finish(self.config.daemon.drain_s if self._drain else 0)
+            # A model that won't hear of it isn't given its usual grace: the machine may be going down.
+            async with asyncio.timeout(drain_s + _LET_GO_S):
+                await runner.finish(drain_s)
+
+    async def _put_back(self) -> None:
+        """The engine is gone by now; the job it was at is written down as waiting before the runner ends."""
+        if self._runner is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LET_GO_S):
+                    await self._runner.idle()
 
 
 class Announcer:
@@ -222,12 +239,14 @@ class Announcer:
 
 async def serve(config: Config, paths: Paths, hide: Callable[[Secret], None], machine: Machine | None = None) -> None:
     """Run a daemon until it is asked to end, by RPC or by a signal. `hide` keeps its token out of the log."""
-    daemon = await Daemon.start(config, paths, machine)
+    daemon = Daemon(config, paths, machine or Machine())
     hide(daemon.token)
     loop = asyncio.get_running_loop()
+    # Before the doors open: whoever finds the discovery file may send a signal at once.
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, _signalled, daemon)
+    await daemon.open()
     print(f"tendred {__version__} listens on {daemon.url} (hot folder: {paths.hot})", flush=True)  # noqa: T201 - the foreground's one line
     await daemon.finished.wait()
     _log.info("stopping")

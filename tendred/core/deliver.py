@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from tendred.clock import Clock, Ids
-from tendred.errors import TendredError
+from tendred.errors import NotFound, TendredError
 from tendred.hooks.manager import Plugins
 from tendred.library.index import Index
 from tendred.library.receipts import Receipts
@@ -89,14 +89,15 @@ class Deliveries:
             return False
         try:
             if row["target"] not in self._plugins.having("export_media"):
-                raise TendredError  # noqa: TRY301 - waits for the plugin like for any other failure
+                # Waits for the plugin like for any other failure.
+                raise NotFound(noun="plugin", name=row["target"], near=[])  # noqa: TRY301 - one record for all
             asset = await self._index.get(row["asset_id"])
             receipt = await self._receipts.get(asset.receipt_id)
             where = await self._plugins.export_media(row["target"], asset, receipt)
             _log.info("delivered %s to %s: %s", asset.id, row["target"], where)
             state, later, error = "done", now, None
         except Exception as problem:  # noqa: BLE001 - foreign code may raise anything
-            attempts = row["attempts"] + 1
+            attempts = int(row["attempts"]) + 1
             state = "failed" if attempts >= TRIES else "waiting"
             later = now + float(WAITS_S[min(attempts, len(WAITS_S)) - 1])
             error = msgspec.json.encode(self._tell(problem))

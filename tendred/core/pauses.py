@@ -12,6 +12,7 @@ from tendred.backend import Residency
 from tendred.clock import Clock
 from tendred.core.settings import Settings
 from tendred.errors import DiskFull, TendredError
+from tendred.queue.store import Queue
 from tendred.schema.system import DiskState
 from tendred.store.database import Database
 
@@ -103,9 +104,9 @@ class Pauses:
 
     async def _tell(self) -> None:
         topic = "queue.resumed" if self.reason is None else "queue.paused"
-        queue = {"paused": self.reason is not None, "reason": self.reason}
+        reason = self.reason
         try:
-            await self._database.write(lambda tx: tx.emit(topic, {"queue": queue}))
+            await self._database.write(lambda tx: tx.emit(topic, {"queue": Queue.counts_in(tx.connection, reason)}))
         except TendredError:
             # The disk that is full is the one that the event would be written to; status tells it all the same.
             return

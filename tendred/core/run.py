@@ -69,6 +69,7 @@ class Runner:
         self._current: str | None = None
         self._put_back = False
         self._ending = False
+        self._unwanted: set[str] = set()
 
     # -- from outside --------------------------------------------------------------------------------------
 
@@ -81,6 +82,11 @@ class Runner:
         for job_id in await self._queue.unfinished():
             error = self._tell(EngineDied(problem="the daemon ended while it worked on the job"))
             await self._queue.apply(job_id, Interrupted(error))
+
+    async def cancel(self, job_id: str) -> None:
+        """Stop a running job, whichever station of the road it is at."""
+        self._unwanted.add(job_id)
+        await self._backend.cancel(job_id)
 
     async def interrupt(self) -> None:
         """Put the running job back into the queue, uncounted."""
@@ -98,20 +104,24 @@ class Runner:
         except TimeoutError:
             await self.interrupt()
 
+    async def idle(self) -> None:
+        """Return once nothing runs."""
+        await self._idle.wait()
+
     # -- the road ------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Work for as long as the daemon lives."""
         while True:
             self._wake.clear()
-            while (claimed := await self._next()) is not None:
-                self._idle.clear()
-                self._current = claimed.job.id
-                try:
+            self._idle.clear()
+            try:
+                while (claimed := await self._next()) is not None:
+                    self._current = claimed.job.id
                     await self.run_job(claimed)
-                finally:
-                    self._current = None
-                    self._idle.set()
+            finally:
+                self._current = None
+                self._idle.set()
             await self._pauses.wait(self._wake)
 
     async def _next(self) -> Claim | None:
@@ -175,6 +185,9 @@ class Runner:
             staging=str(staging),
             keep_alive_s=run.still.keep_alive_s,
         )
+        if self._put_back or run.id in self._unwanted:
+            # The backend doesn't know the job yet, so it could not be told.
+            raise Cancelled
         async with aclosing(self._backend.run(order)) as reports:
             async for report in reports:
                 match report:
@@ -203,6 +216,7 @@ class Runner:
                 await self._pauses.retry()
             except Exception as problem:  # noqa: BLE001 - a fault of ours must not leave the job running for ever
                 happening, run = Failed(self._tell(problem)), None
+        self._unwanted.discard(job.id)
         self._watch.forget(job.id)
         if not terminal:
             await self._keeper.discard(job.id)

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from msgspec.structs import replace
 
 from tendred import __version__
-from tendred.backend import Backend, HotFolders, Residency
+from tendred.backend import HotFolders, Residency
 from tendred.boundary.judge import Boundary, Words
 from tendred.bus import Bus, Subscription
 from tendred.clock import Clock, rfc3339
@@ -69,7 +69,6 @@ class Parts(Record, frozen=True):
     queue: Queue
     submitter: Submitter
     runner: Runner
-    backend: Backend
     residency: Residency
     pauses: Pauses
     watch: Watch
@@ -176,7 +175,7 @@ class Studio:
         """Cancel, in any state; twice is fine."""
         job = await self._p.queue.apply(job_id, CancelAsked())
         if job.state == "cancelling":
-            await self._p.backend.cancel(job_id)
+            await self._p.runner.cancel(job_id)
         return self._live(job)
 
     async def wait(self, job_id: str, timeout_s: float) -> Job:
@@ -186,8 +185,7 @@ class Studio:
 
     async def queue_status(self) -> QueueStatus:
         """How full the queue is, and whether it moves."""
-        reason = self._p.pauses.reason
-        return replace(await self._p.queue.counts(), paused=reason is not None, reason=reason)
+        return await self._p.queue.counts(self._p.pauses.reason)
 
     async def pause(self, *, mode: Literal["drain", "now"], unload: bool) -> QueueStatus:
         """Let nothing more start; `now` puts the running job back; `unload` gives the engine's memory back."""

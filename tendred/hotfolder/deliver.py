@@ -53,10 +53,13 @@ class Plan(Record, frozen=True):
 
 
 def read_plan(folder: Path) -> Plan | None:
-    """The plan of a claim, if it has one. It was renamed into place, so it is whole."""
+    """The plan of a claim, if it has one. It was synced and renamed into place, so it is whole.
+
+    On a disk that breaks its word it may not be; then it is made again, and no other claim waits for this one.
+    """
     try:
         return msgspec.json.decode((folder / PLAN).read_bytes(), type=Plan)
-    except FileNotFoundError:
+    except (FileNotFoundError, msgspec.DecodeError):
         return None
 
 

@@ -151,11 +151,9 @@ class Index:
             rows = connection.execute(sql, values).fetchall()
             more = len(rows) > query.limit
             rows = rows[: query.limit]
-            mark = (
-                _bookmark((_cursor(query.cursor) or 0) + query.limit if query.order == "best" else rows[-1]["n"])
-                if more
-                else None
-            )
+            mark = None
+            if more:
+                mark = _bookmark((_cursor(query.cursor) or 0) + query.limit if _ranked(query) else rows[-1]["n"])
             return AssetPage(assets=[self._asset(row) for row in rows], next=mark)
 
         return await self._database.read(work)
@@ -187,15 +185,32 @@ class Index:
         return replace(asset, path=path, state=state, tags=_TAGS.decode(row["tags"]))
 
 
+def _ranked(query: Query) -> bool:
+    """Whether the best match comes first. Without words nothing matches better than anything else."""
+    return query.order == "best" and bool(match_words(query.query))
+
+
 def _search(query: Query) -> tuple[str, list[Any]]:
-    """SQL and values. With words, FTS5 walks its row ids in the order asked for, so a page costs a page."""
+    """SQL and values.
+
+    The tables stand in the order in which they are walked, and the first one gives its rows in the order asked
+    for, so that a page costs a page. CROSS JOIN keeps SQLite from choosing another order.
+    """
     words = match_words(query.query)
-    key = "f.rowid" if words else "a.n"
-    source = "asset_words f CROSS JOIN asset a ON a.n = f.rowid" if words else "asset a"
-    where, values = ["a.state = 'kept'"], list[Any]()
+    sources, where, values = list[str](), ["a.state = 'kept'"], list[Any]()
+    key = "a.n"
+    if query.tag is not None:
+        key = "t.n"
+        sources.insert(0, "asset_tag t")
+        where.append("t.tag = ?")
+        values.append(query.tag)
     if words:
-        where.insert(0, "asset_words MATCH ?")
+        where += ["asset_words MATCH ?"] + [f"{key} = f.rowid"] * bool(sources)
+        key = "f.rowid"
+        sources.insert(0, "asset_words f")
         values.append(words)
+    where += [f"a.n = {key}"] * bool(sources)
+    sources.append("asset a")
     for column, value in (("kind", query.kind), ("model", query.model), ("character", query.character)):
         if value is not None:
             where.append(f"a.{column} = ?")
@@ -204,11 +219,8 @@ def _search(query: Query) -> tuple[str, list[Any]]:
         if value is not None:
             where.append(f"a.created_at {comparison} ?")
             values.append(value)
-    if query.tag is not None:
-        where.append("EXISTS (SELECT 1 FROM asset_tag t WHERE t.tag = ? AND t.n = a.n)")
-        values.append(query.tag)
     mark = _cursor(query.cursor)
-    if query.order == "best" and words:
+    if _ranked(query):
         order, offset = "f.rank", f" OFFSET {mark or 0}"
     else:
         order, offset = (f"{key} ASC", "") if query.order == "oldest" else (f"{key} DESC", "")
@@ -216,4 +228,5 @@ def _search(query: Query) -> tuple[str, list[Any]]:
             where.append(f"{key} {'>' if query.order == 'oldest' else '<'} ?")
             values.append(mark)
     values.append(query.limit + 1)
-    return f"SELECT {COLUMNS} FROM {source} WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?{offset}", values
+    tables, conditions = " CROSS JOIN ".join(sources), " AND ".join(where)
+    return f"SELECT {COLUMNS} FROM {tables} WHERE {conditions} ORDER BY {order} LIMIT ?{offset}", values

@@ -24,7 +24,6 @@ SAMPLERS: Final = {
     "flow_euler": "Flow Euler",
     "heun": "Heun",
     "lcm": "LCM",
-    "lms": "LMS",
     "pndm": "PLMS",
     "unipc": "UniPC",
 }

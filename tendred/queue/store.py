@@ -217,19 +217,20 @@ class Queue:
 
         return await self._database.read(work)
 
-    async def counts(self) -> QueueStatus:
-        """How many jobs are in which state, and how many wait in which lane."""
+    @staticmethod
+    def counts_in(connection: sqlite3.Connection, reason: str | None) -> QueueStatus:
+        """How many jobs are in which state, and how many wait in which lane. `reason` says why nothing starts."""
+        counts: dict[str, int] = dict.fromkeys(get_args(State), 0)
+        lanes = dict.fromkeys(RANKS, 0)
+        for row in connection.execute(TALLY):
+            counts[row["state"]] = counts.get(row["state"], 0) + row["count"]
+            if row["state"] == "queued":
+                lanes[row["lane"]] += row["count"]
+        return QueueStatus(paused=reason is not None, reason=reason, counts=counts, lanes={**lanes})
 
-        def work(connection: sqlite3.Connection) -> QueueStatus:
-            counts: dict[str, int] = dict.fromkeys(get_args(State), 0)
-            lanes = dict.fromkeys(RANKS, 0)
-            for row in connection.execute(TALLY):
-                counts[row["state"]] = counts.get(row["state"], 0) + row["count"]
-                if row["state"] == "queued":
-                    lanes[row["lane"]] += row["count"]
-            return QueueStatus(paused=False, reason=None, counts=counts, lanes={**lanes})
-
-        return await self._database.read(work)
+    async def counts(self, reason: str | None = None) -> QueueStatus:
+        """See `counts_in`."""
+        return await self._database.read(lambda connection: self.counts_in(connection, reason))
 
     async def unfinished(self) -> list[str]:
         """Jobs that a daemon before this one left running."""

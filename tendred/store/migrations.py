@@ -38,12 +38,13 @@ CREATE TABLE asset (
   state TEXT NOT NULL, created_at REAL NOT NULL, model TEXT NOT NULL, character TEXT, path TEXT NOT NULL,
   words TEXT NOT NULL, indexed INTEGER NOT NULL DEFAULT 0, doc BLOB NOT NULL);
 CREATE INDEX asset_of_job ON asset(job_id, idx);
-CREATE INDEX asset_page ON asset(state, n);
+-- Beside what pages go by, what they may be narrowed by: a row that doesn't fit is never read itself.
+CREATE INDEX asset_page ON asset(state, n, created_at, kind, model, character);
 CREATE INDEX asset_to_index ON asset(n) WHERE indexed = 0;
 CREATE TABLE asset_tag (tag TEXT NOT NULL, n INTEGER NOT NULL REFERENCES asset(n) ON DELETE CASCADE,
   PRIMARY KEY (tag, n)) WITHOUT ROWID;
 CREATE INDEX asset_tag_of ON asset_tag(n);
-CREATE VIRTUAL TABLE asset_words USING fts5(words, content='', tokenize='unicode61 remove_diacritics 2', prefix='2 3');
+CREATE VIRTUAL TABLE asset_words USING fts5(words, content='', tokenize='unicode61 remove_diacritics 2', prefix='1 2 3');
 CREATE TABLE receipt (
   n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, job_id TEXT NOT NULL, doc BLOB NOT NULL,
   body_sha256 TEXT NOT NULL, prev_sha256 TEXT NOT NULL);

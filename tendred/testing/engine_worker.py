@@ -20,6 +20,7 @@ from tendred import __version__
 from tendred.engine.worker.loop import Job, Picture, serve
 from tendred.engine.worker.pipes import Pipes
 from tendred.errors import EngineMissing, ModelMissing, OutOfMemory, UnsupportedParameter
+from tendred.library.files import typed
 from tendred.schema.asset import EngineInfo
 from tendred.schema.base import Asked
 from tendred.schema.frames import LENGTH, Hello, Ready
@@ -150,8 +151,9 @@ class StandIn:
         pattern = hashlib.shake_256(f"{still.seed + index}|{words}".encode()).digest(still.width * 3)
         data = pattern * still.height
         path = job.target(index)
-        path.write_bytes(data)
-        path.chmod(0o600)
+        with typed(path.parent):
+            path.write_bytes(data)
+            path.chmod(0o600)
         named = Path("/etc/passwd") if self._script.wrong_path else path
         return Picture(named, still.width, still.height, hashlib.sha256(data).hexdigest(), list(self._script.findings))
 

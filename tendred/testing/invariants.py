@@ -33,8 +33,12 @@ def settled(home: Path, prompts: Iterable[str], drops: Mapping[str, bytes]) -> l
     `drops` are the prompt files by name; each must have gone to `done/` or `failed/`, once. Those that make no job
     are in it too, and their words not in `prompts`.
     """
-    more = (_no_strays, lambda database, home: _jobs(database, list(prompts)))
-    return [*moment(home), *_look(home, more), *_hot(home / "hot", drops)]
+    wanted = Counter(prompts)
+
+    def jobs(database: sqlite3.Connection, _home: Path) -> list[str]:
+        return _jobs(database, wanted)
+
+    return [*moment(home), *_look(home, (_no_strays, jobs)), *_hot(home / "hot", drops)]
 
 
 _Check = Callable[[sqlite3.Connection, Path], list[str]]
@@ -43,7 +47,10 @@ _Check = Callable[[sqlite3.Connection, Path], list[str]]
 def _look(home: Path, checks: Iterable[_Check]) -> list[str]:
     with closing(sqlite3.connect(home / "data" / "tendred.db", isolation_level=None)) as database:
         database.row_factory = sqlite3.Row
-        return [fault for check in checks for fault in check(database, home)]
+        try:
+            return [fault for check in checks for fault in check(database, home)]
+        except sqlite3.DatabaseError as problem:
+            return [f"the database can't be read: {problem}"]
 
 
 def _database(database: sqlite3.Connection, _home: Path) -> list[str]:
@@ -73,11 +80,9 @@ def _rows(database: sqlite3.Connection, sql: str) -> list[sqlite3.Row]:
 
 
 def _assets(database: sqlite3.Connection, home: Path) -> list[str]:
-    faults: list[str] = []
-    rows = _rows(database, "SELECT id, job_id, idx, path, doc FROM asset")
-    for key in ((row["job_id"], row["idx"]) for row in rows):
-        if sum((row["job_id"], row["idx"]) == key for row in rows) > 1:
-            faults.append(f"twice in the library: {key}")
+    rows = _rows(database, "SELECT job_id, idx, path, doc FROM asset")
+    places = Counter((row["job_id"], row["idx"]) for row in rows)
+    faults = [f"twice in the library: {place}" for place, count in places.items() if count > 1]
     for row in rows:
         doc = json.loads(row["doc"])
         faults += _picture(home / "pictures" / row["path"], doc)
@@ -118,9 +123,18 @@ def _receipt_rows(database: sqlite3.Connection, home: Path) -> list[str]:
             faults.append(f"a receipt row without media: {row['job_id']}")
             continue
         beside = home / "pictures" / _receipt_name(assets, json.loads(row["doc"]))
-        if not beside.is_file() or json.loads(beside.read_bytes()) != json.loads(row["doc"]):
+        if _json(beside) != json.loads(row["doc"]):
             faults.append(f"not the file of its receipt row: {beside}")
     return faults
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    """What a file says; None if there is none, or if it is cut short."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found
 
 
 def _of(database: sqlite3.Connection, job_id: str) -> list[str]:
@@ -136,12 +150,10 @@ def _receipt_files(_database: sqlite3.Connection, home: Path) -> list[str]:
     """No receipt without its media, neither in the library nor in `done/`."""
     faults: list[str] = []
     for receipt in [*(home / "pictures").rglob(f"*{RECEIPT}"), *(home / "hot" / "done").glob(f"*{RECEIPT}")]:
-        try:
-            made = json.loads(receipt.read_bytes())["made"]
-        except (ValueError, KeyError):
+        if (found := _json(receipt)) is None:
             faults.append(f"half a receipt: {receipt}")
             continue
-        for one in made:
+        for one in found["made"]:
             media = receipt.parent / one["file"]
             if not media.is_file():
                 faults.append(f"a receipt without its media: {receipt}")
@@ -179,12 +191,12 @@ def _no_strays(database: sqlite3.Connection, home: Path) -> list[str]:
     return faults
 
 
-def _jobs(database: sqlite3.Connection, prompts: list[str]) -> list[str]:
+def _jobs(database: sqlite3.Connection, wanted: Counter[str]) -> list[str]:
     rows = database.execute("SELECT state, request FROM job").fetchall()
     faults = [f"a job is {state}" for state in (row["state"] for row in rows) if state not in {"succeeded", "parked"}]
     made = Counter(json.loads(row["request"])["prompt"] for row in rows)
-    faults += [f"no job: {prompt}" for prompt in Counter(prompts) - made]
-    faults += [f"one job too many: {prompt}" for prompt in made - Counter(prompts)]
+    faults += [f"no job: {prompt}" for prompt in wanted - made]
+    faults += [f"one job too many: {prompt}" for prompt in made - wanted]
     return faults
 
 
@@ -208,7 +220,7 @@ def _hot(hot: Path, drops: Mapping[str, bytes]) -> list[str]:
 def _strangers(done: Path, failed: Path, drops: Mapping[str, bytes]) -> list[Path]:
     mine: set[str] = set()
     for receipt in done.glob(f"*{RECEIPT}"):
-        mine |= {receipt.name, *(one["file"] for one in json.loads(receipt.read_bytes())["made"])}
+        mine |= {receipt.name, *(one["file"] for one in (_json(receipt) or {"made": []})["made"])}
     expected = {*drops, *mine, *(f"{name}{ending}" for name in drops for ending in REASONS)}
     folders = [folder for folder in (done, failed) if folder.is_dir()]
     return [path for folder in folders for path in folder.iterdir() if path.name not in expected]

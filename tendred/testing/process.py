@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from tendred.app.client import Client, alive, read_discovery
 from tendred.clock import SystemClock
@@ -21,12 +21,12 @@ _TICK_S: Final = 0.02
 _CLOCK: Final = SystemClock()
 
 
-def until(condition: Callable[[], object], what: str, limit_s: float = PATIENCE_S) -> None:
+def until(condition: Callable[[], object], what: str | Callable[[], str], limit_s: float = PATIENCE_S) -> None:
     """Wait until it holds. Raises TimeoutError, saying what was waited for."""
     end = _CLOCK.mono() + limit_s
     while not condition():
         if _CLOCK.mono() > end:
-            raise TimeoutError(what)
+            raise TimeoutError(what if isinstance(what, str) else what())
         threading.Event().wait(_TICK_S)
 
 
@@ -54,7 +54,7 @@ class DaemonProcess:
                 env=environment,
             )
 
-    def __enter__(self) -> DaemonProcess:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -96,7 +96,7 @@ class DaemonProcess:
         if found is None:
             return False
         # Under strace the process that we started is strace.
-        return found.pid == self.process.pid or alive(found.pid) and _parent(found.pid) == self.process.pid
+        return found.pid == self.process.pid or (alive(found.pid) and _parent(found.pid) == self.process.pid)
 
 
 def _parent(pid: int) -> int | None:

@@ -144,10 +144,15 @@ def test_a_signal_lets_a_short_job_finish(drawing, home):
     assert row(home, job_id) == ("succeeded", 1)
 
 
-@pytest.mark.parametrize("deaf", [False, True], ids=["it listens", "it does not listen"])
-def test_a_signal_puts_a_long_job_back_in_time(drawing, home, deaf):
-    """With the settings as they come: neither a long job nor one that can't be stopped makes the end late."""
-    daemon, _, job_id = drawing({"step_s": 0.2, "steps": 10_000, "ignore_cancel": deaf})
+def test_a_signal_puts_a_long_job_back(drawing, home):
+    daemon, _, job_id = drawing({"step_s": 0.2, "steps": 10_000}, "-o", "daemon.drain_s=0.2")
+    assert daemon.end(EXIT_S) == 0
+    assert row(home, job_id) == ("queued", 0)
+
+
+def test_a_job_that_can_not_be_stopped_does_not_make_the_end_late(drawing, home):
+    """The grace that a cancelled job has otherwise, 10 s, isn't given at the end."""
+    daemon, _, job_id = drawing({"step_s": 0.2, "steps": 10_000, "ignore_cancel": True}, "-o", "daemon.drain_s=1")
     assert daemon.end(EXIT_S) == 0
     assert row(home, job_id) == ("queued", 0)
 

@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from tendred.app.client import Client, RpcError
+from tendred.app.client import Client
 from tendred.errors import NoDaemon
 from tendred.testing.faulty import OPERATIONS, PIDS, SCRIPT
 from tendred.testing.invariants import settled
@@ -18,6 +18,7 @@ QUICK = [
     for setting in ("library.reserve_bytes=0", "hotfolder.settle_s=0.2", "hotfolder.rescan_s=1", "engine.threads=1")
     for word in ("-o", setting)
 ]
+DONE_S = 240
 OPEN = "SELECT count(*) FROM job WHERE state NOT IN ('succeeded', 'failed', 'cancelled', 'parked')"
 
 
@@ -41,7 +42,7 @@ class Lives:
             client = daemon.client()
             if client is not None:
                 self._send(client)
-            until(lambda: not daemon.running or self.quiet(), f"the work is done ({who} at {at}) {self.left()}")
+            until(lambda: not daemon.running or self.quiet(), lambda: f"{who} at {at}: {self.left()}", DONE_S)
             if not daemon.running:
                 return daemon.process.returncode
             status = daemon.end()
@@ -105,6 +106,3 @@ def _runs(pid: int) -> bool:
         return b"tendred" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
-
-
-__all__ = ["Lives", "RpcError"]

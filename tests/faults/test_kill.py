@@ -70,7 +70,7 @@ def kill_runs(folder: Path, *, size: int, points: int, engine: str = "fake", wor
         )
     faults = {run: found for run, (found, _) in zip(runs, results, strict=True) if found}
     hits = Counter(who for (_, who), (_, hit) in zip(runs, results, strict=True) if hit)
-    print(f"{total} operations, {points} runs, kills: {dict(hits)}, runs with faults: {len(faults)}")
+    print(f"{total} operations, {points} runs, kills: {dict(hits)}, runs with faults: {len(faults)}")  # noqa: T201 - the figures, for pytest -s
     assert faults == {}
     # A child that isn't there at the very end can't be killed any more; nearly all runs must have had their kill.
     assert sum(hits.values()) >= points * 9 // 10
@@ -91,4 +91,4 @@ def test_a_hundred_kills(memory):
 @pytest.mark.engine
 @pytest.mark.timeout(1800)
 def test_ten_kills_with_the_real_engine(memory):
-    kill_runs(memory, size=50, points=10, engine="real", workers=1)
+    kill_runs(memory, size=50, points=10, engine="real")

@@ -1,6 +1,6 @@
 import pytest
 
-from tendred.errors import Internal, InvalidParams, ModelMissing, OutOfMemory, describe, registry
+from tendred.errors import Internal, InvalidParams, ModelMissing, NotFound, NotOffered, OutOfMemory, describe, registry
 
 
 def test_a_variant_has_its_own_words_and_the_kind_stays():
@@ -33,6 +33,23 @@ def test_french_and_what_is_neither():
 def test_what_nobody_filled_is_left_blank_while_an_error_is_told():
     message, step = describe(ModelMissing())
     assert "{" not in message + step
+
+
+@pytest.mark.parametrize(
+    ("error", "english", "french"),
+    [
+        (NotFound(noun="job", name="x", near=[]), "Look at the list first.", "Regardez d'abord la liste."),
+        (InvalidParams("unknown_field", path="x", near=[]), "Leave it out.", "Retirez-le."),
+        (NotOffered(provider="p"), "Choose what it offers.", "Choisissez parmi."),
+        (
+            ModelMissing("gone", name="m", folder="f"),
+            "Bring the folder back or remove the model (tendre models remove m).",
+            "Remettez le dossier ou retirez le modèle (tendre models remove m).",
+        ),
+    ],
+)
+def test_a_list_of_nothing_is_left_out(error, english, french):
+    assert (describe(error, "en")[1], describe(error, "fr")[1]) == (english, french)
 
 
 def test_words_of_others_are_never_a_template():

@@ -176,7 +176,9 @@ async def test_one_that_fails_does_not_hold_up_the_others(room, plugin):
     assert [row[3] for row in rows] == [1, 1, 1]
 
 
-async def test_a_plugin_that_is_switched_off_is_waited_for_like_any_failure(tmp_path, database, ids, clock, plugin, room):
+async def test_a_plugin_that_is_switched_off_is_waited_for_like_any_failure(
+    tmp_path, database, ids, clock, plugin, room
+):
     await room.keep()
     without = Room(tmp_path, database, ids, clock, enabled=())
     without.start()

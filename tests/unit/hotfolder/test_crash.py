@@ -160,3 +160,15 @@ async def test_one_file_of_one_row_at_every_point(make_bench, until):
         assert bench.names("done") == ["fox.png", "fox.receipt.json", "fox.txt"]
         crashed = fs.crashed
     assert at > 20
+
+
+async def test_a_plan_that_the_disk_garbled_is_made_again_and_holds_up_nobody(bench, until):
+    folder = bench.hot / ".tendred" / "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+    folder.mkdir(parents=True)
+    (folder / "fox.txt").write_text("a red fox")
+    (folder / ".plan.json").write_text('{"file": "fo')
+    bench.drop("cat.txt", "a cat")
+    await bench.open()
+    await until(lambda: bench.quiet() and len(bench.names("done")) == 6)
+    assert not folder.exists()
+    whole(bench.hot)

@@ -46,6 +46,41 @@ async def test_newest_first_and_pages_without_gaps(index):
     assert await found(index, order="oldest") == [0, 1, 2, 3, 4]
 
 
+async def test_best_first_without_words_is_newest_first_on_every_page(index):
+    first = await index.search(Query(order="best", limit=2))
+    second = await index.search(Query(order="best", limit=2, cursor=first.next))
+    third = await index.search(Query(order="best", limit=2, cursor=second.next))
+    assert [entry.index for page in (first, second, third) for entry in page.assets] == [4, 3, 2, 1, 0]
+
+
+async def test_best_first_pages_without_gaps(index):
+    first = await index.search(Query(query="hills", order="best", limit=2))
+    second = await index.search(Query(query="hills", order="best", limit=2, cursor=first.next))
+    assert sorted(entry.index for page in (first, second) for entry in page.assets) == [0, 1, 4]
+    assert second.next is None
+
+
+async def test_tags_words_and_filters_together_page_without_gaps(index):
+    assert await found(index, tag="fav", query="hills") == [4, 0]
+    assert await found(index, tag="fav", query="hills", order="oldest") == [0, 4]
+    assert await found(index, tag="fav", query="hills", model="starter", kind="still") == [4, 0]
+    assert await found(index, tag="fav", query="hills", kind="clip") == []
+    assert sorted(await found(index, tag="fav", query="hills", order="best")) == [0, 4]
+    for query in ("", "hills"):
+        first = await index.search(Query(tag="fav", query=query, limit=1))
+        second = await index.search(Query(tag="fav", query=query, limit=1, cursor=first.next))
+        assert [entry.index for page in (first, second) for entry in page.assets] == [4, 0]
+        assert second.next is None
+    assert await found(index, after=0.0) == [4, 3, 2, 1, 0]
+    assert await found(index, before=0.0) == []
+
+
+async def test_the_start_of_a_word_is_one_letter_or_more(index):
+    assert await found(index, query="r") == [1, 0]
+    assert await found(index, query="re") == [1, 0]
+    assert await found(index, query="redw") == [1]
+
+
 async def test_words_prefixes_accents_and_quotes(index):
     assert await found(index, query="hills") == [4, 1, 0]
     assert await found(index, query="red") == [1, 0]
