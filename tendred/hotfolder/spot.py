@@ -232,6 +232,9 @@ class Spot:
         except OSError as error:
             self._blocked.add("prompt files", error)
             return
+        except Exception as fault:  # noqa: BLE001 - a fault of ours with one claim must not stop the folder's others
+            self._desk.tell(fault)
+            return
         if pending is not None:
             await self._begin(pending)
 
