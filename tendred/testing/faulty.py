@@ -13,7 +13,6 @@ import asyncio
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Literal, get_args
@@ -27,6 +26,7 @@ from tendred.config.load import load
 from tendred.config.paths import resolve
 from tendred.errors import TendredError, describe
 from tendred.fs import SystemFs
+from tendred.testing.fs import SteppingFs
 from tendred.testing.spawn import FAKES, SpawnFakes
 
 Who = Literal["daemon", "engine", "media", "all"]
@@ -87,68 +87,17 @@ class Killer:
         return self._who in {"daemon", "all"}
 
 
-class KillingFs:
-    """See backend.Fs. Counts, and dies in the middle: a write or a copy is then half done."""
+class KillingFs(SteppingFs):
+    """Dies in the middle of the operation that is due: a write or a copy is then half done."""
 
     def __init__(self, inner: Fs, due: Callable[[int], bool]) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._due = due
-        self._lock = threading.RLock()
-        self.names: list[str] = []
-
-    def mkdir(self, path: Path) -> None:
-        with self._lock:
-            self._step("mkdir", path)
-            self._inner.mkdir(path)
-
-    def write(self, path: Path, data: bytes) -> None:
-        with self._lock:
-            self._step("write", path, data)
-            self._inner.write(path, data)
-
-    def copy(self, source: Path, target: Path) -> None:
-        with self._lock:
-            self._step("copy", target, source)
-            self._inner.copy(source, target)
-
-    def rename(self, source: Path, target: Path) -> None:
-        with self._lock:
-            self._step("rename", target)
-            self._inner.rename(source, target)
-
-    def unlink(self, path: Path) -> None:
-        with self._lock:
-            self._step("unlink", path)
-            self._inner.unlink(path)
-
-    def rmdir(self, path: Path) -> None:
-        with self._lock:
-            self._step("rmdir", path)
-            self._inner.rmdir(path)
-
-    def sync(self, path: Path) -> None:
-        with self._lock:
-            self._step("sync", path)
-            self._inner.sync(path)
-
-    def sync_dir(self, path: Path) -> None:
-        with self._lock:
-            self._step("sync_dir", path)
-            self._inner.sync_dir(path)
-
-    def committed(self, database: Path) -> None:
-        with self._lock:
-            self._step("committed", database)
-            self._inner.committed(database)
 
     def _step(self, name: str, path: Path, data: bytes | Path = b"") -> None:
-        self.names.append(f"{name} {path.name}")
-        if not self._due(len(self.names)):
-            return
-        if name in {"write", "copy"}:
-            data = data if isinstance(data, bytes) else data.read_bytes()
-            self._inner.write(path, data[: len(data) // 2])
-        os.kill(os.getpid(), signal.SIGKILL)
+        if self._due(self._next(name, path)):
+            self._half(name, path, data)
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main() -> int:

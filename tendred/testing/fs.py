@@ -32,17 +32,12 @@ class _Counting:
         return self.operations
 
 
-class CrashingFs(_Counting):
-    """Performs operations until the `at`-th (from 1), which crashes; a write or a copy is then half done.
+class SteppingFs(_Counting):
+    """See backend.Fs. Performs operations, each after its `_step`, in which a subclass does its worst."""
 
-    Afterwards every operation crashes, as nothing more happens in a process that was killed. What was done stays,
-    synced or not: that is `kill -9`. `at` 0 never crashes, and counts.
-    """
-
-    def __init__(self, inner: Fs, at: int) -> None:
+    def __init__(self, inner: Fs) -> None:
         super().__init__()
         self._inner = inner
-        self._at = at
 
     def mkdir(self, path: Path) -> None:
         with self._lock:
@@ -90,12 +85,32 @@ class CrashingFs(_Counting):
             self._inner.committed(database)
 
     def _step(self, name: str, path: Path, data: bytes | Path = b"") -> None:
-        if self._next(name, path) != self._at:
-            return
-        self.crashed = True
+        """An operation is about to happen; `data` is what a write or a copy is about to leave at `path`."""
+        raise NotImplementedError
+
+    def _half(self, name: str, path: Path, data: bytes | Path) -> None:
+        """Leave half of what a write or a copy would have left."""
         if name in {"write", "copy"}:
             data = data if isinstance(data, bytes) else data.read_bytes()
             self._inner.write(path, data[: len(data) // 2])
+
+
+class CrashingFs(SteppingFs):
+    """Performs operations until the `at`-th (from 1), which crashes; a write or a copy is then half done.
+
+    Afterwards every operation crashes, as nothing more happens in a process that was killed. What was done stays,
+    synced or not: that is `kill -9`. `at` 0 never crashes, and counts.
+    """
+
+    def __init__(self, inner: Fs, at: int) -> None:
+        super().__init__(inner)
+        self._at = at
+
+    def _step(self, name: str, path: Path, data: bytes | Path = b"") -> None:
+        if self._next(name, path) != self._at:
+            return
+        self.crashed = True
+        self._half(name, path, data)
         raise Crash
 
 
