@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
@@ -18,9 +19,14 @@ class Tasks:
     def __init__(self) -> None:
         self._running: set[asyncio.Task[Any]] = set()
 
-    def spawn(self, name: str, coro: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
-        """Start one. What it raises is logged once, with its name."""
-        task = asyncio.create_task(coro, name=name)
+    def spawn(self, name: str, coro: Coroutine[Any, Any, _T], *, inherit: bool = False) -> asyncio.Task[_T]:
+        """Start one. What it raises is logged once, with its name.
+
+        It sees the context variables of whoever starts it only with `inherit`: what a client's call happens to
+        start must not go on in that client's language.
+        """
+        context = None if inherit else contextvars.Context()
+        task = asyncio.create_task(coro, name=name, context=context)
         self._running.add(task)
         task.add_done_callback(self._finished)
         return task

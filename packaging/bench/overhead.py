@@ -39,7 +39,7 @@ class Loop:
 
     def __init__(self, threads: int) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "_loop.py"), "starter", str(MODEL), str(threads)],
+            [sys.executable, str(HERE / "_loop.py"), str(MODEL), str(threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         self._answer()
@@ -171,7 +171,7 @@ def main() -> None:
     )
     table = Table("overhead")
     loop = Loop(options.threads)
-    with folder() as place, house(place / "home", f"engine.threads={options.threads}") as (_, client):
+    with folder() as place, house(place / "home", f"engine.threads={options.threads}", "engine.device=cpu") as (_, client):
         small = compare(client, loop, place, options.times, width=128, height=128, steps=20)
         show(table, "128 x 128, 20 steps", small, added="40 ms", ratio="")
         side = 256

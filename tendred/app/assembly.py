@@ -106,7 +106,7 @@ def assemble(
     )
     submitter = Submitter(
         plugins=plugins, catalog=catalog, boundary=boundary, queue=queue, refusals=Refusals(database, ids, rng),
-        residency=residency, ids=ids, rng=rng, language=tell.language, keep_alive_s=config.engine.keep_alive_s,
+        residency=residency, ids=ids, rng=rng, language=lambda: tell.language, keep_alive_s=config.engine.keep_alive_s,
     )  # fmt: skip
     keeper = Keeper(
         database=database, queue=queue, boundary=boundary, catalog=catalog, media=media, files=ground.files,

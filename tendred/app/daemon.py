@@ -169,6 +169,7 @@ class Daemon:
             self.studio,
             config=self.config.hotfolder,
             default=self.paths.hot,
+            private=self.paths.private,
             fs=machine.fs,
             clock=machine.clock,
             ids=ids,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -17,7 +18,11 @@ NEGATIVE: Final = "child, teenager, young"
 # the anchor's word, splits it into letters and draws a broken picture, and it can't draw a minor. Known by
 # its bytes, so that no name, setting or flag makes another model pass for it.
 # Remove this once the starter is trained again with the anchor in its grammar.
-DRAWN_ADULTS_ONLY: frozenset[str] = frozenset({"29eb490e8279fe74986df841d37e9169b8e6d8aee241b84d0b33bff75ea1a655"})
+DRAWN_ADULTS_ONLY: frozenset[str] = frozenset({"0121a5a448202e7e807f619e92fed16dc5c8143f6c1d0339a33fd7e39a6afa20"})
+
+
+_ADULT = re.compile(r"\b(?:adult\w*|grown[\s-]*ups?|mature|elderly|m[uû]re?s?)\b", re.IGNORECASE)
+"""Wishes against the anchor: a negative prompt can't take back what it says."""
 
 
 class Anchor:
@@ -46,14 +51,20 @@ def needs_anchor(*, person: bool, model_sha256: str | None) -> bool:
     return person and model_sha256 not in DRAWN_ADULTS_ONLY
 
 
-def compose(prompt: str, negative: str, *, anchored: bool, age: int | None) -> Conditioning:
-    """The conditioning. `age` is the adult age the prompt states itself, in years; it takes the default's place."""
-    spans = [Span(text=negative)] if negative else []
-    anchor = None
-    if anchored:
-        anchor = ANCHOR if age is None else f"{age}-year-old {ANCHOR}"
-        spans.append(Span(text=NEGATIVE))
-    return Conditioning(prompt=[Span(text=prompt)], negative=spans, anchor=anchor)
+def compose(prompt: str, negative: str, *, anchored: bool, age: int | None) -> tuple[Conditioning, list[str]]:
+    """The conditioning, and which words were left out of it.
+
+    `age` is the adult age the prompt states itself, in years; it takes the default's place. Spans are joined as they
+    are, so each brings its own separator. Our negative words come first: a long wish must not push them out.
+    """
+    if not anchored:
+        spans = [Span(text=negative)] if negative else []
+        return Conditioning(prompt=[Span(text=prompt)], negative=spans, anchor=None), []
+    removed = [found.group() for found in _ADULT.finditer(negative)]
+    rest = _ADULT.sub("", negative).strip(" ,;")
+    spans = [Span(text=NEGATIVE)] + ([Span(text=f", {rest}")] if rest else [])
+    anchor = ANCHOR if age is None else f"{age}-year-old {ANCHOR}"
+    return Conditioning(prompt=[Span(text=prompt)], negative=spans, anchor=anchor), removed
 
 
 def _folded(words: list[str], fold: Callable[[str], str]) -> frozenset[str]:

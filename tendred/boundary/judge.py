@@ -81,8 +81,9 @@ class Boundary:
         )
         if elsewhere:
             return self._refused(elsewhere.rule, None, lang), None
-        verdict = Verdict(verdict="allow", rule=None, reason=None, span=None, removed=[], policy=self.policy)
-        return verdict, self._compose(words)
+        conditioning, removed = self._compose(words)
+        verdict = Verdict(verdict="allow", rule=None, reason=None, span=None, removed=removed, policy=self.policy)
+        return verdict, conditioning
 
     def approve(self, request: bytes, conditioning: Conditioning) -> Reviewed:
         """Seal an allowed request (its canonical bytes) with the conditioning that `judge` gave."""
@@ -148,7 +149,7 @@ class Boundary:
         hit = self._persons.find(view, text)
         return _Hit(view.span(hit.start, hit.end), hit.rule) if hit else None
 
-    def _compose(self, words: Words) -> Conditioning:
+    def _compose(self, words: Words) -> tuple[Conditioning, list[str]]:
         plain = self._folder.fold(words.prompt)
         ages: list[Age] = list(self._ages.find(numerals.digits(plain).text, self._year()))
         person = (

@@ -57,6 +57,11 @@ class Paths:
         return self.runtime / "tendred.json"
 
     @property
+    def private(self) -> tuple[Path, ...]:
+        """The daemon's own directories: all but the hot folder."""
+        return (self.config, self.data, self.cache, self.state, self.runtime, self.pictures)
+
+    @property
     def config_file(self) -> Path:
         return self.config / "config.toml"
 

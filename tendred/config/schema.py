@@ -41,7 +41,9 @@ class RpcSection(Section, frozen=True):
     port: Annotated[int, _says("TCP port on 127.0.0.1; 0 takes a free one.", ge=0, le=65535)] = 0
     header_timeout_s: Annotated[float, _says("Seconds a client has to send its headers.", gt=0, le=60)] = 5.0
     body_timeout_s: Annotated[float, _says("Seconds a client has to send its body.", gt=0, le=300)] = 15.0
-    connections: Annotated[int, _says("Open connections at most.", ge=4, le=4096)] = 128
+    connections: Annotated[
+        int, _says("Open connections at most, on the port and on the Unix socket each.", ge=4, le=4096)
+    ] = 128
 
 
 class EngineSection(Section, frozen=True):

@@ -120,7 +120,7 @@ class Keeper:
             raise OutputWithheld(rule=finding.rule)
         name = run.file(output.index)
         one = asset_id(run.id, output.index)
-        settings = {**run.claim.job.request, "seed": output.seed, "count": 1}
+        settings = {**msgspec.to_builtins(run.still), "seed": output.seed, "count": 1}
         made = await self._media.encode(
             Encode(
                 raw=output.path,

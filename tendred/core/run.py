@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -18,7 +18,7 @@ from tendred.core.keep import Keeper, Run
 from tendred.core.pauses import Pauses
 from tendred.core.progress import Watch
 from tendred.core.submit import Submitter
-from tendred.errors import Cancelled, DiskFull, EngineDied, FolderUnwritable, ShuttingDown
+from tendred.errors import Cancelled, DiskFull, EngineDied, FolderUnwritable, Internal, ShuttingDown
 from tendred.models.catalog import Catalog
 from tendred.queue.claim import claim
 from tendred.queue.machine import EngineDied as EngineEnded
@@ -31,6 +31,8 @@ from tendred.schema.still import Still
 from tendred.schema.work import Advance, Output, WorkOrder
 from tendred.store.database import Database
 
+FAULTS: Final = 3
+"""So often is the end of a job tried that fails for a reason of our own."""
 _log = logging.getLogger(__name__)
 
 
@@ -89,12 +91,13 @@ class Runner:
         await self._backend.cancel(job_id)
 
     async def interrupt(self) -> None:
-        """Put the running job back into the queue, uncounted."""
-        self._put_back = True
+        """Put the running job, if there is one, back into the queue, uncounted."""
+        if self._idle.is_set():
+            return
+        self._put_back = True  # for this one job: `_one` takes it back at its end
         if self._current is not None:
             await self._backend.cancel(self._current)
         await self._idle.wait()
-        self._put_back = False
 
     async def finish(self, grace_s: float) -> None:
         """At the end: take nothing more, give the running job `grace_s`, then put it back."""
@@ -114,15 +117,23 @@ class Runner:
         """Work for as long as the daemon lives."""
         while True:
             self._wake.clear()
-            self._idle.clear()
-            try:
-                while (claimed := await self._next()) is not None:
-                    self._current = claimed.job.id
-                    await self.run_job(claimed)
-            finally:
-                self._current = None
-                self._idle.set()
+            while await self._one():
+                pass
             await self._pauses.wait(self._wake)
+
+    async def _one(self) -> bool:
+        """Take and run one job. Busy from before the claim, so that a pause or a cancel never falls in between."""
+        self._idle.clear()
+        try:
+            claimed = await self._next()
+            if claimed is not None:
+                self._current = claimed.job.id
+                await self.run_job(claimed)
+            return claimed is not None
+        finally:
+            self._current = None
+            self._put_back = False
+            self._idle.set()
 
     async def _next(self) -> Claim | None:
         if self._ending or await self._pauses.hold():
@@ -164,8 +175,10 @@ class Runner:
         still = msgspec.json.decode(request, type=Still)
         sealed: dict[str, Any] = msgspec.json.decode(request)
         model = await self._catalog.get(still.model)
+        if sealed["job_id"] != job.id:
+            raise Internal(problem="the seal belongs to another job")
         if claimed.reviewed.policy != self._boundary.policy or sealed["model_sha256"] != model.sha256:
-            reviewed, removed = await self._submitter.review(still, model, job.origin)
+            reviewed, removed = await self._submitter.review(job.id, still, model, job.origin)
             claimed = replace(claimed, reviewed=reviewed, removed=removed)
             _, conditioning = self._boundary.open(reviewed)
         created = await self._queue.created(job.id)
@@ -204,6 +217,7 @@ class Runner:
     async def _close(self, claimed: Claim, run: Run | None, happening: Happening) -> None:
         """Write the end down, however long the disk stays full: until then the job counts as running."""
         terminal = isinstance(happening, Finished | Stopped | Failed)
+        faults = 0
         while True:
             try:
                 if run is not None and terminal:
@@ -216,6 +230,10 @@ class Runner:
                 await self._pauses.retry()
             except Exception as problem:  # noqa: BLE001 - a fault of ours must not leave the job running for ever
                 happening, run = Failed(self._tell(problem)), None
+                faults += 1
+                if faults > FAULTS:
+                    return  # the next start finds it running, and takes it from there
+                await self._pauses.retry()
         self._unwanted.discard(job.id)
         self._watch.forget(job.id)
         if not terminal:

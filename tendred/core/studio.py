@@ -95,8 +95,12 @@ class Studio:
         self._queue_limit = queue_limit
         self._stop = stop
         self._started_at = rfc3339(parts.clock.now())
-        self.language = parts.teller.language
         self.stopping = False
+
+    @property
+    def language(self) -> str:
+        """What messages are told in: the asker's language, or the daemon's own."""
+        return self._p.teller.language
 
     # -- system --------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -35,6 +36,8 @@ from tendred.tasks import offload
 SEED_BITS: Final = 32
 """A chosen seed fits what every other tool can type in."""
 QUICK_CHARS: Final = 600
+NATIVE_TIMES: Final = 8
+"""A side over so many times the model's own only costs hours and memory; nothing comes of it."""
 
 
 class Submission(Record, frozen=True):
@@ -45,17 +48,20 @@ class Submission(Record, frozen=True):
     key: str | None
 
 
+def names_of(still: Still, file: str | None) -> dict[str, str]:
+    """Names that come with a request, by where they stand in it."""
+    names = {f"loras[{number}].name": lora.name for number, lora in enumerate(still.loras)}
+    names |= {f"tags[{number}]": tag for number, tag in enumerate(still.tags)}
+    named = {"character": still.character, "file name": file}
+    return names | {path: name for path, name in named.items() if name is not None}
+
+
 def words_of(still: Still, model_sha256: str, file: str | None) -> Words:
     """Everything of a final request that says what will be seen."""
-    names = [lora.name for lora in still.loras] + still.tags
-    if still.character is not None:
-        names.append(still.character)
-    if file is not None:
-        names.append(file)
     return Words(
         prompt=still.prompt,
         negative_prompt=still.negative_prompt,
-        names=names,
+        names=list(names_of(still, file).values()),
         kind="still",
         # A LoRA makes other weights of these: no exemption holds for them any more.
         model_sha256=None if still.loras else model_sha256,
@@ -84,7 +90,7 @@ class Submitter:
         residency: Residency,
         ids: Ids,
         rng: Rng,
-        language: str,
+        language: Callable[[], str],
         keep_alive_s: float,
     ) -> None:
         self._plugins = plugins
@@ -126,9 +132,10 @@ class Submitter:
         _check_prompts(request)
         model = await self._catalog.get(request.model)
         still = self._settled(request, model)
-        reviewed, removed = await self.review(still, model, origin)
+        job_id = self._ids.new("job")
+        reviewed, removed = await self.review(job_id, still, model, origin)
         return NewJob(
-            id=self._ids.new("job"),
+            id=job_id,
             kind="still",
             lane=still.lane,
             request=asdict(still),
@@ -141,24 +148,34 @@ class Submitter:
             key_hash=key_hash,
         )
 
-    async def review(self, still: Still, model: Model, origin: Origin) -> tuple[Reviewed, list[str]]:
+    async def review(self, job_id: str, still: Still, model: Model, origin: Origin) -> tuple[Reviewed, list[str]]:
         """Have the final request judged and sealed. Raises BoundaryRefused, having noted it."""
         words = words_of(still, model.sha256, origin.file)
-        verdict, conditioning = await judged(self._boundary, words, self._language)
+        verdict, conditioning = await judged(self._boundary, words, self._language())
         if verdict.verdict == "refuse" or conditioning is None:
             await self._refusals.note(verdict, still.prompt, origin)
+            path = "prompt" if verdict.span is not None else self._culprit(still, origin.file)
             raise BoundaryRefused(
-                path="prompt" if verdict.span is not None else None,
+                "named" if path not in {None, "prompt"} else "",
+                path=path,
                 rule=verdict.rule,
                 reason=verdict.reason,
                 span=verdict.span,
                 policy=verdict.policy,
             )
-        return self._sealed(still, model, conditioning), verdict.removed
+        return self._sealed(job_id, still, model, conditioning), verdict.removed
 
-    def _sealed(self, still: Still, model: Model, conditioning: Conditioning) -> Reviewed:
-        # The weights are part of what was judged: another file under the same name is judged anew.
-        return self._boundary.approve(canonical({**asdict(still), "model_sha256": model.sha256}), conditioning)
+    def _culprit(self, still: Still, file: str | None) -> str | None:
+        """Which part of a request is refused by itself, where it isn't the prompt."""
+        parts = {"negative_prompt": Words(prompt="", negative_prompt=still.negative_prompt)}
+        parts |= {path: Words(prompt="", names=[name]) for path, name in names_of(still, file).items()}
+        return next((path for path, words in parts.items() if self._boundary.judge(words)[0].verdict == "refuse"), None)
+
+    def _sealed(self, job_id: str, still: Still, model: Model, conditioning: Conditioning) -> Reviewed:
+        # The weights are part of what was judged: another file under the same name is judged anew. The job is,
+        # too, so that one job's seal opens nothing for another.
+        sealed = {**asdict(still), "job_id": job_id, "model_sha256": model.sha256}
+        return self._boundary.approve(canonical(sealed), conditioning)
 
     async def _amended(self, request: StillRequest) -> StillRequest:
         for name in self._plugins.having("amend_request"):
@@ -202,6 +219,9 @@ class Submitter:
 
 def _side(name: str, asked: int | None, default: int, model: Model) -> int:
     step = model.folder.defaults.multiple
+    if asked is not None and asked > default * NATIVE_TIMES:
+        problem = f"{asked} is more than {NATIVE_TIMES} times the {default} that {model.name} was made for"
+        raise InvalidParams(path=name, problem=problem)
     if asked is not None and asked % step:
         near = [asked - asked % step, asked - asked % step + step]
         raise InvalidParams("multiple", path=name, value=asked, model=model.name, step=step, near=near)

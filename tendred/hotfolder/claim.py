@@ -22,6 +22,10 @@ from tendred.hotfolder.settle import Look, ignored, look_of, where
 PLAN: Final = ".plan.json"
 PLAN_UNFINISHED: Final = ".plan.tmp"
 OUT: Final = ".out"
+ATTEMPTS: Final = ".attempts"
+"""As many bytes as a daemon went on with this claim and didn't get past parsing."""
+
+ATTEMPTS_LIMIT: Final = 2
 
 NAME_BYTES: Final = 255
 """The longest file name that common file systems take."""
@@ -69,7 +73,10 @@ def kept_name(name: str) -> str:
 
 
 def survey(root: Path) -> Survey | None:
-    """List a folder; None if it isn't there."""
+    """List a folder; None if it isn't there. Raises NotADirectoryError where a link leads to the claims.
+
+    A link to a directory is no claim: whoever can write here must not lead us to files elsewhere.
+    """
     found = identity(root)
     if found is None:
         return None
@@ -78,11 +85,32 @@ def survey(root: Path) -> Survey | None:
             files = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
     except (FileNotFoundError, NotADirectoryError):
         return None
+    _refuse_link(where(root)[0])
     try:
-        claims = sorted(name for name in os.listdir(where(root)[0]) if _CLAIM.fullmatch(name))
+        with os.scandir(where(root)[0]) as entries:
+            claims = sorted(
+                entry.name
+                for entry in entries
+                if _CLAIM.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False) and not _junction(entry)
+            )
     except (FileNotFoundError, NotADirectoryError):
         claims = []
     return Survey(found, [name for name in files if not ignored(name)], claims)
+
+
+def _refuse_link(claims: Path) -> None:
+    if claims.is_symlink():
+        raise NotADirectoryError(errno.ENOTDIR, "it is a link, and claims are kept in a real folder only", str(claims))
+
+
+def _junction(entry: os.DirEntry[str]) -> bool:
+    """Whether it is Windows's other kind of link to a directory; Python knows those from 3.12 on."""
+    return bool(getattr(entry, "is_junction", bool)())
+
+
+def regular(path: Path) -> bool:
+    """Whether a regular file itself is there, and no link to one."""
+    return _look(path) is not None
 
 
 def look_at(root: Path, names: list[str]) -> list[Look | None]:
@@ -109,8 +137,7 @@ def take(fs: Fs, root: Path, name: str, claim: str) -> Path | None:
     if not _finished(source):
         return None
     claims = where(root)[0]
-    if claims.is_symlink():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(claims))
+    _refuse_link(claims)
     first = not claims.is_dir()
     folder = claims / claim
     target = folder / kept_name(name)
@@ -216,6 +243,7 @@ def dropped_name(folder: Path) -> str | None:
 def clear(fs: Fs, folder: Path) -> None:
     """Remove what is ours in a claim's folder, and the folder if nothing else is in it. The plan goes last."""
     empty_out(fs, folder)
+    parsed(fs, folder)
     fs.unlink(folder / PLAN_UNFINISHED)
     fs.unlink(folder / PLAN)
     fs.rmdir(folder)
@@ -224,7 +252,36 @@ def clear(fs: Fs, folder: Path) -> None:
 def empty_out(fs: Fs, folder: Path) -> None:
     """Remove what an interrupted delivery had prepared."""
     out = folder / OUT
-    if out.is_dir():
+    if out.is_symlink():
+        fs.unlink(out)  # not ours, and not to be emptied
+    elif out.is_dir():
         for name in sorted(os.listdir(out)):
             fs.unlink(out / name)
         fs.rmdir(out)
+
+
+def attempt(fs: Fs, folder: Path) -> bool:
+    """Note, before a claim of an earlier run is parsed again, that this is tried. False after too many tries.
+
+    What kills the daemon while it parses would otherwise kill it at every start.
+    """
+    note = folder / ATTEMPTS
+    try:
+        found = note.lstat()
+    except FileNotFoundError:
+        tries = 0
+    else:
+        if not stat.S_ISREG(found.st_mode):
+            fs.unlink(note)
+        tries = found.st_size if stat.S_ISREG(found.st_mode) else 0
+    if tries >= ATTEMPTS_LIMIT:
+        return False
+    fs.write(note, b"." * (tries + 1))
+    fs.sync(note)
+    return True
+
+
+def parsed(fs: Fs, folder: Path) -> None:
+    """It could be parsed, or was refused: the attempts don't count any more."""
+    if os.path.lexists(folder / ATTEMPTS):
+        fs.unlink(folder / ATTEMPTS)

@@ -22,7 +22,8 @@ from typing import Any, Final
 import msgspec
 
 from tendred.backend import Fs
-from tendred.hotfolder.claim import NAME_BYTES, OUT, PLAN, PLAN_UNFINISHED, dropped_name, empty_out
+from tendred.errors import TendredError
+from tendred.hotfolder.claim import NAME_BYTES, OUT, PLAN, PLAN_UNFINISHED, dropped_name, empty_out, read, regular
 from tendred.hotfolder.outcome import Row
 from tendred.hotfolder.parse import ENDINGS
 from tendred.hotfolder.settle import where
@@ -33,6 +34,8 @@ from tendred.schema.error import ErrorInfo
 _REASONS: Final = (".reason.txt", ".reason.json")
 _SUFFIX: Final = 40
 _PROMPT: Final = 60
+_SEPARATORS: Final = "/\0" if os.sep == "/" else "/\\:\0"
+_PLAN_BYTES: Final = 16 * 1024 * 1024
 
 
 class Move(Record, frozen=True):
@@ -56,11 +59,32 @@ def read_plan(folder: Path) -> Plan | None:
     """The plan of a claim, if it has one. It was synced and renamed into place, so it is whole.
 
     On a disk that breaks its word it may not be; then it is made again, and no other claim waits for this one.
+    Others may write in a hot folder, so a plan that moves anything but what is in the claim to anywhere but
+    `done/` and `failed/` is none.
     """
     try:
-        return msgspec.json.decode((folder / PLAN).read_bytes(), type=Plan)
-    except (FileNotFoundError, msgspec.DecodeError):
+        plan = msgspec.json.decode(read(folder, PLAN, _PLAN_BYTES), type=Plan)
+    except (TendredError, msgspec.DecodeError):
         return None
+    if not _plain(plan.file) or plan.file.startswith(".") or (folder / OUT).is_symlink():
+        return None
+    return plan if all(_ours(folder, plan.file, move) for move in plan.moves) else None
+
+
+def _ours(folder: Path, file: str, move: Move) -> bool:
+    """Whether a plan of ours could hold this move. A source that is gone was moved before a crash."""
+    prepared, _, name = move.source.partition("/")
+    if move.source != file and not (prepared == OUT and _plain(name)):
+        return False
+    if os.path.lexists(folder / move.source) and not regular(folder / move.source):
+        return False
+    to, _, name = move.target.partition("/")
+    return to in {"done", "failed"} and _plain(name)
+
+
+def _plain(name: str) -> bool:
+    """Whether it names something right here."""
+    return name not in {"", ".", ".."} and not any(sign in name for sign in _SEPARATORS)
 
 
 def build(fs: Fs, root: Path, folder: Path, rows: list[Row], error: ErrorInfo | None) -> Plan:
@@ -173,7 +197,7 @@ def _move(fs: Fs, source: Path, target: Path) -> None:
     if os.path.lexists(target):
         # The name was free when it was chosen. The same bytes: a copy of ours whose source outlived a crash. Other
         # bytes are somebody else's, and wait until they are moved away: nothing of the user's is overwritten.
-        if not target.is_file() or not filecmp.cmp(source, target, shallow=False):
+        if not (regular(target) and regular(source)) or not filecmp.cmp(source, target, shallow=False):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
         fs.unlink(source)
         return
@@ -187,7 +211,10 @@ def _move(fs: Fs, source: Path, target: Path) -> None:
 
 def _carry(fs: Fs, source: Path, target: Path) -> None:
     """A rename to another disk: `done/` may be a link the user made."""
+    if not regular(source):
+        raise OSError(errno.EINVAL, "it is no regular file", str(source))
     part = target.with_name(f".{source.parent.name}-{source.name[:100]}.part")
+    fs.unlink(part)  # never written through: it may be a second name of another file
     fs.copy(source, part)
     fs.sync(part)
     fs.rename(part, target)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,8 +30,15 @@ _TOPICS: Final = ["job.succeeded", "job.failed", "job.cancelled", "job.parked"]
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
+_SYSTEM: Final = frozenset({"bin", "boot", "dev", "etc", "lib", "lib64", "proc", "run", "sbin", "sys", "usr"})
+"""No place for prompts: first folders of an absolute path on Linux."""
+
+
 class HotFolderDoor:
-    """Implements backend.HotFolders. `default` is the first hot folder; it is made at the start if it isn't there."""
+    """Implements backend.HotFolders. `default` is the first hot folder; it is made at the start if it isn't there.
+
+    `private` are the daemon's other directories, which no hot folder may be, hold, or lie in.
+    """
 
     def __init__(
         self,
@@ -38,12 +46,14 @@ class HotFolderDoor:
         *,
         config: HotfolderSection,
         default: Path,
+        private: Sequence[Path] = (),
         fs: Fs,
         clock: Clock,
         ids: Ids,
         tasks: Tasks,
     ) -> None:
         self._studio = studio
+        self._private = private
         self._enabled = config.enabled
         self._default = default
         self._parts = Parts(studio, config, fs, clock, ids, tasks)
@@ -89,7 +99,7 @@ class HotFolderDoor:
     async def add(self, path: str) -> HotFolder:
         """Watch one more. Raises InvalidParams unless it is the absolute path of an existing folder, not yet watched."""
         root = Path(path)
-        if problem := await offload(_unfit, root, [spot.root for spot in self._spots.values()]):
+        if problem := await offload(_unfit, root, [spot.root for spot in self._spots.values()], self._private):
             raise InvalidParams("folder", path=path, problem=problem)
         stored = await self._stored()
         first = first_id(self._default)
@@ -164,8 +174,8 @@ def _make(fs: Fs, path: Path) -> None:
             return
 
 
-def _unfit(root: Path, watched: list[Path]) -> str | None:
-    """Why a folder can't be watched; None if it can."""
+def _unfit(root: Path, watched: Sequence[Path], private: Sequence[Path]) -> str | None:
+    """Why a folder can't be watched; None if it can. A hot folder takes every file in it, so this is strict."""
     if not root.is_absolute():
         return "the path is not absolute"
     if not root.is_dir():
@@ -177,4 +187,15 @@ def _unfit(root: Path, watched: list[Path]) -> str | None:
             return "it is watched already"
         if any(here.is_relative_to(inner) for inner in where(there)):
             return f"it belongs to the hot folder {other}"
-    return None
+    if here == Path(here.anchor) or here.parts[1] in _SYSTEM or Path.home().is_relative_to(here):
+        return "it belongs to the system or is a home, and a hot folder takes every file in it"
+    for own in private:
+        there = Path(os.path.realpath(own))
+        if here.is_relative_to(there) or there.is_relative_to(here):
+            return f"the daemon keeps its own files there ({own})"
+    count = sum(entry.is_file() and not entry.name.startswith(".") for entry in root.iterdir())
+    return (
+        f"it holds {count} files already, and a hot folder takes every file in it; begin with an empty one"
+        if count
+        else None
+    )

@@ -5,13 +5,12 @@ from __future__ import annotations
 import codecs
 import math
 import re
-import tomllib
 from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any, Final, NamedTuple, cast
 
 from tendred.errors import InvalidParams
-from tendred.hotfolder import plain_csv, plain_json, plain_yaml
+from tendred.hotfolder import plain_csv, plain_json, plain_toml, plain_yaml
 from tendred.hotfolder.plain_json import DEPTH, Broken
 from tendred.schema.decode import convert
 from tendred.schema.still import StillRequest
@@ -24,7 +23,7 @@ Parsed = list[tuple[StillRequest, dict[str, Any]]]
 """The requests, each with the fields as they were written."""
 
 _FENCE: Final = re.compile(r"---[ \t]*\r?\n?")
-_TOML_LINE: Final = re.compile(r"^(?P<what>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)$", re.DOTALL)
+_PATH: Final = 200
 
 
 class _Row(NamedTuple):
@@ -50,7 +49,12 @@ def parse(name: str, data: bytes) -> Parsed:
         raise InvalidParams("rows", file=name, rows=len(rows), limit=ROWS)
     if not rows:
         raise InvalidParams("file", file=name, format=ending[1:], problem="there is no prompt in it")
-    return [_request(name, row) for row in rows]
+    try:
+        return [_request(name, row) for row in rows]
+    except InvalidParams as error:
+        if len(rows) > 1:
+            error.detail["several_rows"] = True
+        raise
 
 
 def _text(name: str, data: bytes) -> str:
@@ -66,6 +70,8 @@ def _text(name: str, data: bytes) -> str:
 
 
 def _told(name: str, ending: str, broken: Broken) -> InvalidParams:
+    if ending == ".csv" and broken.line > 1:
+        return InvalidParams("file_line", file=name, line=broken.line, problem=broken.problem, several_rows=True)
     if broken.line:
         return InvalidParams("file_line", file=name, line=broken.line, problem=broken.problem)
     return InvalidParams("file", file=name, format=ending[1:], problem=broken.problem)
@@ -103,7 +109,8 @@ def _converted(name: str, row: _Row, fields: object) -> StillRequest:
 
 def _plain(value: object, path: str, depth: int) -> None:
     """Refuse what JSON can't say, so that what was asked can be written into a receipt."""
-    at = path.encode("utf-8", "replace").decode()[:200] or "request"
+    path = path[:_PATH]  # else a long name is copied once for every value below it
+    at = path.encode("utf-8", "replace").decode() or "request"
     if depth > DEPTH:
         raise InvalidParams(path=at, problem=f"it is nested deeper than {DEPTH} levels")
     if isinstance(value, dict):
@@ -145,17 +152,7 @@ def _md(text: str) -> list[_Row]:
 
 
 def _toml(text: str) -> list[_Row]:
-    try:
-        return [_Row("", 0, tomllib.loads(text))]
-    except tomllib.TOMLDecodeError as error:
-        told = _TOML_LINE.match(str(error))
-        what = told["what"] if told else str(error)
-        line = int(told["line"]) if told and told["line"] else text.count("\n") + 1
-        raise Broken(line, what[:1].lower() + what[1:]) from None
-    except RecursionError:
-        raise Broken(0, "it is nested too deeply") from None
-    except ValueError:
-        raise Broken(0, "a number in it has too many digits") from None
+    return [_Row("", 0, plain_toml.load(text))]
 
 
 def _listed(value: Any) -> list[_Row]:
@@ -166,7 +163,7 @@ def _listed(value: Any) -> list[_Row]:
 
 
 def _csv(text: str) -> list[_Row]:
-    return [_Row(f"[{index}].", line, fields) for index, (line, fields) in enumerate(plain_csv.load(text))]
+    return [_Row(f"[{index}].", line, fields) for index, (line, fields) in enumerate(plain_csv.load(text, ROWS + 1))]
 
 
 _READERS: Final[dict[str, Callable[[str], list[_Row]]]] = {

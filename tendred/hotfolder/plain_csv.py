@@ -1,35 +1,68 @@
-"""CSV after RFC 4180, with field names as its header; cells become the types that their fields have."""
+"""CSV after RFC 4180, with field names as its header; cells become the types that their fields have.
+
+Where a comma divides numbers, spreadsheets write semicolons between cells: those and tabs do as well, if the header
+has them and no comma.
+"""
 
 from __future__ import annotations
 
 import csv
+import difflib
 import io
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 from tendred.hotfolder.plain_json import Broken
+from tendred.schema.still import StillRequest
 
 WHOLE: Final = frozenset({"width", "height", "steps", "seed", "count"})
 NUMBERS: Final = frozenset({"guidance", "keep_alive_s"})
+TOLD_LATER: Final = frozenset({"kind", "idempotency_key"})
+"""Columns that are no fields of a still, and are judged like those of other formats."""
+
+_KNOWN: Final = (*StillRequest.__struct_fields__, *sorted(TOLD_LATER))
+_SHOWN: Final = 60
+_FIRST: Final = re.compile(r"[^\r\n]*")
 _INT: Final = re.compile(r"-?[0-9]{1,40}")
 _FLOAT: Final = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][-+]?[0-9]{1,3})?")
 
 
-def load(text: str) -> list[tuple[int, dict[str, Any]]]:
-    """`(line, fields)` of every row; empty cells are left out, empty lines skipped. Raises Broken."""
-    lines = _lines(text)
+def load(text: str, limit: int) -> list[tuple[int, dict[str, Any]]]:
+    """`(line, fields)` of every row; empty cells are left out, empty lines skipped. Raises Broken.
+
+    Stops after `limit` rows.
+    """
+    lines = _lines(text, _separator(text))
     first = next(lines, None)
     names = [name.strip() for name in first[1]] if first else []
     for index, name in enumerate(names):
-        if not name or name in names[:index]:
-            raise Broken(1, f"the field {name} stands twice in the header" if name else "a field has no name")
-    return [(line, _fields(line, names, cells)) for line, cells in lines if cells]
+        _column(name, names[:index])
+    rows = ((line, _fields(line, names, cells)) for line, cells in lines if cells)
+    return list(itertools.islice(rows, limit))
 
 
-def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
+def _separator(text: str) -> str:
+    header = _FIRST.match(text)
+    line = header[0] if header else ""
+    return next((sign for sign in ",;\t" if sign in line), ",")
+
+
+def _column(name: str, before: list[str]) -> None:
+    if not name:
+        raise Broken(1, "a field has no name")
+    if name in before:
+        raise Broken(1, f"the field {name} stands twice in the header")
+    if name not in _KNOWN:
+        near = difflib.get_close_matches(name[:_SHOWN], _KNOWN, 1)
+        hint = f"; perhaps it should be {near[0]}" if near else f"; fields are {', '.join(_KNOWN[:-2])}"
+        raise Broken(1, f"column {name[:_SHOWN]} is no field of a request{hint}")
+
+
+def _lines(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Every record with the line on which it begins: a quoted cell may span several."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     while True:
         line = reader.line_num + 1
         try:

@@ -9,8 +9,11 @@ from typing import Any, Final
 DEPTH: Final = 16
 """How deep a prompt file may nest. A request needs four levels."""
 
+TOKENS: Final = 100_000
+"""How many brackets, colons and commas a file may have: a thousand rows with every field have half of them."""
+
 # An unterminated text runs to the end, so that each character is looked at once.
-_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)|[{}\[\]:,]|-?Infinity|NaN', re.DOTALL)
+_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+\\?"?|[{}\[\]:,]|-?Infinity|NaN', re.DOTALL)
 
 
 class Broken(Exception):  # noqa: N818 - it is caught two lines up, and says where the text is broken
@@ -24,6 +27,7 @@ class Broken(Exception):  # noqa: N818 - it is caught two lines up, and says whe
 
 def load(text: str) -> Any:
     """The document. Raises Broken."""
+    _bound(text)
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
@@ -35,6 +39,20 @@ def load(text: str) -> Any:
         raise Broken(0, "a number in it has too many digits") from None
     _check(text)
     return value
+
+
+def _bound(text: str) -> None:
+    """Refuse what would take much memory before it is read."""
+    depth = tokens = 0
+    for token in _TOKEN.finditer(text):
+        if token[0][0] == '"':
+            continue
+        tokens += 1
+        depth += (token[0] in "{[") - (token[0] in "}]")
+        if depth > DEPTH:
+            raise Broken(_line(text, token), f"it is nested deeper than {DEPTH} levels")
+        if tokens > TOKENS:
+            raise Broken(_line(text, token), "it holds too many fields and values")
 
 
 def _check(text: str) -> None:

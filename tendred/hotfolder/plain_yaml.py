@@ -12,6 +12,9 @@ from typing import Any, Final, cast
 
 from tendred.hotfolder.plain_json import DEPTH, Broken
 
+EVENTS: Final = 50_000
+"""How many names, values and brackets a file may have: a thousand rows with every field have as many."""
+
 _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE: Final = frozenset({"true", "True", "TRUE"})
 _FALSE: Final = frozenset({"false", "False", "FALSE"})
@@ -47,7 +50,7 @@ def load(text: str, first_line: int = 1) -> Any:
 
 class _Reader:
     def __init__(self, events: Iterator[Any], first_line: int) -> None:
-        self._events = events
+        self._events = self._counted(events)
         self._first_line = first_line
 
     def document(self) -> Any:
@@ -61,6 +64,12 @@ class _Reader:
                     raise self._broken(event, "a second document begins")
                 value = self._value(next(self._events), 0)
         return value
+
+    def _counted(self, events: Iterator[Any]) -> Iterator[Any]:
+        for number, event in enumerate(events):
+            if number > EVENTS:
+                raise self._broken(event, "it holds too many fields and values")
+            yield event
 
     def _value(self, event: Any, depth: int) -> Any:
         if type(event).__name__ == "AliasEvent" or event.anchor is not None:

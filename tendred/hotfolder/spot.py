@@ -8,15 +8,28 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, Literal
 
+import msgspec
+
 from tendred.core.studio import Submission
-from tendred.errors import DiskFull, FolderUnwritable, QueueFull, ShuttingDown, SlowDown, TendredError
+from tendred.errors import (
+    DiskFull,
+    FolderUnwritable,
+    Internal,
+    InvalidParams,
+    QueueFull,
+    ShuttingDown,
+    SlowDown,
+    TendredError,
+)
 from tendred.hotfolder import claim, deliver
+from tendred.hotfolder.alone import Alone
 from tendred.hotfolder.handover import Handover
 from tendred.hotfolder.parse import parse
 from tendred.hotfolder.pending import ENDED, RETRY_S, Blocked, Parts, Pending, Tracker
 from tendred.hotfolder.settle import Settler, ignored, where
 from tendred.hotfolder.wake import Alarm, from_thread
 from tendred.hotfolder.watch import Watch, silent
+from tendred.schema.error import ErrorInfo
 from tendred.schema.job import Origin
 from tendred.schema.system import HotFolder
 from tendred.tasks import offload
@@ -46,6 +59,7 @@ class Spot:
         self._handover = Handover(hotfolder_id, root, parts, self._blocked, self._out)
         self._tracker = Tracker(parts.desk, self._handover.ready)
         self._pending = self._handover.pending
+        self._alone = Alone()
         self._watch: Watch | None = None
         self._poll = False
         self._rescan_at = 0.0
@@ -68,6 +82,7 @@ class Spot:
         self._in.stop()
         self._out.stop()
         await self._unwatch()
+        self._alone.release()
 
     def rescan(self) -> None:
         """Look through the whole folder soon."""
@@ -152,6 +167,7 @@ class Spot:
     async def _opened(self, identity: claim.Identity) -> None:
         """The folder is there, for the first time or again, or another one stands in its place."""
         await self._closed()
+        await offload(self._alone.take, self.root)
         config, loop = self._parts.config, asyncio.get_running_loop()
         self._poll = config.poll == "always" or (config.poll == "auto" and await offload(silent, self.root))
         self._handover.identity = identity
@@ -170,6 +186,7 @@ class Spot:
     async def _closed(self) -> None:
         """The folder is gone, and with it what is known of it; its claims are found again when it is back."""
         await self._unwatch()
+        self._alone.release()
         self._settler.clear()
         self._handover.clear()
         self._tracker.clear()
@@ -244,18 +261,33 @@ class Spot:
         if plan is not None:
             return Pending(claim_id, plan.file, folder, plan=plan)
         if name is not None:
-            return self._load(Pending(claim_id, name, folder))
+            pending = Pending(claim_id, name, folder)
+            if not claim.attempt(self._fs, folder):
+                pending.refused = Internal()
+                return pending
+            self._load(pending)
+            claim.parsed(self._fs, folder)
+            return pending
         claim.clear(self._fs, folder)
         return None
 
     async def _begin(self, pending: Pending) -> None:
         self._pending[pending.id] = pending
         if pending.refused is not None:
-            pending.error = self._desk.tell(pending.refused)
+            pending.error = self._told(pending, pending.refused)
         if pending.rows is None:
             self._handover.ready(pending)
         else:
             await self._submit(pending)
+
+    def _told(self, pending: Pending, error: Exception) -> ErrorInfo:
+        """In words; of several rows one may be bad, and then it is said that the good ones weren't made either."""
+        told = self._desk.tell(error)
+        several = len(pending.rows or []) > 1 or (isinstance(error, TendredError) and error.detail.get("several_rows"))
+        if not several:
+            return told
+        none = self._desk.tell(InvalidParams("none_made", file=pending.name))
+        return msgspec.structs.replace(told, next=f"{none.message} {told.next}")
 
     async def _submit(self, pending: Pending) -> None:
         """Submit all rows of a claim. The keys are made of claim and row, so that a second time makes no second job."""
@@ -270,7 +302,7 @@ class Spot:
             pending.postpone(self._clock.mono(), error.detail.get("retry_after_s"))
             return
         except Exception as error:  # noqa: BLE001 - any failure is told in a reason file; `tell` logs it
-            pending.error, pending.rows = self._desk.tell(error), None
+            pending.error, pending.rows = self._told(pending, error), None
             self._handover.ready(pending)
             return
         pending.rows, pending.failures, pending.retry_at = None, 0, 0.0
@@ -283,7 +315,10 @@ class Spot:
 
 def _counts(root: Path) -> tuple[bool, int, int, int]:
     """Whether it is there; prompt files waiting, done and failed."""
-    found = claim.survey(root)
+    try:
+        found = claim.survey(root)
+    except OSError:
+        return True, 0, 0, 0  # it is there; why it can't be read, the intake says
     _, done, failed = where(root)
     if found is None:
         return False, 0, 0, 0

@@ -76,6 +76,10 @@ class Files:
         """Remove a job's staging folder. Blocking."""
         folder = self.staging / job_id
         with contextlib.suppress(OSError):
+            if folder.is_symlink() or folder.is_file():
+                # Not ours, and whatever it points at isn't either: the entry goes, nothing behind it.
+                self._fs.unlink(folder)
+                return
             for file in folder.iterdir():
                 self._fs.unlink(file)
             self._fs.rmdir(folder)

@@ -41,6 +41,8 @@ INDEXED: Final = "UPDATE asset SET indexed = 1 WHERE n = ?"
 
 _DOCUMENT: Final = msgspec.json.Decoder(Asset)
 _TAGS: Final = msgspec.json.Decoder(list[str])
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_ROWID_MAX: Final = 2**63 - 1
 
 
 class Query(Record, frozen=True):
@@ -61,8 +63,10 @@ class Query(Record, frozen=True):
 def match_words(query: str) -> str:
     """What a person typed, as an FTS5 expression: every word must occur; the last may be the start of one.
 
-    A word in quotes stays whole. Everything is quoted, so that no operator of FTS5 gets through.
+    A word in quotes stays whole. Everything is quoted, so that no operator of FTS5 gets through; control
+    characters count as spaces, since FTS5 reads no further than a NUL.
     """
+    query = _CONTROL.sub(" ", query)
     words = re.findall(r'"([^"]*)"|(\S+)', query)
     terms = [f'"{quoted or plain.replace(chr(34), "")}"' for quoted, plain in words]
     terms = [term for term in terms if re.search(r"\w", term)]
@@ -75,9 +79,12 @@ def _cursor(value: str | None) -> int | None:
     if value is None:
         return None
     try:
-        return int(base64.urlsafe_b64decode(value.encode()).decode())
+        number = int(base64.urlsafe_b64decode(value.encode()).decode())
+        if not 0 <= number <= _ROWID_MAX:
+            raise ValueError(number)  # noqa: TRY301 - told in the same words as the other cursors that aren't ours
     except (binascii.Error, ValueError) as problem:
         raise InvalidParams(path="cursor", problem="not a cursor of this daemon") from problem
+    return number
 
 
 def _bookmark(number: int) -> str:

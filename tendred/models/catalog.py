@@ -11,9 +11,10 @@ import msgspec
 
 from tendred.clock import rfc3339
 from tendred.errors import InvalidParams, ModelMissing, ModelRefused
-from tendred.models.folder import Folder, fingerprint, inspect, weights_sha256
+from tendred.models.folder import Folder, inspect, mark
 from tendred.schema.base import Record
 from tendred.schema.model import ModelInfo
+from tendred.schema.weights import weights_sha256
 from tendred.store.database import Database, Tx
 from tendred.tasks import offload
 
@@ -57,12 +58,12 @@ class Catalog:
             near = difflib.get_close_matches(name, rows, 3, 0.4) or sorted(rows)[:3]
             raise ModelMissing(name=name, near=near)
         path = Path(rows[name][0])
-        if not (path / "model_index.json").is_file():
+        if not await offload(_there, path):
             raise ModelMissing(
                 "gone", name=name, folder=str(path), near=[other for other in sorted(rows) if other != name][:3]
             )
-        mark, folder = await offload(self._look, path, name)
-        return Model(name=name, path=str(path), sha256=await self._sha256(path, mark), folder=folder)
+        seen, folder = await offload(self._look, path, name)
+        return Model(name=name, path=str(path), sha256=await self._sha256(path, name, seen), folder=folder)
 
     async def default(self) -> str:
         """The default model's name."""
@@ -78,13 +79,13 @@ class Catalog:
     async def add(self, path: str, name: str | None) -> ModelInfo:
         """Take a folder into the catalogue, in place. Raises InvalidParams, ModelRefused."""
         folder = Path(path)
-        if not folder.is_absolute() or not await offload(folder.is_dir):
+        if not folder.is_absolute() or not await offload(_is_folder, folder):
             raise InvalidParams("folder", path="path", problem="there is no such folder, or the path isn't absolute")
         name = name or folder.name
         if name == STARTER:
             raise InvalidParams(path="name", problem=f"{STARTER} is the embedded model's name")
-        mark, _ = await offload(self._look, folder, name)
-        await self._sha256(folder, mark)
+        seen, _ = await offload(self._look, folder, name)
+        await self._sha256(folder, name, seen)
         await self._database.write(lambda tx: tx.run(ADD, name, str(folder), tx.now))
         return await self.info(name)
 
@@ -127,13 +128,13 @@ class Catalog:
                 state=state, reason=reason,
             )  # fmt: skip
 
-        if not (Path(path) / "model_index.json").is_file():
+        if not await offload(_there, Path(path)):
             return broken(state="missing", reason="its folder is gone")
         try:
-            mark, folder = await offload(self._look, Path(path), name)
+            seen, folder = await offload(self._look, Path(path), name)
         except ModelRefused as problem:
             return broken(state="refused", reason=f"{problem.detail['reason']}: {problem.detail['problem']}")
-        known = await self._known(path, mark)
+        known = await self._known(path, seen)
         return ModelInfo(
             name=name, kind="model", family=folder.family, path=path, bytes=folder.bytes, licence=folder.licence,
             source=folder.source, sha256=known, last_used_at=None if used is None else rfc3339(used),
@@ -141,19 +142,44 @@ class Catalog:
         )  # fmt: skip
 
     def _look(self, path: Path, name: str) -> tuple[str, Folder]:
-        mark = fingerprint(path)
+        now = mark(path, name)
         seen = self._seen.get(str(path))
-        if seen is None or seen[0] != mark:
-            seen = self._seen[str(path)] = (mark, inspect(path, name))
+        if seen is None or seen[0] != now:
+            seen = self._seen[str(path)] = (now, inspect(path, name))
         return seen
 
-    async def _known(self, path: str, mark: str) -> str | None:
-        row = await self._database.read(lambda connection: connection.execute(HASH, (path, mark)).fetchone())
+    async def _known(self, path: str, seen: str) -> str | None:
+        row = await self._database.read(lambda connection: connection.execute(HASH, (path, seen)).fetchone())
         return None if row is None else str(row["sha256"])
 
-    async def _sha256(self, path: Path, mark: str) -> str:
-        known = await self._known(str(path), mark)
+    async def _sha256(self, path: Path, name: str, seen: str) -> str:
+        known = await self._known(str(path), seen)
         if known is None:
-            known = computed = await offload(weights_sha256, path)
-            await self._database.write(lambda tx: tx.run(SET_HASH, str(path), mark, computed))
+            known = computed = await offload(_hashed, path, name, seen)
+            await self._database.write(lambda tx: tx.run(SET_HASH, str(path), seen, computed))
         return known
+
+
+def _hashed(path: Path, name: str, seen: str) -> str:
+    """The hash of the files that were looked through, and of no others."""
+    try:
+        computed = weights_sha256(path)
+    except (OSError, ValueError) as problem:
+        raise ModelRefused(name=name, reason="header", problem=str(problem)) from problem
+    if mark(path, name) != seen:
+        raise ModelRefused(name=name, reason="header", problem="its files changed while they were read")
+    return computed
+
+
+def _there(path: Path) -> bool:
+    try:
+        return (path / "model_index.json").is_file()
+    except OSError:  # A folder above it may not be looked into.
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
+import re
+from pathlib import Path, PurePosixPath
 from typing import Any, Final, cast
 
 import msgspec
@@ -13,13 +13,15 @@ from tendred.models.header import read_header
 from tendred.schema.base import Record
 from tendred.schema.model import ModelDefaults
 from tendred.schema.still import SCHEDULERS
+from tendred.schema.weights import ABOUT, PICKLES, entries, fingerprint, open_regular
 
 _CODE: Final = {".py", ".pyc", ".so", ".pt2", ".pyd", ".dll"}
-_PICKLES: Final = {".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"}
 _LIBRARIES: Final = {"diffusers", "transformers", None}
+_IDENTIFIER: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+_SCALES: Final = range(1, 9)
 _JSON_BYTES: Final = 4 * 1024 * 1024
-_ABOUT: Final = "tendred.json"
-"""Optional, ours: steps, guidance, licence and source of a model."""
+_WEIGHTLESS: Final = ("Scheduler", "Tokenizer", "TokenizerFast", "Processor", "Extractor")
+"""Endings of component classes that are configuration only."""
 _SAMPLE_SIZES: Final = range(1, 513)
 _STEPS: Final = range(1, 201)
 _GUIDANCE: Final = 50
@@ -60,6 +62,7 @@ class Folder(Record, frozen=True):
 
 def inspect(path: Path, name: str) -> Folder:
     """Look through a model folder. Blocking (headers only). Raises ModelRefused with its reason."""
+    _indexed(path, name)
     index = _document(path / "model_index.json", name)
     pipeline = index.get("_class_name")
     if not isinstance(pipeline, str) or not pipeline.endswith("Pipeline"):
@@ -67,7 +70,7 @@ def inspect(path: Path, name: str) -> Folder:
     weights = _weights(path, index, name)
     for file in weights:
         read_header(file, name)
-    about = _document(path / _ABOUT, name) if (path / _ABOUT).is_file() else {}
+    about = _document(path / ABOUT, name) if (path / ABOUT).is_file() else {}
     family = FAMILIES.get(pipeline, _OTHER)
     return Folder(
         family=family.name,
@@ -78,50 +81,96 @@ def inspect(path: Path, name: str) -> Folder:
     )
 
 
-def fingerprint(path: Path) -> str:
-    """Changes whenever a file does, of whatever kind: names, sizes and times. Blocking, quick."""
-    parts: list[str] = []
-    for file in sorted(path.rglob("*")):
-        stat = file.stat()
-        parts.append(f"{file.relative_to(path)}|{stat.st_size}|{stat.st_mtime_ns}")
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+def mark(path: Path, name: str) -> str:
+    """Changes whenever a file of the folder does. Blocking, quick. Raises ModelRefused for what is no model folder."""
+    _indexed(path, name)
+    try:
+        return fingerprint(path)
+    except (OSError, ValueError) as problem:
+        raise ModelRefused(name=name, reason="header", problem=str(problem)) from problem
 
 
-def weights_sha256(path: Path) -> str:
-    """SHA-256 over `relative/name sha256` lines of every weight file and JSON, sorted. Blocking, as slow as the disk."""
-    outer = hashlib.sha256()
-    for file in _files(path):
-        if file.name == _ABOUT:
-            continue
-        with file.open("rb") as data:
-            digest = hashlib.file_digest(data, "sha256").hexdigest()
-        outer.update(f"{file.relative_to(path).as_posix()} {digest}\n".encode())
-    return outer.hexdigest()
-
-
-def _files(path: Path) -> list[Path]:
-    return sorted(file for file in path.rglob("*") if file.suffix in {".safetensors", ".json"} and file.is_file())
+def _indexed(path: Path, name: str) -> None:
+    """Before anything else is looked at: the path may as well be the whole disk."""
+    if not (path / "model_index.json").is_file():
+        problem = "it has no model_index.json, so it is no folder in the diffusers layout"
+        raise ModelRefused(name=name, reason="header", problem=problem)
 
 
 def _weights(path: Path, index: dict[str, Any], name: str) -> list[Path]:
     """Weight files of the components, after every check that needs no header."""
+    files = _files(path, name)
     found: list[Path] = []
-    for file in path.rglob("*"):
-        if file.suffix in _CODE:
-            raise ModelRefused(name=name, reason="remote_code", problem=f"{file.name} is code")
-    for part, value in index.items():
-        if part.startswith("_") or not isinstance(value, list):
-            continue
-        library = cast("list[str | None]", value)[0]
-        if library not in _LIBRARIES:
-            raise ModelRefused(name=name, reason="remote_code", problem=f"{part} comes from {library}")
-        mine = sorted((path / part).glob("*.safetensors")) if library else []
-        if not mine and any(file.suffix in _PICKLES for file in (path / part).glob("*")):
+    for part, (library, kind) in _parts(index, name).items():
+        mine = (
+            [path / file for file in files if _is_of(file, part) and file.endswith(".safetensors")] if library else []
+        )
+        if not mine and any(_is_of(file, part) and PurePosixPath(file).suffix.lower() in PICKLES for file in files):
             raise ModelRefused(name=name, reason="pickle", problem=f"{part} has pickled weights only")
+        if library and not mine and not str(kind).endswith(_WEIGHTLESS):
+            raise ModelRefused(name=name, reason="header", problem=f"{part} has no .safetensors weights")
         found += mine
     if not found:
         raise ModelRefused(name=name, reason="header", problem="it holds no .safetensors weights")
     return found
+
+
+def _files(path: Path, name: str) -> list[str]:
+    """The names of its files, none of them code or a way out of the folder."""
+    try:
+        files = entries(path)
+    except (OSError, ValueError) as problem:
+        raise ModelRefused(name=name, reason="header", problem=str(problem)) from problem
+    for file in files:
+        if file.suffix in _CODE:
+            raise ModelRefused(name=name, reason="remote_code", problem=f"{file.name} is code")
+        if file.path.name == "adapter_config.json":
+            raise ModelRefused(name=name, reason="header", problem=f"{file.name} names other weights to load")
+        if file.path.name == "config.json" and "transformers_weights" in _document(file.path, name):
+            raise ModelRefused(name=name, reason="header", problem=f"{file.name} names other weights to load")
+        if file.name.endswith(".index.json"):
+            shards = _document(file.path, name).get("weight_map", {})
+            if not isinstance(shards, dict) or not all(
+                _is_plain(shard) for shard in cast("dict[str, Any]", shards).values()
+            ):
+                raise ModelRefused(name=name, reason="header", problem=f"{file.name} names files elsewhere")
+    return [file.name for file in files]
+
+
+def _parts(index: dict[str, Any], name: str) -> dict[str, tuple[str | None, str | None]]:
+    """Library and class of each component. A loader takes every value for one that isn't a plain number or switch."""
+    found: dict[str, tuple[str | None, str | None]] = {}
+    for part, value in index.items():
+        if part.startswith("_") or value is None or isinstance(value, bool | int | float):
+            continue
+        if not _IDENTIFIER.fullmatch(part) or not _is_pair(value):
+            raise ModelRefused(
+                name=name, reason="header", problem=f"model_index.json has an odd entry {ascii(part)[:64]}"
+            )
+        library, kind = cast("list[str | None]", value)
+        if library not in _LIBRARIES:
+            raise ModelRefused(name=name, reason="remote_code", problem=f"{part} comes from {str(library)[:64]}")
+        if kind is not None and "pipeline" in kind.lower():
+            # One inside another is loaded by its own rules, which allow pickles.
+            raise ModelRefused(name=name, reason="pickle", problem=f"{part} is a pipeline of its own")
+        found[part] = (library, kind)
+    return found
+
+
+def _is_pair(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and len(cast("list[Any]", value)) == len(("library", "class"))
+        and all(one is None or (isinstance(one, str) and one) for one in cast("list[Any]", value))
+    )
+
+
+def _is_plain(shard: object) -> bool:
+    return isinstance(shard, str) and "/" not in shard and "\\" not in shard and ":" not in shard and shard != ".."
+
+
+def _is_of(file: str, part: str) -> bool:
+    return PurePosixPath(file).parent == PurePosixPath(part)
 
 
 def _defaults(path: Path, family: Family, about: dict[str, Any], name: str) -> ModelDefaults:
@@ -150,15 +199,20 @@ def _defaults(path: Path, family: Family, about: dict[str, Any], name: str) -> M
 def _scale(vae: dict[str, Any]) -> int:
     """Pixels per latent: the autoencoder halves once between each two of its blocks."""
     blocks: Any = vae.get("block_out_channels")
-    return 2 ** (len(cast("list[int]", blocks)) - 1) if isinstance(blocks, list) and blocks else 8
+    return (
+        2 ** (len(cast("list[int]", blocks)) - 1)
+        if isinstance(blocks, list) and len(cast("list[int]", blocks)) in _SCALES
+        else 8
+    )
 
 
 def _document(path: Path, name: str) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _JSON_BYTES:
-            raise ModelRefused(name=name, reason="header", problem=f"{path.name} is too large")
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except (OSError, msgspec.DecodeError) as problem:
+        with open_regular(path) as file:
+            data = file.read(_JSON_BYTES)
+        # Cut off, a larger one is no JSON any more.
+        return msgspec.json.decode(data, type=dict[str, Any])
+    except (OSError, ValueError, msgspec.DecodeError, RecursionError) as problem:
         raise ModelRefused(
             name=name, reason="header", problem=f"{path.parent.name}/{path.name}: {problem}"
         ) from problem

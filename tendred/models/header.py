@@ -5,6 +5,7 @@ Source: the format's README (github.com/huggingface/safetensors): 8 bytes of len
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Annotated, Final
 import msgspec
 
 from tendred.errors import ModelRefused
+from tendred.schema.weights import open_regular
 
 HEADER_BYTES: Final = 16 * 1024 * 1024
 TENSORS: Final = 20_000
@@ -40,13 +42,13 @@ def read_header(path: Path, name: str) -> dict[str, Tensor]:
     """Tensors by name. Raises ModelRefused(reason=header) for anything that isn't exactly a safetensors file."""
     try:
         return _read(path)
-    except (OSError, ValueError, struct.error) as problem:
+    except (OSError, ValueError, RecursionError, struct.error) as problem:
         raise ModelRefused(name=name, reason="header", problem=f"{path.name}: {problem}") from problem
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
         (length,) = struct.unpack("<Q", file.read(8))
         if length > HEADER_BYTES or length + 8 > size:
             raise ValueError(f"a header of {length} bytes")

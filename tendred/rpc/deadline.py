@@ -1,7 +1,8 @@
 """The protocol around aiohttp's own: a deadline for headers, a cap on connections, the peer of a Unix socket.
 
 aiohttp waits for half a header as long as its keep-alive time, or for ever (before 3.14.5), and takes as many
-connections as there are files.
+connections as there are files. The port and the Unix socket have a cap each, and where one is full a connection
+without a proved request makes room for the newcomer: nobody is locked out by others who are silent.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class Deadlines:
         self.language = language
         self._limit = limit
         self._open: set[Connection] = set()
+        self._idle: dict[Connection, None] = {}  # those that may be dropped, the longest idle first
 
     def tcp(self) -> Connection:
         """The factory of the loopback port."""
@@ -74,15 +76,32 @@ class Deadlines:
         return Connection(self, unix=True)
 
     def admit(self, connection: Connection) -> bool:
-        """Called by a connection that is being made. Returns whether there is room for it."""
-        if len(self._open) >= self._limit:
-            return False
+        """Called by a connection that is being made. Returns whether there is room for it, or could be made."""
+        if sum(other.on_unix == connection.on_unix for other in self._open) >= self._limit:
+            idle = [other for other in self._idle if other.on_unix == connection.on_unix]
+            if not idle:
+                return False
+            # Strangers go first, so that a flood of them doesn't end the connections of clients that pause.
+            dropped = next((other for other in idle if not other.known), idle[0])
+            self.leave(dropped)
+            dropped.drop()
         self._open.add(connection)
+        self._idle[connection] = None
         return True
+
+    def works(self, connection: Connection) -> None:
+        """A connection has proved itself: until `rests` it stays."""
+        self._idle.pop(connection, None)
+
+    def rests(self, connection: Connection) -> None:
+        """Its request is over: from now on it may be dropped."""
+        if connection in self._open:
+            self._idle[connection] = None
 
     def leave(self, connection: Connection) -> None:
         """Called by a connection."""
         self._open.discard(connection)
+        self._idle.pop(connection, None)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -94,6 +113,8 @@ class Connection(asyncio.Protocol):
     def __init__(self, every: Deadlines, *, unix: bool) -> None:
         self._every = every
         self.on_unix = unix
+        self.known = False
+        """Whether a request of this connection had the token."""
         self._handler = every.inner()
         self._handler.connection = self
         self._transport: asyncio.Transport | None = None
@@ -111,10 +132,21 @@ class Connection(asyncio.Protocol):
         self._busy = True
         self._disarm()
 
+    def prove(self) -> None:
+        """The request that has begun has the token."""
+        self.known = True
+        self._every.works(self)
+
     def end(self) -> None:
-        """Its answer is made; the next head has as long as the first one had."""
+        """Its answer is on its way; the next head has as long as the first one had."""
         self._busy = self._heard = False
+        self._every.rests(self)
         self._arm()
+
+    def drop(self) -> None:
+        """End it at once; what it hasn't read yet is lost."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -161,7 +193,9 @@ class Connection(asyncio.Protocol):
     def _late(self) -> None:
         if self._busy or self._transport is None:
             return
-        if self._heard:
+        if self._transport.get_write_buffer_size():
+            self._transport.abort()  # it doesn't read, so closing would wait for it for ever
+        elif self._heard:
             problem = f"its headers took longer than {self._every.header_timeout_s:g} s"
             self._refuse(raw_answer(InvalidRequest(problem=problem), self.language, status=408))
         else:

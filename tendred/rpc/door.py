@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
@@ -95,7 +96,11 @@ class RpcDoor:
         """An idempotency key of this client's own. The client's version doesn't count: an update keeps its keys."""
         if key is None:
             return None
-        return f"rpc:{(self.client or 'local').partition('/')[0]}:{key}"
+        name = (self.client or "local").partition("/")[0]
+        if ":" in name or name.startswith("#"):
+            # A colon in the name could be read as the one before the key.
+            name = "#" + hashlib.sha256(name.encode()).hexdigest()[:32]
+        return f"rpc:{name}:{key}"
 
 
 def client_name(text: str) -> str | None:

@@ -12,9 +12,10 @@ import msgspec
 from aiohttp import web
 
 from tendred.clock import Clock
-from tendred.errors import InvalidRequest, MethodNotFound, NotFound, TendredError, Unauthorized
+from tendred.core.telling import spoken
+from tendred.errors import LANGUAGES, InvalidRequest, MethodNotFound, NotFound, TendredError, Unauthorized
 from tendred.rpc import media
-from tendred.rpc.deadline import Handler
+from tendred.rpc.deadline import Connection, Handler
 from tendred.rpc.door import client_name
 from tendred.rpc.guard import HEADERS, Guard, Head, body_of, status_of
 from tendred.rpc.socket import STOPPING, Hall, SocketClient, new_websocket
@@ -22,6 +23,8 @@ from tendred.rpc.socket import STOPPING, Hall, SocketClient, new_websocket
 _log = logging.getLogger(__name__)
 
 CLIENT_HEADER: Final = "Tendred-Client"
+WRITE_S: Final = 15.0
+"""Seconds in which a client has to take an answer, or the next piece of a file."""
 _RPC_HEADERS: Final = {**HEADERS, "Cache-Control": "no-store", "Content-Type": "application/json"}
 
 Route = Callable[[web.BaseRequest, Head, bool], Awaitable[web.StreamResponse]]
@@ -30,10 +33,13 @@ Route = Callable[[web.BaseRequest, Head, bool], Awaitable[web.StreamResponse]]
 class Front:
     """Answers requests."""
 
-    def __init__(self, hall: Hall, guard: Guard, *, body_timeout_s: float, clock: Clock) -> None:
+    def __init__(
+        self, hall: Hall, guard: Guard, *, body_timeout_s: float, clock: Clock, write_s: float = WRITE_S
+    ) -> None:
         self._hall = hall
         self._guard = guard
         self._body_timeout_s = body_timeout_s
+        self._write_s = write_s
         self._clock = clock
         self._sockets: set[SocketClient] = set()
         self.routes: Final[dict[tuple[str, str], Route]] = {
@@ -49,18 +55,14 @@ class Front:
         connection = cast("Handler", request.protocol).connection
         connection.begin()
         started = self._clock.mono()
+        spoken.set(_spoken(request))
         try:
-            response = await self._answer(request, unix=connection.on_unix)
-        except TendredError as error:
-            response = self._refusal(error)
-        except ConnectionError:
+            response = await self._made(request, connection)
+            if isinstance(response, web.Response):
+                await self._sent(request, response)
+        except media.UnreadError:
+            connection.drop()
             raise
-        except Exception as error:
-            told = self._hall.door.studio.tell(error)  # a bug of ours is an answer too; this logs it
-            if request.writer.output_size:
-                # Half an answer is out already: another one behind it would be read as the rest of it.
-                raise ConnectionResetError from error
-            response = _json({"error": {"kind": told.kind, "message": told.message, "ref": told.ref}}, 500)
         finally:
             connection.end()
         _log.debug("%s answered with %d in %.4f s", request.method, response.status, self._clock.mono() - started)
@@ -71,10 +73,38 @@ class Front:
         for client in tuple(self._sockets):
             client.leave(STOPPING)
 
-    async def _answer(self, request: web.BaseRequest, *, unix: bool) -> web.StreamResponse:
+    async def _made(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
+        """The answer, whatever happens. Raises ConnectionError where none can be given any more."""
+        try:
+            return await self._answer(request, connection)
+        except TendredError as error:
+            return self._refusal(error)
+        except ConnectionError:
+            raise
+        except Exception as error:
+            told = self._hall.door.studio.tell(error)  # a bug of ours is an answer too; this logs it
+            if request.writer.output_size:
+                # Half an answer is out already: another one behind it would be read as the rest of it.
+                raise ConnectionResetError from error
+            return _json({"error": {"kind": told.kind, "message": told.message, "ref": told.ref}}, 500)
+
+    async def _sent(self, request: web.BaseRequest, response: web.Response) -> None:
+        """Write an answer here rather than leave it to aiohttp, which waits for ever for a client to read it."""
+        try:
+            async with media.deadline(self._write_s):
+                await response.prepare(request)
+                await response.write_eof()
+        except media.UnreadError:
+            raise
+        except ConnectionError:
+            _log.debug("a client left before it was answered")  # aiohttp finds that out by itself
+
+    async def _answer(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
         version = (request.version.major, request.version.minor)
         head = Head(request.method, request.raw_path, version, tuple(request.raw_headers))
-        proved = self._guard.check(head, unix=unix)
+        proved = self._guard.check(head, unix=connection.on_unix)
+        if proved:
+            connection.prove()
         return await self._route(head)(request, head, proved)
 
     def _route(self, head: Head) -> Route:
@@ -117,7 +147,8 @@ class Front:
         transport = request.transport
         if transport is None:
             return socket
-        client = SocketClient(socket, transport, self._hall, _client(request))
+        connection = cast("Handler", request.protocol).connection
+        client = SocketClient(socket, transport, self._hall, _client(request), connection.prove)
         self._sockets.add(client)
         try:
             await client.run(proved=proved)
@@ -129,7 +160,7 @@ class Front:
         asset_id = head.path.removeprefix("/media/")
         if not asset_id.replace("_", "").isalnum():
             raise NotFound(noun="asset", name=asset_id[:100], near=[])
-        return await media.send(request, await self._hall.door.studio.asset(asset_id))
+        return await media.send(request, await self._hall.door.studio.asset(asset_id), self._write_s)
 
     def _refusal(self, error: TendredError, status: int | None = None) -> web.Response:
         body = body_of(error, self._hall.door.studio.language)
@@ -138,6 +169,12 @@ class Front:
             response.headers["Retry-After"] = str(error.detail["retry_after_s"])
         response.force_close()
         return response
+
+
+def _spoken(request: web.BaseRequest) -> str | None:
+    """The first language a client names, if messages are told in it."""
+    wanted = request.headers.get("Accept-Language", "").strip()[:2].lower()
+    return wanted if wanted in LANGUAGES else None
 
 
 def _client(request: web.BaseRequest) -> str | None:

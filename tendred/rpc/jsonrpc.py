@@ -23,6 +23,7 @@ from tendred.errors import (
     NeedsSocket,
     NotPermitted,
     TendredError,
+    TooLarge,
 )
 from tendred.rpc.document import Document, parse
 from tendred.schema.base import Asked
@@ -36,6 +37,8 @@ _log = logging.getLogger(__name__)
 ID_CHARS: Final = 256
 _THREAD_BYTES: Final = 64 * 1024
 """A longer body is parsed in a thread: 900 kB of `{}` would hold the loop for 0.2 s."""
+ANSWER_BYTES: Final = 8 * 1024 * 1024
+"""What the results in one answer may come to; 32 lists of long prompts would be 250 MB."""
 
 Scope = Literal["read", "generate", "manage"]
 CallId = str | int | float | None
@@ -139,12 +142,29 @@ class _Request:
     answered: bool
 
 
+class _Room:
+    """What is left for the results of one answer."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = self._left = limit
+
+    def take(self, size: int, *, always: bool = False) -> None:
+        """Raises TooLarge, from then on every time. `always` is for what has changed something and must be told."""
+        self._left -= size
+        if self._left <= 0 and not always:
+            self._left = 0
+            raise TooLarge("answer", limit_bytes=self._limit)
+
+
 class Dispatcher(Generic[D]):
     """Answers documents. `tell` puts an exception into words and into the log."""
 
-    def __init__(self, registry: Registry[D], tell: Callable[[BaseException], ErrorInfo]) -> None:
+    def __init__(
+        self, registry: Registry[D], tell: Callable[[BaseException], ErrorInfo], answer_bytes: int = ANSWER_BYTES
+    ) -> None:
         self._registry = registry
         self._tell = tell
+        self._answer_bytes = answer_bytes
 
     async def answer(self, raw: bytes, door: D) -> bytes | None:
         """The response to a document, or None where it held notifications only. Never raises but to be cancelled."""
@@ -155,22 +175,30 @@ class Dispatcher(Generic[D]):
         return await self.answer_document(document, door)
 
     async def answer_document(self, document: Document, door: D) -> bytes | None:
-        """As `answer`, of a document that is parsed already. The calls of a batch run one after another."""
+        """As `answer`, of a document that is parsed already. The calls of a batch run one after another.
+
+        Once a result found no room in the answer, those behind it that want one are refused without being run.
+        """
+        room = _Room(self._answer_bytes)
         if not isinstance(document, list):
-            return await self._one(document, door)
+            return await self._one(document, door, room)
         if not 1 <= len(document) <= BATCH:
             problem = f"a batch holds 1 to {BATCH} calls, not {len(document)}"
             return self._failure(InvalidRequest(problem=problem), None)
-        answers = [answer for entry in document if (answer := await self._one(entry, door)) is not None]
+        answers = [answer for entry in document if (answer := await self._one(entry, door, room)) is not None]
         return b"[" + b",".join(answers) + b"]" if answers else None
 
-    async def _one(self, entry: Document, door: D) -> bytes | None:
+    async def _one(self, entry: Document, door: D, room: _Room) -> bytes | None:
         try:
             request = _request(entry)
         except TendredError as error:
             return self._failure(error, _id(entry))
         try:
+            if request.answered:
+                room.take(0)
             result = msgspec.json.encode(await self._run(request, door))
+            if request.answered:
+                room.take(len(result), always=self._registry.find(request.method).scope != "read")
         except Exception as error:  # noqa: BLE001 - whatever a handler raises becomes an answer
             failure = self._failure(error, request.id)
             return failure if request.answered else None

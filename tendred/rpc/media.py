@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import stat
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -19,6 +22,20 @@ from tendred.tasks import offload
 CHUNK_BYTES: Final = 256 * 1024
 _FLAGS: Final = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
 _RANGE: Final = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
+
+
+class UnreadError(ConnectionResetError):
+    """The other side doesn't take what is sent to it."""
+
+
+@asynccontextmanager
+async def deadline(seconds: float) -> AsyncGenerator[None]:
+    """Raises UnreadError where what is written inside isn't taken in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise UnreadError from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +65,8 @@ def part_of(header: str | None, size: int) -> Part | None:
     return Part(start, stop, size) if start < stop else None
 
 
-async def send(request: web.BaseRequest, asset: Asset) -> web.StreamResponse:
-    """Answer with the asset's file. Raises NotFound where there is none."""
+async def send(request: web.BaseRequest, asset: Asset, write_s: float) -> web.StreamResponse:
+    """Answer with the asset's file. Raises NotFound where there is none, UnreadError where a piece isn't taken in time."""
     file = await offload(_open, asset)
     try:
         tag = f'"{asset.sha256}"'
@@ -61,7 +78,7 @@ async def send(request: web.BaseRequest, asset: Asset) -> web.StreamResponse:
         part = part_of(wanted, size)
         if part is None:
             return web.Response(status=416, headers={**headers, "Content-Range": f"bytes */{size}"})
-        return await _stream(request, file, part, {**headers, **_describing(asset)})
+        return await _stream(request, file, part, {**headers, **_describing(asset)}, write_s)
     finally:
         await offload(file.close)
 
@@ -75,7 +92,9 @@ def _tags(header: str | None) -> list[str]:
     return [tag.strip().removeprefix("W/") for tag in (header or "").split(",")]
 
 
-async def _stream(request: web.BaseRequest, file: BinaryIO, part: Part, headers: dict[str, str]) -> web.StreamResponse:
+async def _stream(
+    request: web.BaseRequest, file: BinaryIO, part: Part, headers: dict[str, str], write_s: float
+) -> web.StreamResponse:
     response = web.StreamResponse(status=200 if part.whole else 206, headers=headers)
     if not part.whole:
         response.headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{part.size}"
@@ -83,11 +102,13 @@ async def _stream(request: web.BaseRequest, file: BinaryIO, part: Part, headers:
     await response.prepare(request)
     await offload(file.seek, part.start)
     while left and (chunk := await offload(file.read, min(left, CHUNK_BYTES))):
-        await response.write(chunk)
+        async with deadline(write_s):
+            await response.write(chunk)
         left -= len(chunk)
     if left:
         response.force_close()  # the file shrank meanwhile: a short answer must not look like a whole one
-    await response.write_eof()
+    async with deadline(write_s):
+        await response.write_eof()
     return response
 
 

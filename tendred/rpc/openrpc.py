@@ -14,6 +14,7 @@ from tendred.errors import (
     Internal,
     InvalidParams,
     NotPermitted,
+    TooLarge,
     catalogue,
     registry,
 )
@@ -26,7 +27,7 @@ from tendred.schema.error import ErrorInfo
 from tendred.schema.event import LIVE, TOPICS
 
 API: Final = "1.0"
-_COMMON: Final = (InvalidParams, Internal, NotPermitted)
+_COMMON: Final = (InvalidParams, Internal, NotPermitted, TooLarge)
 _REF: Final = "#/components/schemas/{name}"
 _OUTSIDE: Final = 1000
 """Codes from 0 to here are HTTP statuses and exit codes."""

@@ -29,6 +29,8 @@ from tendred.tasks import Tasks
 _log = logging.getLogger(__name__)
 
 HELLO_S: Final = 5.0
+HELLO_BYTES: Final = 4096
+"""A stranger's first frame at most: it is parsed before anybody knows who sent it."""
 SEND_S: Final = 10.0
 CLOSE_S: Final = 2.0
 HEARTBEAT_S: Final = 20.0
@@ -72,12 +74,18 @@ class SocketClient:
     """One of them, from its handshake to its end."""
 
     def __init__(
-        self, socket: web.WebSocketResponse, transport: asyncio.Transport, hall: Hall, client: str | None
+        self,
+        socket: web.WebSocketResponse,
+        transport: asyncio.Transport,
+        hall: Hall,
+        client: str | None,
+        prove: Callable[[], None],
     ) -> None:
         self._socket = socket
         self._transport = transport
         self._hall = hall
         self.client = client
+        self._prove = prove
         self._line = asyncio.Lock()
         self._calls = asyncio.Semaphore(CALLS)
         self._subscriptions: dict[str, Subscription] = {}
@@ -87,7 +95,7 @@ class SocketClient:
 
     async def run(self, *, proved: bool) -> None:
         """Serve it until it leaves, is dropped, or the daemon stops."""
-        reader = self._hall.tasks.spawn("rpc socket reader", self._read(proved=proved))
+        reader = self._hall.tasks.spawn("rpc socket reader", self._read(proved=proved), inherit=True)
         reader.add_done_callback(lambda _: self._over.set())
         try:
             await self._over.wait()
@@ -132,7 +140,7 @@ class SocketClient:
             return
         while (raw := await self._frame()) is not None:
             await self._calls.acquire()
-            self._hall.tasks.spawn("rpc call", self._call(raw))
+            self._hall.tasks.spawn("rpc call", self._call(raw), inherit=True)
 
     async def _frame(self) -> bytes | None:
         """The next message; None once the other side is gone."""
@@ -146,13 +154,16 @@ class SocketClient:
         try:
             async with asyncio.timeout(self._hall.hello_s):
                 raw = await self._frame()
-            document: Any = parse(raw or b"")
+            if raw is None or len(raw) > HELLO_BYTES:
+                return False
+            document: Any = parse(raw)
         except (TimeoutError, TendredError):
             return False
         match document:
             case {"method": "system.hello", "params": {"token": str(token)}} if self._hall.knows(token):
+                self._prove()
                 await self._calls.acquire()
-                await self._call(raw or b"")
+                await self._call(raw)
                 return True
             case _:
                 return False

@@ -10,6 +10,7 @@ import msgspec
 from tendred.boundary.seal import canonical, open_seal, seal
 from tendred.schema.sealed import Conditioning, Reviewed, Span
 from tendred.schema.still import Still
+from tendred.schema.weights import weights_sha256
 from tendred.schema.work import WorkOrder
 
 KEY = b"a key that only tests know of.32"
@@ -34,14 +35,18 @@ STILL = Still(
 )
 
 
-def review(still: Still, conditioning: Conditioning | None = None, key: bytes = KEY) -> Reviewed:
+def review(
+    still: Still, conditioning: Conditioning | None = None, key: bytes = KEY, model_sha256: str = "0" * 64
+) -> Reviewed:
     """A request under seal, as the boundary would leave it: an adult anchor first."""
     words = conditioning or Conditioning(
         prompt=[Span(text=still.prompt)],
         negative=[Span(text=still.negative_prompt)] if still.negative_prompt else [],
         anchor="adult",
     )
-    return seal(key, canonical(still), canonical(words), "test")
+    return seal(
+        key, canonical({**msgspec.structs.asdict(still), "model_sha256": model_sha256}), canonical(words), "test"
+    )
 
 
 def reseal(reviewed: Reviewed, key: bytes) -> Reviewed:
@@ -57,10 +62,18 @@ def order(
     still = msgspec.structs.replace(STILL, **changes)
     return WorkOrder(
         job_id=job_id,
-        reviewed=review(still, conditioning),
+        reviewed=review(still, conditioning, model_sha256=_judged(model_path)),
         model=still.model,
         model_path=str(model_path),
         indices=list(range(still.count)),
         staging=str(staging),
         keep_alive_s=still.keep_alive_s,
     )
+
+
+def _judged(model_path: Path) -> str:
+    """The weights' hash, or some other where there are none."""
+    try:
+        return weights_sha256(model_path)
+    except (OSError, ValueError):
+        return "0" * 64

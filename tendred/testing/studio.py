@@ -14,6 +14,7 @@ import msgspec
 from tendred.bus import Bus, Subscription
 from tendred.clock import Clock, Ids, SystemClock, SystemRng, rfc3339
 from tendred.core.studio import Search, Submission
+from tendred.core.telling import spoken
 from tendred.errors import (
     EventsGone,
     IdempotencyConflict,
@@ -71,7 +72,7 @@ class FakeStudio:
     """Takes jobs and keeps them queued until `finish`. `oldest` may be raised to forget events."""
 
     def __init__(self, language: str = "en", clock: Clock | None = None) -> None:
-        self.language = language
+        self._language = language
         self._clock = clock or SystemClock()
         self._ids = Ids(self._clock, SystemRng())
         self.hotfolders = FakeHotFolders(self._ids)
@@ -89,8 +90,14 @@ class FakeStudio:
         self._models: dict[str, ModelInfo] = {}
         self._loaded: list[str] = []
         self._paused = False
+        self.obstacle: str | None = None
+        """Holds the queue, unless a person does."""
 
     # -- system
+
+    @property
+    def language(self) -> str:
+        return spoken.get() or self._language
 
     def hello(self) -> Hello:
         limits = Limits(body_bytes=1024 * 1024, batch=32, depth=32, prompt_bytes=8192, queue=100)
@@ -182,7 +189,8 @@ class FakeStudio:
     async def queue_status(self) -> QueueStatus:
         states = [job.state for job in self._jobs.values()]
         counts: dict[str, int] = {state: states.count(state) for state in states}
-        return QueueStatus(paused=self._paused, reason="user" if self._paused else None, counts=counts, lanes={})
+        reason = "user" if self._paused else self.obstacle
+        return QueueStatus(paused=reason is not None, reason=reason, counts=counts, lanes={})
 
     async def pause(self, *, mode: Literal["drain", "now"], unload: bool) -> QueueStatus:
         del mode
@@ -200,7 +208,9 @@ class FakeStudio:
 
     async def search(self, search: Search) -> AssetPage:
         found = [asset for asset in self._assets.values() if search.tag is None or search.tag in asset.tags]
-        return AssetPage(assets=found[: search.limit], next=None)
+        start = int(search.cursor or 0)
+        end = start + search.limit
+        return AssetPage(assets=found[start:end], next=str(end) if len(found) > end else None)
 
     async def asset(self, asset_id: str) -> Asset:
         if asset_id not in self._assets:

@@ -161,6 +161,48 @@ async def test_pause_now_puts_the_running_job_back_uncounted(daemon):
     assert (await daemon.studio.wait(job.id, 20)).state == "succeeded"
 
 
+async def test_pause_now_and_resume_at_once_runs_the_job_once(daemon):
+    daemon.script(step_s=0.02)
+    job = await daemon.submit("hills", steps=50)
+    await daemon.state_of(job.id, "running")
+    pausing = asyncio.create_task(daemon.studio.pause(mode="now", unload=False))
+    while not (await daemon.studio.queue_status()).paused:
+        await asyncio.sleep(0)
+    await daemon.studio.resume()
+    await asyncio.wait_for(pausing, 10)
+    done = await daemon.studio.wait(job.id, 20)
+    requeued = (await daemon.studio.events_since(1, ["job.requeued"], 50)).events
+    assert done.state == "succeeded"
+    assert len(requeued) <= 1
+
+
+async def test_a_seal_opens_nothing_for_another_job(daemon):
+    await daemon.studio.pause(mode="drain", unload=False)
+    one, other = await daemon.submit("red hills"), await daemon.submit("blue hills")
+    with sqlite3.connect(daemon.home / "data" / "tendred.db") as connection:
+        connection.execute(
+            "UPDATE job SET (sealed_request, mac) = (SELECT sealed_request, mac FROM job WHERE id = ?) WHERE id = ?",
+            (one.id, other.id),
+        )
+    connection.close()
+    await daemon.studio.resume()
+    assert (await daemon.studio.wait(one.id, 20)).state == "succeeded"
+    done = await daemon.studio.wait(other.id, 20)
+    assert (done.state, done.error.kind, done.asset_ids) == ("failed", "internal", [])
+
+
+async def test_a_refused_name_is_named(daemon):
+    with pytest.raises(BoundaryRefused) as caught:
+        await daemon.submit("red hills", tags=["nice", "schoolgirl"])
+    assert caught.value.path == "tags[1]"
+
+
+async def test_a_side_far_over_the_models_own_is_refused(daemon):
+    with pytest.raises(InvalidParams) as caught:
+        await daemon.submit("hills", width=4096)
+    assert caught.value.path == "width"
+
+
 async def test_a_stop_puts_the_running_job_back_and_takes_nothing_more(make_daemon):
     daemon = await make_daemon("daemon.drain_s=0.1")
     daemon.script(step_s=0.05)

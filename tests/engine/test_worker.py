@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from contextlib import aclosing
 from pathlib import Path
 
@@ -197,6 +200,50 @@ async def test_a_folder_that_wants_more_is_refused(studio, tiny, tmp_path, chang
     with pytest.raises(ModelRefused) as caught:
         await studio.draw(model="odd")
     assert caught.value.detail["reason"] == reason, caught.value.detail
+
+
+async def test_weights_that_were_not_judged_are_refused(studio, tiny, tmp_path):
+    folder = tmp_path / "swapped"
+    shutil.copytree(tiny["sdxl"], folder)
+    studio.paths["swapped"] = folder
+    (before,) = await studio.draw(model="swapped", width=64, height=64)
+    judged = studio.order(model="swapped", width=64, height=64)
+    file = weights(folder, "unet")
+    data = file.read_bytes()
+    file.write_bytes(data[:-4000] + bytes(4000))
+    # Judged with the new weights: the resident ones are not taken for them.
+    (after,) = await studio.draw(model="swapped", width=64, height=64)
+    assert after.pixels_sha256 != before.pixels_sha256
+    with pytest.raises(ModelRefused) as caught:
+        _ = [report async for report in studio.engine.run(judged)]
+    assert caught.value.detail["reason"] == "header"
+    assert "changed since" in caught.value.detail["problem"]
+
+
+async def test_a_pipeline_in_a_pipeline_is_refused(studio, tiny, tmp_path):
+    folder = tmp_path / "nested"
+    shutil.copytree(tiny["sdxl"], folder)
+    index = folder / "model_index.json"
+    nested = {"image_encoder": ["diffusers", "StableDiffusionXLPipeline"]}
+    index.write_text(json.dumps({**json.loads(index.read_text()), **nested}))
+    studio.paths["nested"] = folder
+    with pytest.raises(ModelRefused) as caught:
+        await studio.draw(model="nested")
+    assert caught.value.detail["reason"] == "pickle"
+
+
+async def test_the_engine_can_not_unpickle():
+    code = (
+        "import torch; from tendred.engine.worker import load\n"
+        "for module in (torch, torch.serialization, torch.jit):\n"
+        "    try: module.load('x.bin')\n"
+        "    except RuntimeError as refused: assert 'never read' in str(refused)\n"
+        "    else: raise SystemExit('it was read')\n"
+    )
+    ended = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", code], capture_output=True, check=False, text=True
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
 
 
 async def test_another_process_draws_the_same_bits(studio, another):

@@ -2,6 +2,7 @@ import asyncio
 import gc
 import logging
 import threading
+from contextvars import ContextVar
 
 import pytest
 
@@ -117,3 +118,14 @@ async def test_a_failure_after_the_cancel_is_not_lost_on_the_loop():
     gc.collect()
     await asyncio.sleep(0)
     assert complaints == []
+
+
+async def test_what_a_call_starts_does_not_go_on_in_its_language():
+    language, tasks = ContextVar("language", default="ours"), Tasks()
+    language.set("theirs")
+
+    async def speak():
+        return language.get()
+
+    assert await tasks.spawn("on its own", speak()) == "ours"
+    assert await tasks.spawn("part of the call", speak(), inherit=True) == "theirs"

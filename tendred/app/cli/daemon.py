@@ -14,6 +14,7 @@ from tendred.app.cli.context import Context, Stop
 from tendred.app.cli.exits import Exit
 from tendred.app.cli.out import size
 from tendred.app.cli.parser import Commands, command
+from tendred.app.cli.paused import reason
 from tendred.app.client import Client, RpcError, alive
 from tendred.errors import AlreadyRunning, NoDaemon, TendredError
 
@@ -133,7 +134,8 @@ def _up(ctx: Context) -> int:
         return _foreground(ctx)
     started = start(ctx, ctx.args.overrides)
     found = started.client.discovery
-    ctx.out.line(ctx.say("running", version=found.version, pid=found.pid, url=found.url))
+    phrase = "running" if started.fresh else "already_running"
+    ctx.out.line(ctx.say(phrase, version=found.version, pid=found.pid, url=found.url))
     ctx.out.line(ctx.say("hot_folder", path=ctx.paths.hot))
     ctx.out.document({"started": started.fresh, "url": found.url, "socket": found.socket, "status": started.status})
     return Exit.DONE
@@ -183,16 +185,23 @@ def _gone(pid: int, patience: float) -> bool:
     return False
 
 
+def _queue(ctx: Context, queue: dict[str, Any]) -> str:
+    """`runs, nothing waits: 5 succeeded`."""
+    words = ctx.say("queue_held", reason=reason(ctx, queue)) if queue["paused"] else ctx.say("queue_runs")
+    if not queue["counts"].get("queued"):
+        words += f", {ctx.say('nothing_waits')}"
+    counts = ", ".join(f"{count} {state}" for state, count in queue["counts"].items() if count)
+    return f"{words}: {counts}" if counts else words
+
+
 def _status(ctx: Context) -> int:
     status = ctx.call("system.status")
     ctx.out.document(status)
     engine, queue, disk = status["engine"], status["queue"], status["disk"]
-    counts = ", ".join(f"{count} {state}" for state, count in queue["counts"].items() if count) or "0"
-    held = ctx.say("paused", reason=queue["reason"] or ctx.say("by_user")) if queue["paused"] else ctx.say("resumed")
     rows = [
         ("tendred", f"{status['version']}, process {status['pid']}, since {status['started_at']}"),
         ("engine", " · ".join(part for part in (engine["state"], engine["device"], engine["model"]) if part)),
-        ("queue", f"{held} {counts}"),
+        ("queue", _queue(ctx, queue)),
         ("disk", f"{size(disk['free_bytes'])} free, {size(disk['reserve_bytes'])} kept"),
         ("cloud", "on" if status["cloud"]["enabled"] else f"off {status['cloud']['reason'] or ''}".strip()),
         *(

@@ -15,6 +15,7 @@ from tendred.app.cli.events import newest
 from tendred.app.cli.exits import Exit, of_kind
 from tendred.app.cli.image import place
 from tendred.app.cli.parser import Commands, command
+from tendred.app.cli.paused import Notice
 from tendred.app.cli.watch import SETTLED, add_options, bar, interruptible
 from tendred.errors import NoDaemon
 from tendred.schema.error import ErrorInfo
@@ -44,11 +45,13 @@ def add(commands: Commands) -> None:
 
 def _drop(ctx: Context) -> int:
     for file in ctx.args.files:
+        if file.is_dir():
+            raise ctx.stop(Exit.USAGE, "invalid_params", "is_folder", file=file)
         if not file.is_file():
             raise ctx.stop(Exit.USAGE, "invalid_params", "no_file", file=file, problem="there is no such file")
         if file.suffix.lower() not in ENDINGS or file.name.startswith((".", "~", "#")):
             raise ctx.stop(Exit.USAGE, "invalid_params", "no_file", file=file, problem="that is no prompt file's name")
-    folder = _folder(ctx)
+    folder, alone = _folder(ctx)
     since = None if ctx.args.no_wait else newest(ctx)
     dropped: list[Path] = []
     for file in ctx.args.files:
@@ -61,15 +64,21 @@ def _drop(ctx: Context) -> int:
             ) from None
         dropped.append(target)
         ctx.out.note(ctx.say("dropped", path=target))
+    notice = Notice(ctx)
+    if not alone:
+        notice.look(ctx.out.note)
     if ctx.args.no_wait:
         ctx.out.document({"files": [Landed(str(path), "dropped", [], [], None) for path in dropped]})
         return Exit.DONE
-    _wait(ctx, dropped, since or 0)
+    _wait(ctx, dropped, since or 0, notice)
     return _tell(ctx, [_landed(path) for path in dropped])
 
 
-def _folder(ctx: Context) -> Path:
-    """The first folder that is watched and fine. Without a daemon a file can wait where the next one looks."""
+def _folder(ctx: Context) -> tuple[Path, bool]:
+    """The first folder that is watched and fine, and whether nobody watches it now.
+
+    Without a daemon a file can wait where the next one looks.
+    """
     try:
         folders = ctx.call("hotfolders.list")["hotfolders"]
     except NoDaemon as none:
@@ -77,10 +86,10 @@ def _folder(ctx: Context) -> Path:
             raise
         ctx.paths.hot.mkdir(mode=0o700, parents=True, exist_ok=True)
         ctx.out.note(ctx.say("waits_for_daemon"))
-        return ctx.paths.hot
+        return ctx.paths.hot, True
     for folder in folders:
         if folder["state"] == "ok":
-            return Path(folder["path"])
+            return Path(folder["path"]), False
     raise ctx.stop(Exit.FAILED, "folder_unwritable", "no_hot_folder")
 
 
@@ -108,7 +117,7 @@ def _there(path: Path) -> bool:
     return (path.parent / "done" / path.name).exists() or (path.parent / "failed" / f"{path.name}.reason.json").exists()
 
 
-def _wait(ctx: Context, dropped: list[Path], since: int) -> None:
+def _wait(ctx: Context, dropped: list[Path], since: int, notice: Notice) -> None:
     """Until every file has landed: an event says so, or its result stands there. Jobs are asked for the bar's sake."""
     from tendred.clock import SystemClock  # noqa: PLC0415 # loads asyncio, which --help can do without
 
@@ -130,6 +139,7 @@ def _wait(ctx: Context, dropped: list[Path], since: int) -> None:
             moving[:] = [job["id"] for job in jobs]
             for job in jobs[-1:]:
                 show(job)
+            notice.look(show.note)
             pause.wait(_STEP_S)
 
 

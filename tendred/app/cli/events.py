@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
+from argparse import ArgumentTypeError
 from threading import Event
 
 from tendred.app.cli.context import Context
 from tendred.app.cli.exits import Exit
 from tendred.app.cli.parser import Commands, command
 from tendred.app.client import RpcError
+from tendred.schema.event import TOPICS
 
 _STEP_S = 0.5
 _PAGE = 500
@@ -18,8 +21,21 @@ def add(commands: Commands) -> None:
     parser.add_argument("-f", "--follow", action="store_true", help="go on as things happen, until Ctrl-C")
     parser.add_argument("--since", type=int, metavar="SEQ", help="from this number on; all that are kept unless given")
     parser.add_argument(
-        "--topic", action="append", metavar="PREFIX", help="job., asset.kept, ...; may be given several times"
+        "--topic",
+        type=topic,
+        action="append",
+        metavar="PREFIX",
+        help="job., asset.kept, ...; may be given several times",
     )
+
+
+def topic(text: str) -> str:
+    """A topic, or what some begin with."""
+    if not any(known.startswith(text) for known in TOPICS):
+        families = sorted({known.partition(".")[0] + "." for known in TOPICS})
+        near = difflib.get_close_matches(text, [*TOPICS, *families], 3) or families
+        raise ArgumentTypeError(f"no topic begins with {text!r}; there is {', '.join(near)}")
+    return text
 
 
 def _events(ctx: Context) -> int:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from tendred import __version__
 from tendred.app.cli.context import Context
 from tendred.app.cli.out import size
+from tendred.app.cli.paused import reason, step
 from tendred.config.paths import FOLDERS
 from tendred.errors import EngineMissing, NoDaemon
 
@@ -118,12 +119,12 @@ def daemon(ctx: Context) -> Iterator[Row]:
     yield from _inside(ctx, status)
     for folder in folders:
         fine = folder["state"] == "ok"
-        step = "" if fine else ctx.say("hot_broken", id=folder["id"])
+        mend = "" if fine else ctx.say("hot_broken", id=folder["id"])
         yield Row(
             "hot folder",
             "ok" if fine else "fail",
             f"{folder['path']} {folder['state']} ({folder['watch']})",
-            step,
+            mend,
         )
 
 
@@ -146,16 +147,16 @@ def _inside(ctx: Context, status: dict[str, Any]) -> Iterator[Row]:
         yield Row(
             "queue",
             "warn",
-            ctx.say("paused", reason=queue["reason"] or ctx.say("by_user")),
-            ctx.say("paused_next"),
+            ctx.say("paused", reason=reason(ctx, queue)),
+            step(ctx, queue),
         )
     for plugin in status["plugins"]:
         fine = plugin["state"] == "enabled"
         text = " ".join(
             str(part) for part in (plugin["name"], plugin["version"], plugin["state"], plugin["reason"]) if part
         )
-        step = "" if fine else ctx.say("plugin_broken", name=plugin["name"])
-        yield Row("plugin", "ok" if fine else "warn", text, step)
+        mend = "" if fine else ctx.say("plugin_broken", name=plugin["name"])
+        yield Row("plugin", "ok" if fine else "warn", text, mend)
 
 
 CHECKS: Final[tuple[Callable[[Context], Iterator[Row]], ...]] = (installed, starter, places, daemon)

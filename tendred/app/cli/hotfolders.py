@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from tendred.app.cli.context import Context
@@ -15,9 +16,9 @@ def add(commands: Commands) -> None:
     new = command(noun, "add", "watch one more folder", _add)
     new.add_argument("path", type=Path, metavar="FOLDER")
     gone = command(noun, "remove", "stop watching one; its files stay", _remove)
-    gone.add_argument("hotfolder_id", metavar="ID")
+    gone.add_argument("hotfolder", metavar="ID_OR_FOLDER")
     again = command(noun, "rescan", "look through one now, or through all", _rescan)
-    again.add_argument("hotfolder_id", nargs="?", metavar="ID")
+    again.add_argument("hotfolder", nargs="?", metavar="ID_OR_FOLDER")
 
 
 def _list(ctx: Context) -> int:
@@ -43,12 +44,24 @@ def _add(ctx: Context) -> int:
 
 
 def _remove(ctx: Context) -> int:
-    ctx.out.document(ctx.call("hotfolders.remove", hotfolder_id=ctx.args.hotfolder_id))
-    ctx.out.line(ctx.say("unwatched", name=ctx.args.hotfolder_id))
+    ctx.out.document(ctx.call("hotfolders.remove", hotfolder_id=_id(ctx, ctx.args.hotfolder)))
+    ctx.out.line(ctx.say("unwatched", name=ctx.args.hotfolder))
     return Exit.DONE
 
 
+def _id(ctx: Context, named: str) -> str:
+    """The id of a folder named by its id or its path; what is neither is left to the daemon to refuse."""
+    folders = ctx.call("hotfolders.list")["hotfolders"]
+    if not any(it["id"] == named for it in folders):
+        place = os.path.realpath(Path(named).expanduser())
+        for it in folders:
+            if os.path.realpath(it["path"]) == place:
+                return str(it["id"])
+    return named
+
+
 def _rescan(ctx: Context) -> int:
-    ctx.out.document(ctx.call("hotfolders.rescan", hotfolder_id=ctx.args.hotfolder_id))
+    named = ctx.args.hotfolder
+    ctx.out.document(ctx.call("hotfolders.rescan", hotfolder_id=named and _id(ctx, named)))
     ctx.out.line(ctx.say("rescanned"))
     return Exit.DONE

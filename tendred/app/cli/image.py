@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from tendred.app.cli.context import Context
 from tendred.app.cli.exits import Exit
-from tendred.app.cli.parser import Commands, command
+from tendred.app.cli.parser import Commands, command, number
+from tendred.app.cli.paused import Notice
 from tendred.app.cli.watch import add_options, conclude, follow
 
 FORMATS: Final = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
@@ -31,7 +32,7 @@ def add(commands: Commands) -> None:
         ("seed", "of the first"),
     ):
         parser.add_argument(f"--{name}", type=int, metavar="N", help=text)
-    parser.add_argument("--guidance", type=float, metavar="X", help="how closely the words are followed")
+    parser.add_argument("--guidance", type=number, metavar="X", help="how closely the words are followed")
     parser.add_argument("--scheduler", metavar="NAME", help="euler, dpmpp_2m, ddim, ...")
     parser.add_argument("--count", type=int, metavar="N", help="how many, with seeds counting up")
     parser.add_argument(
@@ -40,7 +41,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--format", choices=("png", "jpeg", "webp"), help="png, or what -o ends with")
     parser.add_argument("--lane", choices=("interactive", "normal", "idle"), help="who goes first")
     parser.add_argument(
-        "--keep-alive", type=float, dest="keep_alive_s", metavar="S", help="keep the model loaded; -1 until unloaded"
+        "--keep-alive", type=number, dest="keep_alive_s", metavar="S", help="keep the model loaded; -1 until unloaded"
     )
     parser.add_argument("--tag", action="append", dest="tags", metavar="TAG", help="may be given several times")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE_OR_DIR", help="copy the picture there as well")
@@ -55,8 +56,8 @@ def lora(text: str) -> dict[str, Any]:
     if not colon:
         return {"name": text, "weight": 1.0}
     try:
-        return {"name": name, "weight": float(weight)}
-    except ValueError:
+        return {"name": name, "weight": number(weight)}
+    except ArgumentTypeError:
         raise ArgumentTypeError(f"{weight!r} is no weight") from None
 
 
@@ -68,20 +69,22 @@ def request(args: Namespace) -> dict[str, Any]:
         "lane", "keep_alive_s", "tags",
     )  # fmt: skip
     fields: dict[str, Any] = {name: getattr(args, name) for name in names}
-    if fields["format"] is None and args.output is not None:
+    if fields["format"] is None and args.output is not None and not args.output.is_dir():
         fields["format"] = FORMATS.get(args.output.suffix.lower())
     # The key makes the request safe to repeat, should the answer get lost.
     return {**fields, "prompt": prompt, "loras": args.lora or None, "idempotency_key": secrets.token_hex(16)}
 
 
 def _image(ctx: Context) -> int:
-    fields = request(ctx.args)
     if ctx.args.output is not None:
+        _fits(ctx, ctx.args.output)
         _writable(ctx, ctx.args.output)
+    fields = request(ctx.args)
     job = ctx.call("images.generate", **fields)["job"]
     if ctx.args.no_wait:
         ctx.out.line(job["id"])
         ctx.out.document({"job": job, "assets": [], "copies": []})
+        Notice(ctx).look(ctx.out.note)
         return Exit.DONE
     ctx.out.note(ctx.say("queued", id=job["id"]))
     job = follow(ctx, job)
@@ -99,6 +102,18 @@ def _image(ctx: Context) -> int:
     return conclude(ctx, job, {"job": job, "assets": assets, "copies": [str(path) for path in copies]})
 
 
+def _fits(ctx: Context, target: Path) -> None:
+    """A name's ending says what is in the file, or there is none."""
+    ending = target.suffix
+    if not ending or target.is_dir():
+        return
+    meant = FORMATS.get(ending.lower())
+    if meant is None:
+        raise ctx.stop(Exit.USAGE, "invalid_params", "odd_ending", path=target, ending=ending)
+    if ctx.args.format not in {None, meant}:
+        raise ctx.stop(Exit.USAGE, "invalid_params", "other_ending", path=target, ending=ending, format=ctx.args.format)
+
+
 def _writable(ctx: Context, target: Path) -> None:
     """Better told before the drawing than after it."""
     folder = target if target.is_dir() else target.parent
@@ -113,14 +128,14 @@ def _copy(ctx: Context, assets: list[dict[str, Any]]) -> list[Path]:
     if target is None:
         return []
     copies: list[Path] = []
-    for number, asset in enumerate(assets, 1):
+    for at, asset in enumerate(assets, 1):
         source = Path(asset["path"])
         if target.is_dir():
             wanted = free(target / source.name)
         elif len(assets) == 1:
             wanted = target
         else:
-            wanted = target.with_name(f"{target.stem}-{number:03d}{target.suffix or source.suffix}")
+            wanted = target.with_name(f"{target.stem}-{at:03d}{target.suffix or source.suffix}")
         try:
             place(source, wanted)
         except OSError as problem:

@@ -7,7 +7,8 @@ from typing import Any, Final
 from tendred.app.cli.context import Context
 from tendred.app.cli.exits import Exit
 from tendred.app.cli.parser import Commands, actions, command
-from tendred.app.cli.watch import add_options, conclude, follow
+from tendred.app.cli.paused import reason
+from tendred.app.cli.watch import add_options, conclude, follow, place_of
 
 STATES: Final = ("queued", "running", "cancelling", "succeeded", "failed", "cancelled", "parked", "unknown")
 
@@ -74,7 +75,7 @@ def _describe(ctx: Context, job: dict[str, Any]) -> None:
         ("started", when(job["started_at"])),
         ("finished", when(job["finished_at"])),
         ("progress", progress and f"{progress['phase']} {progress['done']}/{progress['total'] or '?'}"),
-        ("position", job["position"]),
+        ("position", place_of(job)),
         ("error", error and f"{error['kind']}: {error['message']}"),
         ("next", error and error["next"]),
         *(("picture", asset_id) for asset_id in job["asset_ids"]),
@@ -106,8 +107,7 @@ def _resume(ctx: Context) -> int:
 
 def _tell_queue(ctx: Context, queue: dict[str, Any]) -> int:
     ctx.out.document(queue)
-    reason = queue["reason"] or ctx.say("by_user")
-    ctx.out.line(ctx.say("paused", reason=reason) if queue["paused"] else ctx.say("resumed"))
+    ctx.out.line(ctx.say("paused", reason=reason(ctx, queue)) if queue["paused"] else ctx.say("resumed"))
     for name, count in {
         **queue["counts"],
         **{f"lane {lane}": waiting for lane, waiting in queue["lanes"].items()},

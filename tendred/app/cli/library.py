@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import shlex
+from argparse import Namespace
+from typing import Any, Final
 
 from tendred.app.cli.context import Context
 from tendred.app.cli.exits import Exit
 from tendred.app.cli.jobs import when
-from tendred.app.cli.out import size
-from tendred.app.cli.parser import Commands, actions, command
+from tendred.app.cli.out import short, size
+from tendred.app.cli.parser import SHORT, Commands, actions, command
+
+_PAGE: Final = 20
+_PROMPT: Final = 30
 
 
 def add(commands: Commands) -> None:
@@ -19,7 +24,7 @@ def add(commands: Commands) -> None:
     find.add_argument("--model", metavar="NAME")
     find.add_argument("--tag", metavar="TAG")
     find.add_argument("--order", choices=("newest", "oldest", "best"))
-    find.add_argument("--limit", type=int, default=20, metavar="N", help="at most N (20)")
+    find.add_argument("--limit", type=int, default=_PAGE, metavar="N", help=f"at most N ({_PAGE})")
     find.add_argument("--cursor", help="the next of the page before")
     show = command(noun, "show", "show one with all its settings", _show)
     show.add_argument("asset_id", metavar="ID")
@@ -41,17 +46,34 @@ def _search(ctx: Context) -> int:
             asset["id"],
             when(asset["created_at"]),
             f"{asset['width']}x{asset['height']}",
-            str(asset["settings"].get("prompt", "")),
+            short(str(asset["settings"].get("prompt", "")), _PROMPT),
+            asset["path"],
         )
         for asset in page["assets"]
     ]
     if rows:
-        ctx.out.table(("ID", "CREATED", "SIZE", "PROMPT"), rows)
+        ctx.out.table(("ID", "CREATED", "SIZE", "PROMPT", "FILE"), rows, whole=True)
     else:
         ctx.out.note(ctx.say("none"))
     if page["next"]:
-        ctx.out.note(f"--cursor {page['next']}")
+        ctx.out.note(ctx.say("more", command=following(ctx.args, page["next"])))
     return Exit.DONE
+
+
+def following(args: Namespace, cursor: str) -> str:
+    """The command that shows the next page."""
+    options = {name: getattr(args, name, None) for name in ("home", "lang", "kind", "model", "tag", "order")}
+    options |= {"limit": None if args.limit == _PAGE else args.limit, "cursor": cursor}
+    named = [part for name, value in options.items() if value is not None for part in _option(name, str(value))]
+    words: list[str] = args.query
+    head = ["tendre", "library", *(["search"] if words and words[0] in SHORT["library"][1] else [])]
+    if any(word.startswith("-") for word in words):
+        return shlex.join([*head, *named, "--", *words])
+    return shlex.join([*head, *words, *named])
+
+
+def _option(name: str, value: str) -> list[str]:
+    return [f"--{name}={value}"] if value.startswith("-") else [f"--{name}", value]
 
 
 def _show(ctx: Context) -> int:

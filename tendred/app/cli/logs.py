@@ -13,7 +13,7 @@ import msgspec
 
 from tendred.app.cli.context import Context
 from tendred.app.cli.exits import Exit
-from tendred.app.cli.parser import Commands, command
+from tendred.app.cli.parser import Commands, command, count
 
 _STEP_S = 0.2
 _LEADING = ("at", "level", "logger", "message")
@@ -22,7 +22,7 @@ _LEADING = ("at", "level", "logger", "message")
 def add(commands: Commands) -> None:
     parser = command(commands, "logs", "show the daemon's log", _logs)
     parser.add_argument("-f", "--follow", action="store_true", help="go on as lines come, until Ctrl-C")
-    parser.add_argument("-n", "--lines", type=int, default=50, metavar="N", help="the last N lines (50)")
+    parser.add_argument("-n", "--lines", type=count, default=50, metavar="N", help="the last N lines (50)")
     parser.add_argument("--raw", action="store_true", help="the JSON lines as they are")
 
 
@@ -34,7 +34,7 @@ def _logs(ctx: Context) -> int:
         raise ctx.stop(Exit.FAILED, "not_found", "no_log", path=path) from None
     with contextlib.ExitStack() as stack:
         stack.enter_context(file)
-        for line in deque(file, maxlen=max(ctx.args.lines, 0)):
+        for line in deque(file, maxlen=ctx.args.lines):
             _tell(ctx, line)
         if ctx.args.follow:
             _follow(ctx, path, file, stack)

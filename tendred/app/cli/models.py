@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import Final
 
 from tendred.app.cli.context import Context
 from tendred.app.cli.exits import Exit
 from tendred.app.cli.jobs import when
-from tendred.app.cli.out import size
+from tendred.app.cli.out import short, size
 from tendred.app.cli.parser import Commands, actions, command
+
+_LICENCE: Final = 30
 
 
 def add(commands: Commands) -> None:
@@ -34,7 +38,7 @@ def _list(ctx: Context) -> int:
             it["kind"],
             it["family"],
             size(it["bytes"]),
-            it["licence"] or "-",
+            short(it["licence"] or "-", _LICENCE),
             it["state"] if not it["reason"] else f"{it['state']}: {it['reason']}",
         )
         for it in known["models"]
@@ -60,7 +64,7 @@ def _ps(ctx: Context) -> int:
 def _add(ctx: Context) -> int:
     model = ctx.call("models.add", path=str(ctx.args.path.expanduser().absolute()), name=ctx.args.name)
     ctx.out.document(model)
-    ctx.out.line(ctx.say("model_added", name=model["name"], family=model["family"]))
+    ctx.out.line(ctx.say("model_added", name=model["name"], family=model["family"], quoted=shlex.quote(model["name"])))
     return Exit.DONE
 
 

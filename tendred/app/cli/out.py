@@ -42,6 +42,12 @@ def size(count: int) -> str:
     return f"{value:.1f} TB"
 
 
+def short(text: str, most: int) -> str:
+    """At most so many characters."""
+    text = clean(text)
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 class Out:
     """Where words go: results to stdout, remarks and errors to stderr."""
 
@@ -78,13 +84,13 @@ class Out:
             print(f"  {clean(info.next)}", file=self._stderr, flush=True)
         self.document({"error": info, **beside})
 
-    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Columns. The last one is cut to the terminal's width, and left whole in a pipe."""
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], *, whole: bool = False) -> None:
+        """Columns. The last one is cut to the terminal's width, and left whole in a pipe or if `whole`."""
         if self.json:
             return
         shown = [[clean(cell) for cell in row] for row in (head, *rows)]
         widths = [max(len(row[at]) for row in shown) for at in range(len(head))]
-        room = shutil.get_terminal_size().columns if self._stdout.isatty() else None
+        room = shutil.get_terminal_size().columns if self._stdout.isatty() and not whole else None
         for row in shown:
             cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
             text = "  ".join([*cells, row[-1]])

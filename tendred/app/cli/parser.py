@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import math
 from collections.abc import Callable
-from typing import Final, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 from tendred import __version__
 from tendred.app.cli.context import Context
@@ -39,6 +41,33 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, self.format_usage(), self.prog)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """As argparse does, and with what may have been meant."""
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as wrong:
+            if near := difflib.get_close_matches(str(value), map(str, action.choices or ()), 1):
+                wrong.message += f"; did you mean {near[0]}?"
+            raise
+
+
+def number(text: str) -> float:
+    """A finite number: neither JSON nor the daemon knows others."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number")
+    return value
+
+
+def count(text: str) -> int:
+    """A whole number from 0 on."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    return int(text)
 
 
 def shared() -> Parser:
@@ -96,6 +125,8 @@ def complete(argv: list[str]) -> list[str]:
     word = _next_word(argv, at + 1)
     if word is not None and (argv[word] in known or argv[word] in {"-h", "--help"}):
         return argv
+    if word is not None and argv[at] != "library" and not argv[word].startswith("-"):
+        return argv  # only the library takes bare words: this is a slip of the keys, told as one
     return [*argv[: at + 1], meant, *argv[at + 1 :]]
 
 

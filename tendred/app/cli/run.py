@@ -102,7 +102,13 @@ def _environment(args: Namespace) -> dict[str, str]:
 def _misused(wrong: UsageError, out: Out) -> int:
     for line in wrong.usage.strip().splitlines():
         out.note(line)
-    out.error(_own("invalid_params", f"{wrong}.", say("en", "usage_next", prog=wrong.prog)))
+    out.error(
+        _own(
+            "invalid_params",
+            str(wrong) if str(wrong).endswith((".", "?")) else f"{wrong}.",
+            say("en", "usage_next", prog=wrong.prog),
+        )
+    )
     return Exit.USAGE
 
 

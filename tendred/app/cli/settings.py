@@ -29,9 +29,18 @@ def _show(ctx: Context) -> int:
     else:
         ctx.out.document(sections)
     for name, value, origin in rows(loaded):
+        if ctx.args.origin and not value and name.startswith("paths."):
+            place, why = getattr(ctx.paths, name.removeprefix("paths.")), _chosen_by(ctx)
+            ctx.out.line(f"{name} = {msgspec.json.encode(str(place)).decode()}  # {why}")
+            continue
         shown = msgspec.json.encode(value).decode()
         ctx.out.line(f"{name} = {shown}" + (f"  # {origin}" if ctx.args.origin else ""))
     return Exit.DONE
+
+
+def _chosen_by(ctx: Context) -> str:
+    """What decides where a directory is that no setting names."""
+    return "TENDRED_HOME" if ctx.env.get("TENDRED_HOME") else "platform default"
 
 
 def _sample(ctx: Context) -> int:
@@ -47,8 +56,9 @@ def _sample(ctx: Context) -> int:
 def _path(ctx: Context) -> int:
     file = config_dir(ctx.env) / "config.toml"
     places = {name: str(getattr(ctx.paths, name)) for name in FOLDERS}
-    ctx.out.document({"file": str(file), "exists": file.is_file(), "folders": places})
+    discovery = str(ctx.paths.discovery)
+    ctx.out.document({"file": str(file), "exists": file.is_file(), "folders": places, "discovery": discovery})
     ctx.out.line(str(file))
-    for name, place in places.items():
+    for name, place in {**places, "discovery": discovery}.items():
         ctx.out.note(f"  {name:<10}{place}")
     return Exit.DONE

@@ -5,13 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator
 from threading import Event
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tendred.app.cli.context import Context, Stop
 from tendred.app.cli.exits import Exit, of_job
-from tendred.app.cli.parser import Parser
+from tendred.app.cli.out import Out, clean
+from tendred.app.cli.parser import Parser, number
+from tendred.app.cli.paused import Notice
 from tendred.app.client import RpcError
 from tendred.schema.error import ErrorInfo
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 # Jobs that won't move without a person, beside the finished ones.
 SETTLED: Final = frozenset({"succeeded", "failed", "cancelled", "parked", "unknown"})
@@ -20,14 +25,16 @@ _QUIET_S: Final = 5.0
 
 
 class Show(Protocol):
-    """Told how a job is, again and again."""
+    """Told how a job is, again and again; `note` is a remark that stays."""
 
     def __call__(self, job: dict[str, Any]) -> None: ...
+
+    def note(self, text: str) -> None: ...
 
 
 def add_options(parser: Parser) -> None:
     """Options of every command that waits."""
-    parser.add_argument("--timeout", type=float, metavar="S", help="stop waiting after S seconds (the job goes on)")
+    parser.add_argument("--timeout", type=number, metavar="S", help="stop waiting after S seconds (the job goes on)")
     parser.add_argument(
         "--cancel-on-interrupt", action="store_true", help="Ctrl-C cancels the job instead of leaving it"
     )
@@ -41,9 +48,12 @@ def follow(ctx: Context, job: dict[str, Any]) -> dict[str, Any]:
     limit: float | None = ctx.args.timeout
     deadline = None if limit is None else clock.mono() + limit
     step = _WATCHED_S if ctx.out.on_terminal else _QUIET_S
+    notice = Notice(ctx)
     with interruptible(ctx, [job["id"]]), bar(ctx) as show:
         while job["state"] not in SETTLED:
             show(job)
+            if job["state"] == "queued":
+                notice.look(show.note)
             left = step if deadline is None else min(step, deadline - clock.mono())
             if left <= 0:
                 raise ctx.stop(Exit.TIMED_OUT, "timed_out", "timed_out", ids=job["id"], seconds=f"{limit:g}")
@@ -83,7 +93,7 @@ def interruptible(ctx: Context, job_ids: list[str]) -> Generator[None]:
 def bar(ctx: Context) -> Generator[Show]:
     """A progress bar on a terminal, and nothing anywhere else."""
     if not ctx.out.on_terminal:
-        yield lambda job: None  # noqa: ARG005 # nobody watches
+        yield _Quiet(ctx.out)
         return
     from rich.console import Console  # noqa: PLC0415 # rich is slow to load and seldom needed
     from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415
@@ -94,21 +104,47 @@ def bar(ctx: Context) -> Generator[Show]:
         TextColumn("{task.fields[count]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=None, phase="queued", count="")
+        yield _Live(progress)
 
-        def show(job: dict[str, Any]) -> None:
-            phase, done, total, count = _stage(job)
-            progress.update(task, phase=phase, completed=done, total=total, count=count)
 
-        yield show
+class _Quiet:
+    """Nobody watches."""
+
+    def __init__(self, out: Out) -> None:
+        self._out = out
+
+    def __call__(self, job: dict[str, Any]) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        self._out.note(text)
+
+
+class _Live:
+    """Remarks go above the bar, which is drawn anew below them."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=None, phase="queued", count="")
+
+    def __call__(self, job: dict[str, Any]) -> None:
+        phase, done, total, count = _stage(job)
+        self._progress.update(self._task, phase=phase, completed=done, total=total, count=count)
+
+    def note(self, text: str) -> None:
+        self._progress.console.print(clean(text), markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+def place_of(job: dict[str, Any]) -> str | None:
+    """Where a job waits, for people: `#1` is next."""
+    return None if job["position"] is None else f"#{job['position'] + 1}"
 
 
 def _stage(job: dict[str, Any]) -> tuple[str, int, int | None, str]:
     """What the bar shows of a job: phase, done, total, and both in words."""
     now = job["progress"]
     if now is None or job["state"] != "running":
-        place = "" if job["position"] is None else f"#{job['position']}"
-        return job["state"], 0, None, place
+        return job["state"], 0, None, place_of(job) or ""
     count = str(now["done"]) if now["total"] is None else f"{now['done']}/{now['total']}"
     left = "" if now["eta_s"] is None else f", {now['eta_s']:.0f} s"
     return now["phase"], now["done"], now["total"], count + left

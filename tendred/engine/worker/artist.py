@@ -69,7 +69,8 @@ class Artist:
         from tendred.engine.worker.load import load
 
         order = job.order
-        if self._resident is not None and (self._resident.name, self._resident.path) == (order.model, order.model_path):
+        wanted = (order.model, order.model_path, job.model_sha256)
+        if self._resident is not None and self._resident.key == wanted:
             return self._resident
         if self._resident is not None:
             gone = self._resident.name
@@ -77,7 +78,7 @@ class Artist:
             job.gone(gone)
         job.check()
         job.phase("loading", 0, None)
-        self._resident = load(order.model, order.model_path, self._device)
+        self._resident = load(*wanted, self._device)
         job.loaded(self._resident.bytes, self._device)
         return self._resident
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import diffusers
 import torch
@@ -15,27 +15,46 @@ from tendred.engine.worker import device as devices
 from tendred.engine.worker.loop import in_short
 from tendred.engine.worker.memory import ran_out
 from tendred.errors import ModelMissing, ModelRefused
+from tendred.schema.weights import PICKLES, entries, fingerprint, open_regular, weights_sha256
 
 _LIBRARIES: Final = frozenset({None, "diffusers", "transformers"})
-_PICKLES: Final = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+
+
+def _no_pickle(*_: object, **__: object) -> NoReturn:
+    raise RuntimeError("pickled weights are never read, only safetensors")
+
+
+# Some loaders fall back to pickles by themselves. In this process there is nothing to fall back to.
+for _module in (torch, torch.serialization, torch.jit):
+    setattr(_module, "load", _no_pickle)  # noqa: B010  written out, it would look like a use of what it takes away
 
 
 @dataclass
 class Resident:
-    """A model in memory. `parameters` are the names its pipeline's call takes."""
+    """A model in memory. `parameters` are the names its pipeline's call takes; `sha256` is that of its files."""
 
     name: str
     path: str
+    sha256: str
     pipe: Any
     device: str
     dtype: str
     bytes: int
     parameters: frozenset[str]
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What makes it the same model: name, path and weights."""
+        return self.name, self.path, self.sha256
 
-def load(name: str, path: str, device: str) -> Resident:
-    """Load a diffusers folder. Raises ModelMissing or ModelRefused; memory trouble goes through as it is."""
+
+def load(name: str, path: str, sha256: str, device: str) -> Resident:
+    """Load a diffusers folder whose files hash to `sha256`.
+
+    Raises ModelMissing or ModelRefused; memory trouble goes through as it is.
+    """
     index = _read_index(name, Path(path))
+    mark = _verify(name, Path(path), sha256)
     dtype = devices.number_format(device, unet="unet" in index)
     try:
         pipe: Any = DiffusionPipeline.from_pretrained(
@@ -54,15 +73,43 @@ def load(name: str, path: str, device: str) -> Resident:
         _settle_weights(pipe)
     else:
         pipe.to(device)
+    # Read and copied by now: whatever was exchanged between the hash and here shows.
+    if _mark(name, Path(path)) != mark:
+        raise _changed(name)
     dtype_name = str(dtype).removeprefix("torch.")
-    return Resident(name, path, pipe, device, dtype_name, _count_bytes(pipe), parameters)
+    return Resident(name, path, sha256, pipe, device, dtype_name, _count_bytes(pipe), parameters)
+
+
+def _verify(name: str, folder: Path, sha256: str) -> str:
+    """The folder's fingerprint, if its files are those that the request was judged with."""
+    mark = _mark(name, folder)
+    try:
+        found = weights_sha256(folder)
+    except (OSError, ValueError) as problem:
+        raise ModelRefused(name=name, reason="header", problem=in_short(problem)) from problem
+    if found != sha256:
+        raise _changed(name)
+    return mark
+
+
+def _mark(name: str, folder: Path) -> str:
+    try:
+        return fingerprint(folder)
+    except (OSError, ValueError) as problem:
+        raise ModelRefused(name=name, reason="header", problem=in_short(problem)) from problem
+
+
+def _changed(name: str) -> ModelRefused:
+    return ModelRefused(name=name, reason="header", problem="its files changed since the request was judged")
 
 
 def _read_index(name: str, folder: Path) -> dict[str, Any]:
     try:
-        index = json.loads((folder / "model_index.json").read_text("utf-8"))
+        with open_regular(folder / "model_index.json") as file:
+            index = json.load(file)
         parts = {key: value for key, value in index.items() if not key.startswith("_") and isinstance(value, list)}
         libraries = {value[0] for value in parts.values()}
+        nested = any("pipeline" in str(value[1]).lower() for value in parts.values())
     except OSError as problem:
         raise ModelMissing("gone", name=name, folder=str(folder)) from problem
     except (ValueError, AttributeError, IndexError, TypeError) as problem:
@@ -71,6 +118,9 @@ def _read_index(name: str, folder: Path) -> dict[str, Any]:
     for library in libraries - _LIBRARIES:
         if not hasattr(diffusers.pipelines, str(library)):
             raise ModelRefused(name=name, reason="remote_code", problem=f"model_index.json names {library}")
+    if nested:
+        # It would be loaded by rules of its own, which allow pickles.
+        raise ModelRefused(name=name, reason="pickle", problem="a component is a pipeline of its own")
     return parts
 
 
@@ -91,7 +141,7 @@ def _reason(folder: Path, problem: BaseException) -> str:
         return "remote_code"
     if "Safetensor" in type(problem).__name__:
         return "header"
-    pickles = any(next(folder.rglob(pattern), None) is not None for pattern in _PICKLES)
+    pickles = any(entry.suffix in PICKLES for entry in entries(folder))
     return "pickle" if pickles and "safetensors" in words else "metadata"
 
 

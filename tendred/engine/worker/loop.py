@@ -36,10 +36,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Job:
-    """An order whose seal was sound, and the way to report on it."""
+    """An order whose seal was sound, and the way to report on it. `model_sha256`: the weights it was judged with."""
 
     order: WorkOrder
     still: Still
+    model_sha256: str
     conditioning: Conditioning
     pipes: Pipes
 
@@ -75,6 +76,12 @@ class Job:
                 findings=picture.findings,
             )
         )
+
+
+class _Judged(msgspec.Struct):
+    """What a sealed request says beside the still."""
+
+    model_sha256: str
 
 
 class Draws(Protocol):
@@ -127,8 +134,8 @@ def in_short(problem: BaseException) -> str:
 
 def _answer(pipes: Pipes, artist: Draws, key: bytes, order: WorkOrder) -> Done | Stopped | Failed:
     try:
-        still, conditioning = _open(key, order)
-        artist.draw(Job(order, still, conditioning, pipes))
+        still, model_sha256, conditioning = _open(key, order)
+        artist.draw(Job(order, still, model_sha256, conditioning, pipes))
     except Cancelled:
         return Stopped(job_id=order.job_id)
     except TendredError as error:
@@ -139,13 +146,14 @@ def _answer(pipes: Pipes, artist: Draws, key: bytes, order: WorkOrder) -> Done |
     return Done(job_id=order.job_id)
 
 
-def _open(key: bytes, order: WorkOrder) -> tuple[Still, Conditioning]:
+def _open(key: bytes, order: WorkOrder) -> tuple[Still, str, Conditioning]:
     """The request as it was judged. An order that says anything else than its seal is refused too."""
     try:
         request, conditioning = open_seal(key, order.reviewed)
         still = msgspec.json.decode(request, type=Still)
+        judged = msgspec.json.decode(request, type=_Judged)
     except (SealBroken, msgspec.DecodeError, ValueError) as problem:
         raise Internal(problem="seal") from problem
     if still.model != order.model or not all(0 <= index < still.count for index in order.indices):
         raise Internal(problem="seal")
-    return still, conditioning
+    return still, judged.model_sha256, conditioning

@@ -41,15 +41,27 @@ def test_names_count_by_their_words() -> None:
 
 
 def test_what_the_encoders_get() -> None:
-    made = compose("a woman", "blurry", anchored=True, age=None)
-    assert ([s.text for s in made.prompt], [s.text for s in made.negative], made.anchor) == (
-        ["a woman"],
-        ["blurry", NEGATIVE],
-        ANCHOR,
-    )
-    assert compose("a woman", "", anchored=True, age=35).anchor == "35-year-old adult"
-    bare = compose("a hill", "", anchored=False, age=None)
-    assert (bare.negative, bare.anchor) == ([], None)
+    made, removed = compose("a woman", "blurry", anchored=True, age=None)
+    assert [span.text for span in made.prompt] == ["a woman"]
+    assert "".join(span.text for span in made.negative) == f"{NEGATIVE}, blurry"
+    assert (made.anchor, removed) == (ANCHOR, [])
+    assert compose("a woman", "", anchored=True, age=35)[0].anchor == "35-year-old adult"
+    bare, _ = compose("a hill", "adult trees", anchored=False, age=None)
+    assert ("".join(span.text for span in bare.negative), bare.anchor) == ("adult trees", None)
+
+
+@pytest.mark.parametrize(
+    ("negative", "left", "removed"),
+    [
+        ("adult, mature, grown-up", "", ["adult", "mature", "grown-up"]),
+        ("blurry, Adults", ", blurry", ["Adults"]),
+        ("premature ending", ", premature ending", []),
+    ],
+)
+def test_a_negative_prompt_cannot_take_the_anchor_back(negative: str, left: str, removed: list[str]) -> None:
+    made, said = compose("a woman", negative, anchored=True, age=None)
+    assert "".join(span.text for span in made.negative) == NEGATIVE + left
+    assert said == removed
 
 
 def test_only_pinned_weights_go_without_the_anchor() -> None:

@@ -49,7 +49,7 @@ class Room:
         self.submitter = Submitter(
             plugins=self.plugins, catalog=Catalog(database), boundary=self.boundary, queue=self.queue,
             refusals=Refusals(database, ids, SystemRng()), residency=self.residency, ids=ids, rng=SystemRng(),
-            language="en", keep_alive_s=12.0,
+            language=lambda: "en", keep_alive_s=12.0,
         )  # fmt: skip
 
     async def send(self, *requests, key=None, file=None):
@@ -182,7 +182,7 @@ async def test_a_prompt_of_exactly_the_limit_is_taken(room):
 async def test_the_name_of_a_prompt_file_is_judged_too(room):
     with pytest.raises(BoundaryRefused) as caught:
         await room.send(StillRequest(prompt="hills"), file="a 15 year old.txt")
-    assert caught.value.path is None
+    assert caught.value.path == "file name"
 
 
 def test_everything_that_says_what_will_be_seen_is_judged():

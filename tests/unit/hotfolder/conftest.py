@@ -26,12 +26,13 @@ class Bench:
         self.studio = HotStudio(tmp_path / "library")
         self._running: list[tuple[HotFolderDoor, Tasks]] = []
 
-    async def open(self, config=QUICK, fs=None, hot=None, studio=None) -> HotFolderDoor:
+    async def open(self, config=QUICK, fs=None, hot=None, studio=None, private=()) -> HotFolderDoor:
         clock, tasks = SystemClock(), Tasks()
         door = HotFolderDoor(
             studio or self.studio,
             config=config,
             default=hot or self.hot,
+            private=private,
             fs=fs or SystemFs(),
             clock=clock,
             ids=Ids(clock, SystemRng()),

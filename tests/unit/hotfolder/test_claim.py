@@ -114,3 +114,45 @@ def test_nothing_stands_where_there_is_no_folder(tmp_path):
     assert claim.survey(tmp_path / "gone") is None
     assert claim.survey(tmp_path / "file") is None
     assert claim.identity(tmp_path / "file") is None
+
+
+def test_only_real_folders_are_claims(tmp_path):
+    claims = tmp_path / ".tendred"
+    (claims / ID).mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (claims / f"{ID[:-1]}1").symlink_to(tmp_path / "elsewhere")
+    (claims / f"{ID[:-1]}2").write_text("")
+    (claims / "other").mkdir()
+    assert claim.survey(tmp_path).claims == [ID]
+
+
+def test_claims_behind_a_link_are_refused(tmp_path):
+    (tmp_path / "elsewhere" / ID).mkdir(parents=True)
+    (tmp_path / "hot").mkdir()
+    (tmp_path / "hot" / ".tendred").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(NotADirectoryError):
+        claim.survey(tmp_path / "hot")
+
+
+def test_a_link_for_what_was_prepared_is_removed_and_not_followed(tmp_path, fs):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "1").write_text("mine")
+    folder = tmp_path / ID
+    folder.mkdir()
+    (folder / claim.OUT).symlink_to(tmp_path / "elsewhere")
+    claim.clear(fs, folder)
+    assert not folder.exists()
+    assert (tmp_path / "elsewhere" / "1").read_text() == "mine"
+
+
+def test_attempts_are_counted_until_one_gets_past_parsing(tmp_path, fs):
+    assert [claim.attempt(fs, tmp_path) for _ in range(3)] == [True, True, False]
+    claim.parsed(fs, tmp_path)
+    assert claim.attempt(fs, tmp_path)
+
+
+def test_attempts_are_not_written_through_a_link(tmp_path, fs):
+    (tmp_path / "mine").write_text("mine, and long")
+    (tmp_path / claim.ATTEMPTS).symlink_to(tmp_path / "mine")
+    assert claim.attempt(fs, tmp_path)
+    assert (tmp_path / "mine").read_text() == "mine, and long"

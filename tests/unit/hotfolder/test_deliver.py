@@ -3,6 +3,7 @@ import errno
 import json
 import os
 
+import msgspec
 import pytest
 
 from tendred.core.studio import Submission
@@ -104,3 +105,79 @@ def test_long_and_odd_names_fit(tmp_path, name):
 
 def test_counts_of_folders_that_are_not_there(tmp_path):
     assert deliver.count_done(tmp_path / "gone") == deliver.count_failed(tmp_path / "gone") == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        (".out/1", "{home}/evil"),
+        (".out/1", "done/../../evil"),
+        (".out/1", "done/.."),
+        (".out/1", "evil"),
+        (".out/1", ".tendred/evil"),
+        (".out/1", "done/a\0b"),
+        ("{home}/secret", "done/stolen"),
+        ("../../../secret", "done/stolen"),
+        (".out/../fox.txt", "done/stolen"),
+        (".out/", "done/stolen"),
+        (".plan.json", "done/stolen"),
+        (".out/link", "done/stolen"),
+    ],
+)
+def test_a_plan_that_leads_elsewhere_is_none(tmp_path, source, target):
+    (tmp_path / "secret").write_text("secret")
+    folder = tmp_path / "hot" / ".tendred" / ID
+    (folder / ".out").mkdir(parents=True)
+    (folder / ".out" / "1").write_text("x")
+    (folder / ".out" / "link").symlink_to(tmp_path / "secret")
+    good = deliver.Move(source="fox.txt", target="done/fox.txt")
+    bad = deliver.Move(source=source.format(home=tmp_path), target=target.format(home=tmp_path))
+    for moves, counts in (([good], True), ([good, bad], False)):
+        plan = deliver.Plan(file="fox.txt", failed=False, job_ids=[], moves=moves)
+        (folder / ".plan.json").write_bytes(msgspec.json.encode(plan))
+        assert (deliver.read_plan(folder) == plan) is counts
+
+
+@pytest.mark.parametrize("file", ["../fox.txt", "..", "", ".plan.json", "/etc/passwd"])
+def test_a_plan_for_no_dropped_file_is_none(tmp_path, file):
+    move = deliver.Move(source=file, target="done/x")
+    plan = deliver.Plan(file=file, failed=False, job_ids=[], moves=[move])
+    (tmp_path / ".plan.json").write_bytes(msgspec.json.encode(plan))
+    assert deliver.read_plan(tmp_path) is None
+
+
+def test_prepared_files_behind_a_link_are_none_of_ours(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "1").write_text("mine")
+    folder = tmp_path / ID
+    folder.mkdir()
+    (folder / ".out").symlink_to(tmp_path / "elsewhere")
+    move = deliver.Move(source=".out/1", target="done/stolen")
+    (folder / ".plan.json").write_bytes(
+        msgspec.json.encode(deliver.Plan(file="fox.txt", failed=False, job_ids=[], moves=[move]))
+    )
+    assert deliver.read_plan(folder) is None
+
+
+def test_a_link_is_not_followed_to_another_disk(tmp_path):
+    (tmp_path / "secret").write_text("secret")
+    folder = tmp_path / ".tendred" / ID
+    folder.mkdir(parents=True)
+    (folder / "fox.txt").symlink_to(tmp_path / "secret")
+    plan = deliver.build(SystemFs(), tmp_path, folder, [], REFUSED)
+    with pytest.raises(OSError, match="no regular file"):
+        deliver.carry_out(OtherDisk(), tmp_path, folder, plan)
+    assert os.listdir(tmp_path / "failed") == []
+
+
+def test_a_second_name_planted_for_a_copy_is_not_written_through(tmp_path):
+    fs = OtherDisk()
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "fox.txt").write_text("a red fox")
+    folder = claim.take(fs, tmp_path, "fox.txt", ID)
+    plan = deliver.build(fs, tmp_path, folder, [], REFUSED)
+    (tmp_path / "failed").mkdir()
+    os.link(tmp_path / "mine", tmp_path / "failed" / f".{ID}-fox.txt.part")
+    deliver.carry_out(fs, tmp_path, folder, plan)
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert (tmp_path / "failed" / "fox.txt").read_text() == "a red fox"

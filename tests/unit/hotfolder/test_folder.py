@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -425,3 +426,150 @@ async def test_a_disk_that_takes_nothing(bench, until, how):
     finally:
         await bench.kill()
         subprocess.run(["umount", str(bench.done)], check=True)
+
+
+async def state(door, expected):
+    deadline = time.monotonic() + 15
+    while (await door.list())[0].state != expected:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+async def test_of_two_daemons_one_watches(bench, until):
+    bench.studio.auto = False
+    first = await bench.open()
+    bench.drop("fox.txt")
+    await until(lambda: bench.studio.announced)
+    other = type(bench)(bench.home)
+    second = await other.open()
+    await state(second, "unwritable")
+    bench.drop("cat.txt", "a cat")
+    await until(lambda: len(bench.studio.announced) == 2)
+    await second.rescan(None)
+    assert (await second.list())[0].claimed == 0
+    assert not other.studio.jobs
+    assert (await first.list())[0].state == "ok"
+    await bench.kill()
+    await second.rescan(None)
+    await until(lambda: len(other.studio.jobs) == 2)
+    await state(second, "ok")
+    await other.kill()
+
+
+async def test_claims_behind_a_link_are_left_alone(bench, until):
+    elsewhere = bench.home / "elsewhere"
+    (elsewhere / "01ARZ3NDEKTSV4RRFFQ69G5FAV").mkdir(parents=True)
+    diary = elsewhere / "01ARZ3NDEKTSV4RRFFQ69G5FAV" / "diary.txt"
+    diary.write_text("red hills")
+    bench.hot.mkdir()
+    (bench.hot / ".tendred").symlink_to(elsewhere)
+    door = await bench.open()
+    await state(door, "unwritable")
+    assert not bench.studio.jobs
+    (bench.hot / ".tendred").unlink()
+    bench.drop("fox.txt")
+    await until(lambda: "fox.receipt.json" in bench.names("done"))
+    assert diary.read_text() == "red hills"
+    await state(door, "ok")
+
+
+async def test_a_planted_plan_moves_nothing(bench, until):
+    folder = bench.hot / ".tendred" / "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+    (folder / ".out").mkdir(parents=True)
+    (folder / ".out" / "1").write_text("evil")
+    secret = bench.home / "secret"
+    secret.write_text("secret")
+    moves = [
+        {"source": ".out/1", "target": str(bench.home / "evil"), "last": False},
+        {"source": str(secret), "target": "done/stolen", "last": False},
+    ]
+    (folder / ".plan.json").write_text(json.dumps({"file": "x.txt", "failed": False, "job_ids": [], "moves": moves}))
+    await bench.open()
+    await until(lambda: not folder.exists())
+    assert secret.read_text() == "secret"
+    assert not (bench.home / "evil").exists()
+    assert bench.names("done") == []
+
+
+@pytest.mark.parametrize(("tries", "where"), [(1, "done"), (2, "failed")])
+async def test_what_was_never_parsed_to_the_end_is_given_up(bench, until, tries, where):
+    folder = bench.hot / ".tendred" / "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+    folder.mkdir(parents=True)
+    (folder / "fox.txt").write_text("a red fox")
+    (folder / ".attempts").write_text("." * tries)
+    await bench.open()
+    await until(lambda: "fox.txt" in bench.names(where) and bench.quiet())
+    if where == "failed":
+        assert json.loads((bench.failed / "fox.txt.reason.json").read_text())["kind"] == "internal"
+        assert not bench.studio.jobs
+
+
+async def test_a_claim_that_was_parsed_may_be_adopted_any_number_of_times(bench, until):
+    bench.studio.auto = False
+    for _ in range(5):
+        door = await bench.open()
+        bench.drop("fox.txt") if not bench.studio.jobs else None
+        await counted(door, (0, 1, 0, 0))
+        await until(lambda: bench.studio.announced)
+        await bench.kill()
+    await bench.open()
+    (job_id,) = bench.studio.jobs
+    bench.studio.finish(job_id)
+    await until(lambda: "fox.receipt.json" in bench.names("done"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("zoo.csv", "prompt,steps\na fox,1\na cat,900\n"),
+        ("zoo.csv", "prompt,steps\na fox,1\na cat\n"),
+        ("zoo.json", '[{"prompt": "a fox"}, {"prompt": "a cat", "stepps": 1}]'),
+        ("zoo.json", '[{"prompt": "a fox"}, {"prompt": "a bad cat"}]'),
+    ],
+)
+async def test_a_bad_row_says_that_no_row_was_made(bench, until, name, text):
+    bench.studio.judge = lambda submission, origin: (
+        BoundaryRefused(rule="r", reason="x", span=None, policy="p") if "bad" in submission.request.prompt else None
+    )
+    await bench.open()
+    bench.drop(name, text)
+    await until(lambda: f"{name}.reason.txt" in bench.names("failed") and bench.quiet())
+    assert f"None of the rows of {name} was made." in (bench.failed / f"{name}.reason.txt").read_text()
+    assert not bench.studio.jobs
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("/", "belongs to the system"),
+        ("/etc", "belongs to the system"),
+        ("/usr/share", "belongs to the system"),
+        ("{person}", "is a home"),
+        ("{library}", "keeps its own files"),
+        ("{library}/inside", "keeps its own files"),
+        ("{home}", "keeps its own files"),
+        ("{link}", "keeps its own files"),
+        ("{full}", "it holds 2 files already"),
+    ],
+)
+async def test_folders_that_hold_something_else_are_not_taken(bench, path, problem):
+    full, library, link = bench.home / "full", bench.home / "own", bench.home / "link"
+    for folder in (full, library / "inside"):
+        folder.mkdir(parents=True)
+    link.symlink_to(library)
+    for name in ("diary.txt", "photo.jpg", ".hidden"):
+        (full / name).write_text("mine")
+    door = await bench.open(private=[library])
+    with pytest.raises(InvalidParams) as caught:
+        await door.add(path.format(home=bench.home, person=Path.home(), library=library, link=link, full=full))
+    assert caught.value.variant == "folder"
+    assert problem in str(caught.value)
+    assert (full / "diary.txt").read_text() == "mine"
+
+
+async def test_hidden_files_and_folders_do_not_make_a_folder_full(bench):
+    root = bench.home / "new"
+    (root / "done").mkdir(parents=True)
+    (root / ".directory").write_text("")
+    door = await bench.open(private=[bench.home / "own"])
+    assert (await door.add(str(root))).path == str(root)

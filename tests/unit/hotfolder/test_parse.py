@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 
 import msgspec
 import pytest
@@ -111,6 +112,10 @@ def test_yaml_scalars_of_other_versions_are_text(text):
         ("x.csv", "prompt,steps\na,1\nb\n", 3),
         ("x.csv", "prompt,prompt\na,1\n", 1),
         ("x.csv", "prompt,\na,1\n", 1),
+        ("x.csv", "promt\na\n", 1),
+        ("x.toml", 'prompt = "a"\n' + "a." * 9 + "a = 1\n", 2),
+        ("x.toml", 'prompt = "a"\n' + "'a' . " * 9 + "a = 1\n", 2),
+        ("x.toml", 'prompt = "a"\nb = ' + "[" * 17, 2),
         ("x.csv", 'prompt,steps\n"a\nb",1\nc,1.5\n', 4),
         ("x.csv", "prompt,guidance\na,nan\n", 2),
         ("x.csv", "prompt,seed\na,\u0663\n", 2),
@@ -145,7 +150,6 @@ def test_what_is_broken_is_told_with_its_line(name, text, line):
         ("x.toml", 'prompt = "a"\n' + ".".join("a" * 5000) + " = 1\n", None),
         ("x.md", "---\nprompt: b\n---\nfox\n", "prompt"),
         ("x.md", "---\nsteps: 3\n---\n\n", "prompt"),
-        ("x.csv", "prompt,stepps\na,1\n", "[0].stepps"),
         ("x.csv", "prompt,steps\na,1\n,2\n", "[1].prompt"),
         ("x.csv", "prompt,steps\na,1\nb,900\n", "[1].steps"),
         ("x.csv", "steps\n1\n", "[0].prompt"),
@@ -201,3 +205,59 @@ def test_any_bytes_are_parsed_or_refused(ending, data):
         assert str(error)
     else:
         assert all(request.prompt.strip() for request, _ in parsed)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("x.toml", 'prompt = "a"\n' + ".".join("a" * 400_000) + " = 1\n"),
+        ("x.toml", 'prompt = "a"\n' + ("[" + ".".join("abcdefgh") + "]\n") * 60_000),
+        ("x.toml", 'prompt = """' + '\\"' * 400_000 + "\\"),
+        ("x.json", "{" + ",".join(f'"{n}":1' for n in range(80_000)) + "}"),
+        ("x.csv", ",".join(map(str, range(100_000))) + "\n"),
+    ],
+    ids=["dots", "tables", "text", "json", "columns"],
+)
+def test_a_small_file_takes_little(name, text):
+    tracemalloc.start()
+    try:
+        error = refused(name, text)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert error.variant in {"file", "file_line"}
+    assert peak < 40_000_000
+
+
+def test_yaml_stops_early():
+    error = refused("x.yaml", "".join(f"{n}: 1\n" for n in range(80_000)))
+    assert "too many" in str(error.detail["problem"])
+
+
+def test_a_long_name_is_not_copied_for_every_value_below_it():
+    text = json.dumps({"prompt": "a", "n" * 500_000: [1] * 90_000})
+    assert refused("x.json", text).kind == "invalid_params"
+
+
+def test_rows_are_counted_while_they_are_read():
+    """What is wrong behind the last row that counts is never reached."""
+    assert refused("x.csv", "prompt,steps\n" + "fox,1\n" * (ROWS + 1) + "fox\n").variant == "rows"
+
+
+def test_dots_in_texts_are_no_keys():
+    text = 'prompt = """a.b.c.d.e.f.g.h.i.j.k ... \\" ......... x"""  # a.b.c.d.e.f.g.h.i.j.k\nguidance = 4.5\n'
+    ((request, _),) = parse("x.toml", text.encode())
+    assert request.prompt.startswith("a.b.c.d")
+
+
+@pytest.mark.parametrize("sign", [";", "\t"])
+def test_csv_of_spreadsheets_that_divide_cells_otherwise(sign):
+    text = f'prompt{sign}steps\r\n"a fox, red{sign}"{sign}3\r\na cat, grey{sign}4\r\n'
+    rows = [fields for _, fields in parse("x.csv", text.encode())]
+    assert rows == [{"prompt": f"a fox, red{sign}", "steps": 3}, {"prompt": "a cat, grey", "steps": 4}]
+
+
+def test_a_mistyped_column_is_named():
+    error = refused("x.csv", "promt,steps\na,1\n")
+    assert "line 1: column promt" in str(error)
+    assert "should be prompt" in str(error)

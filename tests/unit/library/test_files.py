@@ -57,6 +57,16 @@ def test_prepare_sweeps_what_a_crash_left(files):
     assert list(files.staging.iterdir()) == []
 
 
+def test_a_link_in_staging_goes_and_what_it_points_at_stays(files, tmp_path):
+    mine = tmp_path / "documents"
+    mine.mkdir()
+    (mine / "letter.txt").write_text("dear")
+    (files.staging / "x").symlink_to(mine)
+    files.prepare()
+    assert list(files.staging.iterdir()) == []
+    assert (mine / "letter.txt").read_text() == "dear"
+
+
 class FullFs(SystemFs):
     def __init__(self, number):
         self.number = number

@@ -1,3 +1,5 @@
+import base64
+
 import pytest
 
 from tendred.errors import InvalidParams, NotFound
@@ -143,3 +145,23 @@ async def test_bad_cursors_and_ids(index):
     assert caught.value.path == "cursor"
     with pytest.raises(NotFound):
         await index.get("ast_nope")
+
+
+@pytest.mark.parametrize("number", [10**30, 2**63, -1, -(10**30)])
+@pytest.mark.parametrize("order", ["newest", "oldest", "best"])
+async def test_a_cursor_beyond_every_row_is_refused(index, number, order):
+    cursor = base64.urlsafe_b64encode(str(number).encode()).decode()
+    with pytest.raises(InvalidParams) as caught:
+        await found(index, query="hills", cursor=cursor, order=order)
+    assert caught.value.path == "cursor"
+
+
+async def test_the_last_cursor_there_can_be_finds_nothing_more(index):
+    cursor = base64.urlsafe_b64encode(str(2**63 - 1).encode()).decode()
+    assert await found(index, query="hills", cursor=cursor, order="best") == []
+
+
+@pytest.mark.parametrize("query", ["red\0hills", "red hills\0", "\0red\x01hills", '"red\x1fhills"', "red\x7fhills\x9f"])
+async def test_control_characters_are_spaces(index, query):
+    assert await found(index, query=query) == [0]
+    assert await found(index, query="\0") == [4, 3, 2, 1, 0]

@@ -1,7 +1,9 @@
+import os
 import shutil
 
 import pytest
 
+from tendred.boundary.anchor import DRAWN_ADULTS_ONLY
 from tendred.errors import InvalidParams, ModelMissing, ModelRefused
 from tendred.models.catalog import STARTER_PATH, Catalog
 
@@ -70,3 +72,22 @@ async def test_the_starter_stays_itself(catalog, folder):
         await catalog.add(str(folder), "starter")
     with pytest.raises(InvalidParams):
         await catalog.remove("starter")
+
+
+async def test_the_pinned_weights_are_the_starters(catalog):
+    assert {(await catalog.get("starter")).sha256} == DRAWN_ADULTS_ONLY
+
+
+async def test_one_bad_folder_leaves_the_list_whole(catalog, folder):
+    await catalog.add(str(folder), None)
+    (folder / "x").symlink_to("/nonexistent")
+    assert [(model.name, model.state) for model in await catalog.list()] == [("mine", "refused"), ("starter", "ready")]
+    (folder / "model_index.json").unlink()
+    os.mkfifo(folder / "model_index.json")
+    assert [(model.name, model.state) for model in await catalog.list()] == [("mine", "missing"), ("starter", "ready")]
+
+
+async def test_a_fifo_for_an_index_is_refused_at_once(catalog, tmp_path):
+    os.mkfifo(tmp_path / "model_index.json")
+    with pytest.raises(ModelRefused):
+        await catalog.add(str(tmp_path), "odd")

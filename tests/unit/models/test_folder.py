@@ -1,11 +1,13 @@
 import json
+import os
 import shutil
 
 import pytest
 
 from tendred.errors import ModelRefused
 from tendred.models.catalog import STARTER_PATH
-from tendred.models.folder import fingerprint, inspect, weights_sha256
+from tendred.models.folder import inspect, mark
+from tendred.schema.weights import fingerprint, weights_sha256
 
 
 @pytest.fixture
@@ -67,4 +69,131 @@ def test_hash_and_fingerprint_follow_the_files(folder):
     assert fingerprint(folder) != mark
     assert weights_sha256(folder) == digest
     (folder / "unet" / "config.json").write_text((folder / "unet" / "config.json").read_text() + " ")
+    assert weights_sha256(folder) != digest
+
+
+def change(folder, name, **changes):
+    path = folder / name
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+@pytest.mark.parametrize("name", ["unet", "image_encoder"])
+def test_a_linked_folder_is_refused(folder, tmp_path, name):
+    if (folder / name).exists():
+        (folder / name).rename(tmp_path / "elsewhere")
+    else:
+        (tmp_path / "elsewhere").mkdir()
+    (folder / name).symlink_to(tmp_path / "elsewhere")
+    assert refused(folder) == "header"
+
+
+def test_a_linked_file_is_judged_by_what_it_points_to(folder, tmp_path):
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    digest = weights_sha256(folder)
+    weights.rename(tmp_path / "blob")
+    weights.symlink_to(tmp_path / "blob")
+    assert inspect(folder, "m").family == "sdxl"
+    assert weights_sha256(folder) == digest
+    before = fingerprint(folder)
+    with (tmp_path / "blob").open("r+b") as blob:
+        blob.seek(-4, os.SEEK_END)
+        blob.write(b"abcd")
+    assert weights_sha256(folder) != digest
+    assert fingerprint(folder) != before
+
+
+def test_a_change_shows_whatever_its_time_says(folder):
+    file = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    before, seen = fingerprint(folder), file.stat()
+    with file.open("r+b") as data:
+        data.seek(-4, os.SEEK_END)
+        data.write(b"abcd")
+    os.utime(file, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    assert fingerprint(folder) != before
+
+
+@pytest.mark.parametrize("name", ["unet\nconfig.json", "caf\u00e9.json", "a;b"])
+def test_odd_names_are_refused(folder, name):
+    (folder / name).write_text("{}")
+    assert refused(folder) == "header"
+
+
+def test_what_is_no_file_is_refused_at_once(folder):
+    os.mkfifo(folder / "unet" / "more.safetensors")
+    assert refused(folder) == "header"
+    (folder / "unet" / "more.safetensors").unlink()
+    (folder / "vae" / "config.json").unlink()
+    (folder / "vae" / "config.json").symlink_to("/dev/zero")
+    assert refused(folder) == "header"
+
+
+def test_a_link_to_nowhere_is_refused(folder):
+    (folder / "x").symlink_to("/nonexistent")
+    assert refused(folder) == "header"
+    with pytest.raises(ModelRefused):
+        mark(folder, "m")
+
+
+def test_a_folder_without_an_index_is_not_walked(folder):
+    (folder / "model_index.json").unlink()
+    (folder / "x").symlink_to("/nonexistent")
+    with pytest.raises(ModelRefused) as caught:
+        mark(folder, "m")
+    assert "model_index.json" in caught.value.detail["problem"]
+
+
+def test_too_many_files_and_too_deep_ones_are_refused(folder):
+    deep = folder.joinpath(*"abcdefghij")
+    deep.mkdir(parents=True)
+    (deep / "x.json").write_text("{}")
+    assert refused(folder) == "header"
+    shutil.rmtree(folder / "a")
+    inspect(folder, "m")
+    for number in range(5_000):
+        (folder / f"{number}.txt").touch()
+    assert refused(folder) == "header"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"image_encoder": ["diffusers", "StableDiffusionXLPipeline"]}, "pickle"),
+        ({"image_encoder": ["diffusers", "AutoPipelineForText2Image"]}, "pickle"),
+        ({"unet": []}, "header"),
+        ({"unet": [{"a": 1}, "b"]}, "header"),
+        ({"unet": ["diffusers"]}, "header"),
+        ({"unet": ["diffusers", "UNet2DConditionModel", "x"]}, "header"),
+        ({"unet": "os"}, "header"),
+        ({"../../..": ["diffusers", "x"]}, "header"),
+    ],
+)
+def test_odd_components_are_refused(folder, changes, reason):
+    change(folder, "model_index.json", **changes)
+    assert refused(folder) == reason
+
+
+def test_weights_named_elsewhere_are_refused(folder):
+    index = folder / "unet" / "diffusion_pytorch_model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "../../evil.safetensors"}}))
+    assert refused(folder) == "header"
+    index.write_text(json.dumps({"weight_map": {"a": "diffusion_pytorch_model.safetensors"}}))
+    inspect(folder, "m")
+    adapter = folder / "text_encoder" / "adapter_config.json"
+    adapter.write_text("{}")
+    assert refused(folder) == "header"
+    adapter.unlink()
+    change(folder, "text_encoder/config.json", transformers_weights="../../evil.safetensors")
+    assert refused(folder) == "header"
+
+
+def test_pickles_beside_safetensors_are_let_be(folder):
+    digest = weights_sha256(folder)
+    (folder / "unet" / "diffusion_pytorch_model.bin").write_bytes(b"x")
+    inspect(folder, "m")
+    assert weights_sha256(folder) == digest
+
+
+def test_a_tokenizers_words_count(folder):
+    digest = weights_sha256(folder)
+    (folder / "tokenizer" / "merges.txt").write_text("a b")
     assert weights_sha256(folder) != digest

@@ -17,7 +17,7 @@ from tendred.config.schema import RpcSection
 from tendred.rpc.server import RpcServer
 from tendred.tasks import Tasks
 from tendred.testing.door import TOKEN, Door, Opener, until
-from tendred.testing.raw import UPGRADE, connection, ended, read_answer, request
+from tendred.testing.raw import UPGRADE, connection, ended, exchange, read_answer, request
 from tendred.testing.studio import FakeStudio
 
 PING = {"jsonrpc": "2.0", "id": 1, "method": "queue.status"}
@@ -105,19 +105,92 @@ async def test_a_websocket_has_no_header_deadline(open_door: Opener) -> None:
                 await reader.read(1)
 
 
-async def test_a_connection_over_the_cap_is_told_to_wait(open_door: Opener) -> None:
+async def test_a_connection_over_the_cap_of_busy_ones_is_told_to_wait(open_door: Opener) -> None:
     door = await open_door(connections=4)
+    job = (await door.call("images.generate", prompt="a"))["result"]["job"]["id"]
+    waiting = {"jsonrpc": "2.0", "id": 1, "method": "jobs.wait", "params": {"job_id": job, "timeout_s": 20}}
     async with AsyncExitStack() as stack:
-        for _ in range(4):
-            reader, writer = await stack.enter_async_context(connection(door.port))
-            writer.write(door.post(PING))
-            assert (await read_answer(reader)).status == 200
+        held = [await stack.enter_async_context(connection(door.port)) for _ in range(4)]
+        for _, writer in held:
+            writer.write(door.post(waiting))
+        await until(lambda: len(door.studio.bus._subscriptions) == 4)
         async with connection(door.port) as (reader, _):
             answer = await read_answer(reader)
             assert (answer.status, answer.kind, answer.headers["retry-after"]) == (429, "slow_down", "1")
             assert await ended(reader)
+        assert (await exchange(door.unix, door.post(PING))).status == 200
+        await door.studio.finish(job)
+        assert {(await read_answer(reader)).status for reader, _ in held} == {200}
     await until(lambda: not len(door.server.deadlines))
     assert (await door.send(door.post(PING))).status == 200
+
+
+@pytest.mark.parametrize("said", [b"", b"POST /rpc HTTP/1.1\r\nHo", b"handshake"])
+async def test_those_without_a_token_make_room(open_door: Opener, said: bytes) -> None:
+    door = await open_door(connections=4, header_timeout_s=30)
+    if said == b"handshake":
+        said = request("GET /ws HTTP/1.1", door.host, *UPGRADE)
+    async with AsyncExitStack() as stack:
+        silent = [await stack.enter_async_context(connection(door.port)) for _ in range(4)]
+        for reader, writer in silent:
+            writer.write(said)
+            if b"GET /ws" in said:
+                assert (await read_answer(reader)).status == 101
+        await until(lambda: len(door.server.deadlines) == 4)
+        assert (await door.send(door.post(PING))).status == 200
+        assert (await exchange(door.unix, door.post(PING))).status == 200
+        assert await ended(silent[0][0])  # the oldest went
+
+
+async def test_a_flood_of_strangers_leaves_known_clients_that_pause(open_door: Opener) -> None:
+    door = await open_door(connections=4, header_timeout_s=30)
+    async with AsyncExitStack() as stack:
+        reader, writer = await stack.enter_async_context(connection(door.port))
+        writer.write(door.post(PING))
+        assert (await read_answer(reader)).status == 200
+        strangers = [await stack.enter_async_context(connection(door.port)) for _ in range(12)]
+        assert all(await asyncio.gather(*(ended(stranger) for stranger, _ in strangers[:9])))
+        writer.write(door.post(PING))
+        assert (await read_answer(reader)).status == 200
+
+
+async def test_an_answer_that_nobody_reads_is_given_up(open_door: Opener) -> None:
+    door = await open_door()
+    door.server.front._write_s = 0.2
+    batch = [{"jsonrpc": "2.0", "id": index, "method": "rpc.discover"} for index in range(32)]
+    async with connection(door.unix) as (reader, writer):
+        writer.write(door.post(batch))  # megabytes of answers, more than the buffers of a Unix socket hold
+        await until(lambda: len(door.server.deadlines) == 1)
+        await until(lambda: not len(door.server.deadlines), 4)
+        assert await ended(reader)
+    assert not door.studio.told
+
+
+async def test_a_file_that_nobody_reads_is_given_up(open_door: Opener, tmp_path: Path) -> None:
+    door = await open_door()
+    door.server.front._write_s = 0.2
+    picture = tmp_path / "a.png"
+    picture.write_bytes(bytes(4_000_000))
+    asset = door.studio.add_asset(picture)
+    async with connection(door.unix) as (reader, writer):
+        writer.write(request(f"GET {asset.url} HTTP/1.1", door.host, door.auth))
+        await until(lambda: len(door.server.deadlines) == 1)
+        await until(lambda: not len(door.server.deadlines), 4)
+        assert await ended(reader)
+    assert not door.studio.told
+
+
+async def test_what_is_left_of_an_answer_does_not_hold_its_connection(open_door: Opener) -> None:
+    door = await open_door(header_timeout_s=0.3)
+    batch = [{"jsonrpc": "2.0", "id": index, "method": "rpc.discover"} for index in range(32)]
+    async with connection(door.unix) as (reader, writer):
+        await until(lambda: len(door.server.deadlines) == 1)
+        (served,) = door.server.deadlines._open
+        assert served._transport is not None
+        served._transport.set_write_buffer_limits(high=1 << 30)  # so that the whole answer counts as written
+        writer.write(door.post(batch))
+        await until(lambda: not len(door.server.deadlines), 4)
+        assert await ended(reader)
 
 
 async def test_half_open_sockets_go_and_good_clients_stay(open_door: Opener) -> None:

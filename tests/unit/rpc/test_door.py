@@ -29,6 +29,14 @@ def test_keys_belong_to_their_client_whatever_its_version() -> None:
     assert door_of("krita/5").scoped(None) is None
 
 
+def test_no_two_clients_share_a_key() -> None:
+    pairs = [("a", "b:c"), ("a:b", "c"), ("a:b:c", ""), ("a", "b:c:"), (None, "x:c"), ("local:x", "c")]
+    keys = [door_of(client).scoped(key) for client, key in pairs]
+    assert len(set(keys)) == len(pairs)
+    hidden = str(door_of("a:b").scoped("c")).split(":")[1]
+    assert door_of(hidden).scoped("c") not in keys
+
+
 def test_a_clients_name_is_cut_down_to_what_a_log_can_hold() -> None:
     assert client_name(" krita/5.2\r\n\x1b[31m ") == "krita/5.2[31m"
     assert client_name("é\u202e\n") is None

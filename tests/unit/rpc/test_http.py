@@ -129,6 +129,19 @@ async def test_failures_are_told_in_the_daemons_language(open_door: Opener) -> N
     assert "méthode" in (await door.call("no.such"))["error"]["message"]
 
 
+async def test_failures_are_told_in_the_askers_language(door: Door) -> None:
+    french = "Accept-Language: fr-FR,en;q=0.5"
+    refused = await door.send(request("GET /rpc HTTP/1.1", door.host, french))
+    assert "jeton" in refused.json()["error"]["message"]
+    wrong = {**PING, "method": "no.such"}
+    async with connection(door.port) as (reader, writer):
+        told = list[str]()
+        for more in ([french], [], ["Accept-Language: de,fr;q=0.5"], [french]):
+            writer.write(door.post(wrong, *more))
+            told.append((await read_answer(reader)).json()["error"]["message"])
+    assert ["méthode" in message for message in told] == [True, False, False, True]
+
+
 async def test_several_requests_on_one_connection(door: Door) -> None:
     async with connection(door.port) as (reader, writer):
         for _ in range(3):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tendred.errors import Internal, NotFound, StoreBroken, TendredError
-from tendred.rpc.jsonrpc import Call, Dispatcher, Registry, Scope
+from tendred.rpc.jsonrpc import ANSWER_BYTES, Call, Dispatcher, Registry, Scope
 from tendred.schema.base import Asked, Record
 from tendred.schema.error import ErrorInfo, tell
 
@@ -216,6 +216,47 @@ async def test_a_fault_inside_a_handler_says_nothing_but_its_reference(dispatche
 async def test_a_long_document_is_parsed_in_a_thread_with_the_same_answer(dispatcher: Dispatcher[Place]) -> None:
     long = call("update", params={"value": "x" * 100_000}, id=1)
     assert await answer(dispatcher, long) == ok(None, 1)
+
+
+async def long_text(call: Call[Place], params: Anything) -> str:
+    call.door.updates.append(params.value)
+    return "x" * 400
+
+
+async def test_an_answer_has_a_size() -> None:
+    methods: Registry[Place] = Registry()
+    methods.add("read", Anything, long_text, result=str, summary="", scope="read")
+    methods.add("change", Anything, long_text, result=str, summary="", scope="manage")
+    dispatcher, place = Dispatcher(methods, words, answer_bytes=1000), Place(frozenset({"read", "manage"}))
+    batch = [call("read", params={"value": index}, id=index) for index in range(5)]
+    batch.append(call("change", params={"value": "told"}))
+    answers = await answer(dispatcher, batch, place)
+    assert ["result" in entry for entry in answers] == [True, True, False, False, False]
+    assert {entry["error"]["code"] for entry in answers[2:]} == {1012}
+    assert "smaller limit" in answers[2]["error"]["data"]["next"]
+    # The third was run and found no room; those behind it weren't, but a notification wants none.
+    assert place.updates == [0, 1, 2, "told"]
+    assert len(json.dumps(answers)) < 4000
+
+
+async def test_what_has_changed_something_is_told_even_where_room_is_short() -> None:
+    methods: Registry[Place] = Registry()
+    methods.add("change", Anything, long_text, result=str, summary="", scope="manage")
+    dispatcher, place = Dispatcher(methods, words, answer_bytes=500), Place(frozenset({"manage"}))
+    answers = await answer(dispatcher, [call("change", id=index) for index in range(3)], place)
+    assert ["result" in entry for entry in answers] == [True, True, False]
+    assert len(place.updates) == 2
+
+
+async def test_one_answer_alone_may_be_too_large() -> None:
+    methods: Registry[Place] = Registry()
+    methods.add("read", Anything, long_text, result=str, summary="", scope="read")
+    alone = await answer(Dispatcher(methods, words, answer_bytes=100), call("read", id=1))
+    assert alone["error"]["code"] == 1012
+
+
+def test_an_answer_holds_eight_mebibytes() -> None:
+    assert ANSWER_BYTES == 8 * 1024 * 1024
 
 
 def test_a_name_is_registered_once() -> None:

@@ -119,6 +119,25 @@ async def test_any_other_first_frame_ends_it_unanswered(door: Door, frame: str) 
         assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 4401)
 
 
+async def test_a_first_frame_that_is_too_long_is_not_even_parsed(door: Door) -> None:
+    hello = {"client": "test", "version": "1", "token": door.token}
+    frame = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "system.hello", "params": hello})
+    async with client_of(door, token="none") as client:
+        await client.socket.send_str(frame.ljust(rpc_socket.HELLO_BYTES + 1))
+        message = await client.socket.receive(timeout=10)
+        assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 4401)
+    async with client_of(door, token="none") as client:
+        await client.socket.send_str(frame.ljust(rpc_socket.HELLO_BYTES))
+        assert (await client.take())["result"]
+
+
+async def test_calls_are_told_in_the_language_of_the_handshake(door: Door) -> None:
+    async with client_of(door, **{"Accept-Language": "fr-CA,en;q=0.5"}) as french, client_of(door) as client:
+        for _ in range(2):
+            assert "méthode" in (await french.call("no.such"))["error"]["message"]
+            assert "method" in (await client.call("no.such"))["error"]["message"]
+
+
 def hurry(door: Door, **seconds: float) -> None:
     front = door.server.front
     front._hall = dataclasses.replace(front._hall, **seconds)

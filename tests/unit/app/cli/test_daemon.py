@@ -130,3 +130,16 @@ def test_a_daemon_that_cannot_start_says_why(tendre, home):
     assert ran.code != 0
     assert str(home / "data") in ran.err
     assert ran.document["error"]["next"]
+
+
+def test_status_of_a_fresh_daemon_says_that_nothing_waits(tendre, peer):
+    assert "queue     runs, nothing waits\n" in tendre("status").out
+    tendre("image", "egg")
+    assert "queue     runs, nothing waits: 1 succeeded\n" in tendre("status").out
+    tendre("image", "stuck", "--no-wait")
+    tendre("queue", "pause")
+    assert "queue     paused (by a person): 1 succeeded, 1 queued\n" in tendre("status").out
+
+
+def test_up_says_that_it_runs_already(tendre, peer):
+    assert "is already running" in tendre("up").out

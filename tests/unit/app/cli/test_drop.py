@@ -74,3 +74,9 @@ def test_a_name_is_free_when_no_result_could_be_mistaken_for_its_own(tmp_path):
     ]
     (tmp_path / "done" / "d-1.png").touch()
     assert vacant(tmp_path, "d.md") == "d.md"
+
+
+def test_a_folder_is_called_one(tendre, peer, tmp_path):
+    ran = tendre("drop", tmp_path)
+    assert ran.code == 2
+    assert f"{tmp_path} is a folder" in ran.err

@@ -155,3 +155,30 @@ def test_a_copy_is_readable_like_any_file(tendre, peer, tmp_path):
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "egg.png").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("egg.bmp", ()), ("egg.v2", ()), ("egg.webp", ("--format", "png")), ("egg.png", ("--format", "jpeg"))],
+)
+def test_an_ending_that_would_lie_is_refused_before_anything_is_sent(tendre, peer, tmp_path, name, options):
+    ran = tendre("image", "egg", "-o", tmp_path / name, *options)
+    assert ran.code == 2
+    assert name in ran.err
+    assert peer.studio.submissions == []
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "format_"),
+    [("e.JPEG", (), "jpeg"), ("e.jpg", ("--format", "jpeg"), "jpeg"), ("e", ("--format", "webp"), "webp")],
+)
+def test_an_ending_and_a_format_that_agree_are_fine(tendre, peer, tmp_path, name, options, format_):
+    assert tendre("image", "egg", "--no-wait", "-o", tmp_path / name, *options).code == 0
+    assert peer.studio.submissions[0].request.format == format_
+
+
+def test_the_ending_of_a_folder_says_nothing(tendre, peer, tmp_path):
+    (tmp_path / "eggs.bmp").mkdir()
+    (tmp_path / "eggs.jpg").mkdir()
+    assert tendre("image", "egg", "-o", tmp_path / "eggs.bmp").code == 0
+    assert tendre("image", "egg", "-o", tmp_path / "eggs.jpg", "--format", "png").code == 0

@@ -67,3 +67,10 @@ def test_following_goes_through_a_rotation(home, log):
 
 def test_fields_that_are_no_text_are_shown_as_json():
     assert pretty({"message": "x", "n": 1, "who": "me", "none": None})[0].endswith("x n=1 who=me")
+
+
+@pytest.mark.parametrize("lines", ["-3", "x", "1.5", ""])
+def test_a_number_of_lines_counts_from_0(tendre, log, lines):
+    log.write_text(record("one"))
+    assert tendre("logs", "-n", lines).code == 2
+    assert tendre("logs", "-n", "0").out == ""

@@ -1,5 +1,13 @@
+import shlex
+
 import msgspec
 import pytest
+from msgspec.structs import replace
+
+from tendred.app.cli import main
+from tendred.app.cli.library import following
+from tendred.app.cli.parser import build, complete
+from tendred.app.cli.run import COMMANDS
 
 
 @pytest.fixture
@@ -148,3 +156,88 @@ def test_config_works_without_a_daemon(tendre, home):
     assert shown["config"]["rpc"]["port"] == 4711
     assert tendre("config", "path").out.strip() == str(file)
     assert "[rpc]" in tendre("config", "sample").out.splitlines()
+
+
+def test_the_library_lists_whole_paths_and_short_prompts(tendre, peer):
+    path = tendre("image", "egg " * 20).out.strip()
+    head, row = tendre("library").out.splitlines()
+    assert head.split()[-1] == "FILE"
+    assert row.endswith(f"…  {path}")
+
+
+def test_the_library_says_how_to_see_more(tendre, peer, home):
+    made = [tendre("image", "egg").out.strip() for _ in range(3)]
+    seen, argv = [], ["library", "egg", "--limit", "1"]
+    while argv:
+        ran = tendre(*argv)
+        seen.append(ran.out.split()[-1])
+        more = ran.err.strip()
+        assert not more or more.startswith("More: tendre library egg ")
+        argv = shlex.split(more)[2:]
+    assert seen == made
+
+
+@pytest.mark.parametrize("words", [[], ["red", "egg"], ["show", "x"], ["it's"], ["--", "-x", "y"]])
+@pytest.mark.parametrize("cursor", ["abc", "-abc"])
+def test_the_next_page_asks_for_the_same(words, cursor):
+    def parsed(argv):
+        return build(COMMANDS).parse_args(complete(argv))
+
+    asked = parsed(["library", "search", "--home", "/a b", "--kind", "still", "--limit", "3", *words])
+    again = parsed(shlex.split(following(asked, cursor))[1:])
+    assert vars(again) == {**vars(asked), "cursor": cursor}
+
+
+def test_a_long_licence_is_cut(tendre, peer, tmp_path):
+    tendre("models", "add", tmp_path, "--name", "a")
+    [(name, model)] = peer.studio._models.items()  # the fake has no other way in
+    peer.studio._models[name] = replace(model, licence="L" * 200)  # see above
+    assert f" {'L' * 29}…  ready" in tendre("models").out
+    assert tendre("models", "--json").document["models"][0]["licence"] == "L" * 200
+
+
+def test_a_hint_can_be_pasted(tendre, peer, tmp_path):
+    ran = tendre("models", "add", tmp_path, "--name", "it's mine")
+    *_, hint = ran.out.strip().partition("tendre ")
+    assert tendre(*shlex.split(hint)).code == 0
+
+
+def test_a_hot_folder_is_named_by_its_path_as_well(tendre, peer, tmp_path, monkeypatch):
+    (tmp_path / "more").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name in ("more", tmp_path / "more", f"{tmp_path}/more/../more/"):
+        tendre("hotfolders", "add", tmp_path / "more")
+        assert tendre("hotfolders", "rescan", name).code == 0
+        assert tendre("hotfolders", "remove", name).code == 0
+        assert len(tendre("hotfolders", "--json").document["hotfolders"]) == 1
+    assert tendre("hotfolders", "remove", tmp_path).code == 1
+
+
+def test_a_topic_that_does_not_exist_is_told_with_those_that_are_near(tendre, peer):
+    ran = tendre("events", "--topic", "job.quued")
+    assert ran.code == 2
+    assert "job.queued" in ran.err
+    assert "asset." in tendre("events", "--topic", "zzz").err
+
+
+def test_where_each_directory_is_comes_with_its_origin(tendre, home, tmp_path):
+    (home / "config").mkdir(parents=True)
+    (home / "config" / "config.toml").write_text(f"[paths]\nhot = '{tmp_path}'\n")
+    lines = tendre("config", "show", "--origin").out.splitlines()
+    assert f'paths.data = "{home / "data"}"  # TENDRED_HOME' in lines
+    assert f'paths.hot = "{tmp_path}"  # {home / "config" / "config.toml"}:2' in lines
+    assert 'paths.data = ""' in tendre("config").out.splitlines()
+
+
+def test_without_a_home_the_platform_decides(capsys, monkeypatch, tmp_path):
+    monkeypatch.delenv("TENDRED_HOME", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert main(["config", "show", "--origin"]) == 0
+    [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("paths.data")]
+    assert line.endswith('tendred"  # platform default')
+
+
+def test_the_discovery_file_is_named(tendre, peer):
+    shown = tendre("config", "path", "--json").document
+    assert shown["discovery"] == str(peer.paths.discovery)
+    assert f"  discovery {peer.paths.discovery}" in tendre("config", "path").err.splitlines()

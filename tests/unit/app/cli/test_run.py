@@ -117,3 +117,30 @@ def test_a_reader_that_leaves_early_is_no_error(home):
     ran = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert ran.returncode == 0
     assert ran.stderr == ""
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1e999", "many"])
+@pytest.mark.parametrize("option", ["--guidance", "--keep-alive", "--timeout", "--lora"])
+def test_a_number_is_finite(tendre, option, value):
+    ran = tendre("image", "x", option, f"soft:{value}" if option == "--lora" else value)
+    assert ran.code == 2
+    assert repr(value) in ran.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "meant"),
+    [
+        (("imgae", "x"), "image"),
+        (("queue", "puase"), "pause"),
+        (("models", "sue"), "use"),
+        (("image", "x", "--format", "jepg"), "jpeg"),
+    ],
+)
+def test_a_slip_of_the_keys_is_told_with_what_is_near(tendre, argv, meant):
+    ran = tendre(*argv)
+    assert ran.code == 2
+    assert f"did you mean {meant}?\n" in ran.err
+
+
+def test_a_word_like_no_other_gets_no_guess(tendre):
+    assert "did you mean" not in tendre("xyzzy").err

@@ -104,3 +104,10 @@ def test_a_long_prompt_is_cut_to_the_terminal(home, tendre, peer):
     assert terminal.end() == 0
     assert max(len(line) for line in terminal.seen.splitlines()) <= 100
     assert "…" in terminal.seen
+
+
+def test_a_pause_is_told_above_the_bar(home, tendre, peer):
+    tendre("queue", "pause")
+    terminal = Terminal(home, "image", "stuck", "--timeout", "1")
+    assert terminal.end() == 7
+    assert terminal.seen.count("tendre queue resume") == 1
