@@ -19,7 +19,6 @@ from tendred.errors import (
     EventsGone,
     IdempotencyConflict,
     Internal,
-    InvalidParams,
     ModelMissing,
     NotFound,
     TendredError,
@@ -31,41 +30,11 @@ from tendred.schema.job import TERMINAL, Job, JobPage, Origin, QueueStatus, Stat
 from tendred.schema.model import Loaded, ModelInfo, ModelKind, Models, Unloaded
 from tendred.schema.sealed import Verdict
 from tendred.schema.still import Kind, LoraUse, StillRequest
-from tendred.schema.system import CloudState, DiskState, EngineState, Hello, HotFolder, Limits, Status
-from tendred.tasks import offload
+from tendred.schema.system import CloudState, DiskState, EngineState, Hello, Limits, Status
+from tendred.testing.hot_folders import FakeHotFolders
 
 _log = logging.getLogger(__name__)
 _ENGINE = EngineInfo(version="0", torch="0", diffusers="0", device="cpu", dtype="float32", threads=1, batch_size=1)
-
-
-class FakeHotFolders:
-    """Folders that are listed and never looked into."""
-
-    def __init__(self, ids: Ids) -> None:
-        self._ids = ids
-        self.folders: dict[str, HotFolder] = {}
-        self.rescanned: list[str | None] = []
-
-    async def list(self) -> list[HotFolder]:
-        return list(self.folders.values())
-
-    async def add(self, path: str) -> HotFolder:
-        if not await offload(Path(path).is_dir):
-            raise InvalidParams("folder", path="path", problem="there is no such folder")
-        folder = HotFolder(
-            id=self._ids.new("hot"), path=path, watch="events", state="ok", waiting=0, claimed=0, done=0, failed=0
-        )
-        self.folders[folder.id] = folder
-        return folder
-
-    async def remove(self, hotfolder_id: str) -> None:
-        if self.folders.pop(hotfolder_id, None) is None:
-            raise NotFound(noun="hot folder", name=hotfolder_id, near=list(self.folders))
-
-    async def rescan(self, hotfolder_id: str | None) -> None:
-        if hotfolder_id is not None and hotfolder_id not in self.folders:
-            raise NotFound(noun="hot folder", name=hotfolder_id, near=list(self.folders))
-        self.rescanned.append(hotfolder_id)
 
 
 class FakeStudio:
