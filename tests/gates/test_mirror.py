@@ -22,6 +22,7 @@ ELSEWHERE = {
     "tendred/hotfolder/plain_csv.py": "tests/unit/hotfolder/test_parse.py: every format side by side",
     "tendred/hotfolder/plain_json.py": "tests/unit/hotfolder/test_parse.py: every format side by side",
     "tendred/hotfolder/plain_yaml.py": "tests/unit/hotfolder/test_parse.py: every format side by side",
+    "tendred/hotfolder/plain_toml.py": "tests/unit/hotfolder/test_parse.py: every format side by side",
     "tendred/hotfolder/spot.py": "tests/unit/hotfolder/test_folder.py",
     "tendred/hotfolder/wake.py": "tests/unit/hotfolder/test_folder.py",
     "tendred/media/worker/confine.py": "tests/unit/media/worker/test_main.py: in a process of its own",
