@@ -1,6 +1,6 @@
 """What the road costs: stills through RPC, and the same pipeline in a bare loop that saves the same PNG.
 
-Both are warm, have the same threads, and take turns, so that a busy machine slows both.
+Both are warm, have the same threads that wait in the same way, and take turns, so that a busy machine slows both.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import os
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from _house import HERE, Table, arguments, folder, house, median, ms
 from PIL import Image
 
 from tendred.app.client import Client
+from tendred.engine.worker.house import ENVIRONMENT
 
 PROMPT = "red hills under a blue sky"
 STEPS = 200
@@ -37,10 +39,14 @@ SPANS = (
 class Loop:
     """The bare loop's process."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, policy: str | None) -> None:
+        """`policy` is OpenMP's for threads that wait, "PASSIVE" or "ACTIVE"; None leaves it to the library."""
+        env = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+        if policy is not None:
+            env["OMP_WAIT_POLICY"] = policy
         self._process = subprocess.Popen(
             [sys.executable, str(HERE / "_loop.py"), str(MODEL), str(threads)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env,
         )  # fmt: skip
         self._answer()
 
@@ -68,6 +74,7 @@ class Pairs:
     processor: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     spans: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     same: int = 0
+    request: dict[str, Any] = field(default_factory=dict)
 
     @property
     def added(self) -> float:
@@ -120,7 +127,7 @@ def compare(client: Client, loop: Loop, place: Path, times: int, **size: int) ->
     """Draw the same pictures both ways, in turns. The first of each, which loads and allocates, doesn't count."""
     pairs, events, mine = Pairs(), Events(client), place / "bare.png"
     daemon = psutil.Process(client.discovery.pid)
-    request = still(client, seed=0, **size)[2]["request"]
+    request = pairs.request = still(client, seed=0, **size)[2]["request"]
     loop(request, mine)
     for seed in range(times):
         request = {**request, "seed": seed}
@@ -170,10 +177,20 @@ def main() -> None:
         threads=(0, 0, "threads of each; 0 for one per core"),
     )
     table = Table("overhead")
-    loop = Loop(options.threads)
-    with folder() as place, house(place / "home", f"engine.threads={options.threads}", "engine.device=cpu") as (_, client):
+    policy = ENVIRONMENT.get("OMP_WAIT_POLICY")
+    loop = Loop(options.threads, policy)
+    with (
+        folder() as place,
+        house(place / "home", f"engine.threads={options.threads}", "engine.device=cpu") as (_, client),
+    ):
         small = compare(client, loop, place, options.times, width=128, height=128, steps=20)
         show(table, "128 x 128, 20 steps", small, added="40 ms", ratio="")
+        if policy is not None:
+            other = Loop(options.threads, None)
+            seconds = [other(small.request, place / "other.png")["seconds"] for _ in range(options.long_times + 1)][1:]
+            other.end()
+            ratio = median(seconds) / median(small.bare)
+            table.add("    a bare loop with OpenMP's own waiting", ms(median(seconds)), "", f"{ratio:.3f} x bare")
         side = 256
         probe = compare(client, loop, place, 1, width=side, height=side, steps=20)
         steps = min(STEPS, math.ceil(20 * options.long_ms / 1000 / probe.bare[0]))
