@@ -28,8 +28,6 @@ ENVIRONMENT: Final = {
     "TRANSFORMERS_VERBOSITY": "error",
     "DIFFUSERS_VERBOSITY": "error",
     "TOKENIZERS_PARALLELISM": "false",
-    # A spinning thread that waits for one without a core costs seconds a step on a busy machine; sleeping costs little.
-    "OMP_WAIT_POLICY": "PASSIVE",
     # cuBLAS is deterministic only with a workspace of fixed size; it reads this at its first use.
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     # An operation that Apple's GPU lacks runs on the CPU instead of failing.
