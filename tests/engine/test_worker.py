@@ -36,7 +36,7 @@ async def test_the_process_gets_ready_and_draws_the_starter(studio):
         __version__,
         "cpu",
         "float32",
-        2,
+        1,
         1,
     )
     assert info.torch.startswith("2.")
@@ -248,7 +248,7 @@ async def test_the_engine_can_not_unpickle():
 
 async def test_another_process_draws_the_same_bits(studio, another):
     (here,) = await studio.draw()
-    other = another(threads=2)
+    other = another(threads=1)
     (there,) = await other.draw()
     assert other.engine.state().pid != studio.engine.state().pid
     assert here.pixels_sha256 == there.pixels_sha256
