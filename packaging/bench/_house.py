@@ -7,6 +7,7 @@ import contextlib
 import os
 import platform
 import sqlite3
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -44,8 +45,8 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 def median(values: Sequence[float]) -> float:
-    """The value in the middle."""
-    return quantile(values, 0.5)
+    """The value in the middle, or between the two there."""
+    return statistics.median(values)
 
 
 class Table:
