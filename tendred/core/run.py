@@ -172,8 +172,8 @@ class Runner:
         """Break the seal; if the policy or the weights changed since, have the request judged anew."""
         job = claimed.job
         request, conditioning = self._boundary.open(claimed.reviewed)
-        still = msgspec.json.decode(request, type=Still)
         sealed: dict[str, Any] = msgspec.json.decode(request)
+        still = msgspec.convert(sealed, Still)
         model = await self._catalog.get(still.model)
         if sealed["job_id"] != job.id:
             raise Internal(problem="the seal belongs to another job")

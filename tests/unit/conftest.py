@@ -11,10 +11,15 @@ def published():
 
 
 @pytest.fixture
-def database(tmp_path, published):
+def clock():
+    return SystemClock()
+
+
+@pytest.fixture
+def database(tmp_path, published, clock):
     database = Database(
         tmp_path / "tendred.db",
-        clock=SystemClock(),
+        clock=clock,
         committed=SystemFs().committed,
         boot_id="boot_1",
         publish=published.append,

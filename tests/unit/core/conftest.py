@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tendred.clock import Ids, SystemRng
-from tendred.fs import SystemFs
-from tendred.store.database import Database
 from tendred.testing.clock import ManualClock
 
 
@@ -18,20 +16,6 @@ def clock():
 @pytest.fixture
 def ids(clock):
     return Ids(clock, SystemRng())
-
-
-@pytest.fixture
-def database(tmp_path, published, clock):
-    database = Database(
-        tmp_path / "tendred.db",
-        clock=clock,
-        committed=SystemFs().committed,
-        boot_id="boot_1",
-        publish=published.append,
-    )
-    database.open()
-    yield database
-    database.close()
 
 
 @pytest.fixture
