@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tendred.backend import Backend, Fs, Media, Residency, Spawn
 from tendred.boundary.judge import Boundary
@@ -12,6 +13,7 @@ from tendred.children import spawn_child
 from tendred.clock import Clock, Ids, Rng, SystemClock, SystemRng
 from tendred.config.paths import Paths
 from tendred.config.schema import Config
+from tendred.core.characters import Cast
 from tendred.core.deliver import Deliveries
 from tendred.core.history import History
 from tendred.core.indexing import Indexing
@@ -31,6 +33,7 @@ from tendred.library.files import Files
 from tendred.library.index import Index
 from tendred.library.receipts import Receipts
 from tendred.models.catalog import Catalog
+from tendred.models.shelf import PACKAGED, Shelf
 from tendred.queue.store import Queue
 from tendred.schema.asset import Receipt
 from tendred.schema.job import Job
@@ -46,6 +49,8 @@ class Machine:
     rng: Rng = field(default_factory=SystemRng)
     fs: Fs = field(default_factory=SystemFs)
     spawn: Spawn = spawn_child
+    packaged: Path = PACKAGED
+    """The folder of models that came with the package."""
     inline: bool = False
     """Run database writes on the loop's thread (simulations)."""
 
@@ -94,6 +99,8 @@ def assemble(
     queue = Queue(database, config.queue.limit)
     index, receipts = Index(database, paths.pictures), Receipts(database)
     catalog, settings = Catalog(database), Settings(database)
+    shelf = Shelf(database, [ground.machine.packaged, paths.models])
+    cast = Cast(shelf)
     history = History(database, ground.boot_id, config.library.events_kept)
     watch = Watch(ground.bus, clock, ground.boot_id)
     indexing = Indexing(index, history, clock)
@@ -105,8 +112,9 @@ def assemble(
         database=database, plugins=plugins, index=index, receipts=receipts, ids=ids, clock=clock, tell=tell
     )
     submitter = Submitter(
-        plugins=plugins, catalog=catalog, boundary=boundary, queue=queue, refusals=Refusals(database, ids, rng),
-        residency=residency, ids=ids, rng=rng, language=lambda: tell.language, keep_alive_s=config.engine.keep_alive_s,
+        plugins=plugins, catalog=catalog, shelf=shelf, cast=cast, boundary=boundary, queue=queue,
+        refusals=Refusals(database, ids, rng), residency=residency, ids=ids, rng=rng, language=lambda: tell.language,
+        keep_alive_s=config.engine.keep_alive_s,
     )  # fmt: skip
     keeper = Keeper(
         database=database, queue=queue, boundary=boundary, catalog=catalog, media=media, files=ground.files,
@@ -120,13 +128,13 @@ def assemble(
             ground.tasks.spawn("media-finished", _tell_plugins(plugins, names, index, job, receipt))
 
     runner = Runner(
-        database=database, queue=queue, boundary=boundary, catalog=catalog, submitter=submitter, backend=backend,
-        keeper=keeper, watch=watch, pauses=pauses, tell=tell, closed=closed,
+        database=database, queue=queue, boundary=boundary, catalog=catalog, shelf=shelf, submitter=submitter,
+        backend=backend, keeper=keeper, watch=watch, pauses=pauses, tell=tell, closed=closed,
     )  # fmt: skip
     parts = Parts(
         database=database, bus=ground.bus, queue=queue, submitter=submitter, runner=runner,
         residency=residency, pauses=pauses, watch=watch, waiting=Waiting(ground.bus), index=index, receipts=receipts,
-        catalog=catalog, boundary=boundary, plugins=plugins, history=history, settings=settings, teller=tell,
+        catalog=catalog, shelf=shelf, cast=cast, plugins=plugins, history=history, settings=settings, teller=tell,
         clock=clock,
     )  # fmt: skip
     studio = Studio(parts, boot_id=ground.boot_id, queue_limit=config.queue.limit, stop=stop)

@@ -37,6 +37,11 @@ class Paths:
         return self.pictures / ".staging"
 
     @property
+    def models(self) -> Path:
+        """The user's own single files: `loras/` and `upscalers/` in it. Whoever wants them makes the folders."""
+        return self.data / "models"
+
+    @property
     def thumbnails(self) -> Path:
         return self.cache / "thumbnails"
 

@@ -19,9 +19,10 @@ from tendred.library.index import Index
 from tendred.library.parameters import parameters_text
 from tendred.library.receipts import Receipts, chained, file_bytes
 from tendred.models.catalog import Catalog, Model
+from tendred.models.shelf import Lora
 from tendred.queue.machine import Happening
 from tendred.queue.store import Claim, Queue
-from tendred.schema.asset import Asset, Made, ModelUse, Receipt, ReceiptVerdict
+from tendred.schema.asset import Asset, LoraRecord, Made, ModelUse, Receipt, ReceiptVerdict
 from tendred.schema.base import Record
 from tendred.schema.job import Job
 from tendred.schema.sealed import Conditioning
@@ -41,6 +42,7 @@ class Run(Record, frozen=True):
     still: Still
     conditioning: Conditioning
     model: Model
+    loras: list[Lora]
     created: float
 
     @property
@@ -157,8 +159,11 @@ class Keeper:
             seed=output.seed,
             settings=settings,
             model=ModelUse(name=run.model.name, sha256=run.model.sha256),
-            loras=[],
-            character=None,
+            loras=[
+                LoraRecord(name=use.name, weight=use.weight, sha256=lora.sha256)
+                for use, lora in zip(run.still.loras, run.loras, strict=True)
+            ],
+            character=run.still.character,
             engine=output.engine,
             parents=[],
             receipt_id=receipt_id(run.id),

@@ -15,11 +15,13 @@ from msgspec.structs import replace
 from tendred.backend import Backend
 from tendred.boundary.judge import Boundary
 from tendred.core.keep import Keeper, Run
+from tendred.core.loras import check_fit, resolved
 from tendred.core.pauses import Pauses
 from tendred.core.progress import Watch
 from tendred.core.submit import Submitter
 from tendred.errors import Cancelled, DiskFull, EngineDied, FolderUnwritable, Internal, ShuttingDown
 from tendred.models.catalog import Catalog
+from tendred.models.shelf import Shelf
 from tendred.queue.claim import claim
 from tendred.queue.machine import EngineDied as EngineEnded
 from tendred.queue.machine import Failed, Finished, Happening, Interrupted, PutBack, Stopped
@@ -28,7 +30,7 @@ from tendred.schema.asset import Asset, Receipt
 from tendred.schema.error import ErrorInfo
 from tendred.schema.job import Job
 from tendred.schema.still import Still
-from tendred.schema.work import Advance, Output, WorkOrder
+from tendred.schema.work import Advance, LoraFile, Output, WorkOrder
 from tendred.store.database import Database
 
 FAULTS: Final = 3
@@ -46,6 +48,7 @@ class Runner:
         queue: Queue,
         boundary: Boundary,
         catalog: Catalog,
+        shelf: Shelf,
         submitter: Submitter,
         backend: Backend,
         keeper: Keeper,
@@ -58,6 +61,7 @@ class Runner:
         self._queue = queue
         self._boundary = boundary
         self._catalog = catalog
+        self._shelf = shelf
         self._submitter = submitter
         self._backend = backend
         self._keeper = keeper
@@ -177,12 +181,17 @@ class Runner:
         model = await self._catalog.get(still.model)
         if sealed["job_id"] != job.id:
             raise Internal(problem="the seal belongs to another job")
-        if claimed.reviewed.policy != self._boundary.policy or sealed["model_sha256"] != model.sha256:
-            reviewed, removed = await self._submitter.review(job.id, still, model, job.origin)
+        loras = await resolved(self._shelf, still.loras)
+        weights = (sealed["model_sha256"], sealed.get("loras_sha256", []))
+        if claimed.reviewed.policy != self._boundary.policy or weights != (
+            model.sha256, [lora.sha256 for lora in loras],
+        ):  # fmt: skip
+            await check_fit(loras, model)
+            reviewed, removed = await self._submitter.review(job.id, still, model, loras, job.origin)
             claimed = replace(claimed, reviewed=reviewed, removed=removed)
             _, conditioning = self._boundary.open(reviewed)
         created = await self._queue.created(job.id)
-        return Run(claim=claimed, still=still, conditioning=conditioning, model=model, created=created)
+        return Run(claim=claimed, still=still, conditioning=conditioning, model=model, loras=loras, created=created)
 
     async def _make(self, run: Run) -> None:
         indices = await self._keeper.missing(run)
@@ -194,6 +203,7 @@ class Runner:
             reviewed=run.claim.reviewed,
             model=run.model.name,
             model_path=run.model.path,
+            loras=[LoraFile(name=lora.name, path=lora.path) for lora in run.loras],
             indices=indices,
             staging=str(staging),
             keep_alive_s=run.still.keep_alive_s,

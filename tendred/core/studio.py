@@ -12,15 +12,15 @@ from msgspec.structs import replace
 
 from tendred import __version__
 from tendred.backend import HotFolders, Residency
-from tendred.boundary.judge import Boundary, Words
 from tendred.bus import Bus, Subscription
 from tendred.clock import Clock, rfc3339
+from tendred.core.characters import Cast
 from tendred.core.history import History
 from tendred.core.pauses import Pauses
 from tendred.core.progress import Watch
 from tendred.core.run import Runner
 from tendred.core.settings import Settings
-from tendred.core.submit import Submission, Submitter, judged
+from tendred.core.submit import Submission, Submitter
 from tendred.core.telling import Teller
 from tendred.core.waiting import Waiting
 from tendred.errors import InvalidParams, NotFound, ShuttingDown
@@ -28,16 +28,18 @@ from tendred.hooks.manager import Plugins
 from tendred.library.index import Index, Query
 from tendred.library.receipts import Receipts
 from tendred.models.catalog import Catalog
+from tendred.models.shelf import Shelf
 from tendred.queue.machine import CancelAsked
 from tendred.queue.store import Queue
 from tendred.schema.asset import Asset, AssetPage, Receipt
 from tendred.schema.base import Record
+from tendred.schema.character import Character, Characters
 from tendred.schema.error import ErrorInfo
 from tendred.schema.event import EventPage
 from tendred.schema.job import Job, JobPage, Origin, QueueStatus, State, Submitted
 from tendred.schema.model import Loaded, ModelInfo, ModelKind, Models, Unloaded
 from tendred.schema.sealed import Verdict
-from tendred.schema.still import PROMPT_BYTES, Kind, LoraUse
+from tendred.schema.still import PROMPT_BYTES, Kind, LoraUse, StillRequest
 from tendred.schema.system import BATCH, BODY_BYTES, DEPTH, CloudState, Hello, Limits, Status
 from tendred.store.database import Database
 
@@ -76,7 +78,8 @@ class Parts(Record, frozen=True):
     index: Index
     receipts: Receipts
     catalog: Catalog
-    boundary: Boundary
+    shelf: Shelf
+    cast: Cast
     plugins: Plugins
     history: History
     settings: Settings
@@ -109,7 +112,7 @@ class Studio:
         limits = Limits(
             body_bytes=BODY_BYTES, batch=BATCH, depth=DEPTH, prompt_bytes=PROMPT_BYTES, queue=self._queue_limit
         )
-        features = ["stills", "hotfolders", "events", "plugins"]
+        features = ["stills", "loras", "characters", "hotfolders", "events", "plugins"]
         return Hello(api=API, version=__version__, boot_id=self._boot_id, features=features, limits=limits)
 
     async def status(self) -> Status:
@@ -157,11 +160,8 @@ class Studio:
         lang: str,
     ) -> Verdict:
         """What the boundary would say. Stores nothing."""
-        names = [lora.name for lora in loras] + ([character] if character else [])
-        words = Words(
-            prompt=prompt, negative_prompt=negative_prompt, names=names, kind=kind, character=character is not None
-        )
-        return (await judged(self._p.boundary, words, lang))[0]
+        request = StillRequest(prompt=prompt, negative_prompt=negative_prompt, character=character, loras=loras)
+        return await self._p.submitter.check(request, kind, lang)
 
     # -- jobs and queue ------------------------------------------------------------------------------------
 
@@ -251,8 +251,9 @@ class Studio:
     # -- models --------------------------------------------------------------------------------------------
 
     async def models(self, kind: ModelKind | None) -> Models:
-        """The catalogue."""
-        return Models(models=[model for model in await self._p.catalog.list() if kind in {None, model.kind}])
+        """The catalogue: models first, then the single files."""
+        models = await self._p.catalog.list() if kind in {None, "model"} else []
+        return Models(models=[*models, *await self._p.shelf.list(kind)])
 
     async def add_model(self, path: str, name: str | None) -> ModelInfo:
         """Take a model folder into the catalogue, in place."""
@@ -279,6 +280,16 @@ class Studio:
             near = difflib.get_close_matches(model, loaded, 3, 0.4) or loaded
             raise NotFound(path="model", noun="loaded model", name=model, near=near)
         return Unloaded(unloaded=await self._p.residency.unload(model))
+
+    # -- characters ----------------------------------------------------------------------------------------
+
+    async def characters(self) -> Characters:
+        """Everyone who can be asked for."""
+        return Characters(characters=await self._p.cast.list())
+
+    async def character(self, name: str) -> Character:
+        """One of them."""
+        return await self._p.cast.get(name)
 
     # -- events --------------------------------------------------------------------------------------------
 

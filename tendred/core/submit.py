@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET
@@ -14,20 +14,23 @@ from tendred.backend import Residency
 from tendred.boundary.judge import Boundary, Words
 from tendred.boundary.seal import canonical
 from tendred.clock import Ids, Rng
+from tendred.core.characters import Cast, Played
+from tendred.core.loras import check_fit, path_of, resolved
 from tendred.core.refusals import Refusals
 from tendred.errors import (
     BoundaryRefused,
     EngineMissing,
     InvalidParams,
-    NotFound,
     TendredError,
     TooLarge,
     UnsupportedParameter,
 )
 from tendred.hooks.manager import Plugins
 from tendred.models.catalog import Catalog, Model
+from tendred.models.shelf import Lora, Shelf
 from tendred.queue.store import NewJob, Queue
 from tendred.schema.base import Record
+from tendred.schema.character import CharacterUse
 from tendred.schema.job import Job, Origin, Submitted
 from tendred.schema.sealed import Conditioning, Reviewed, Verdict
 from tendred.schema.still import PROMPT_BYTES, SCHEDULERS, Amendment, Still, StillRequest
@@ -48,30 +51,39 @@ class Submission(Record, frozen=True):
     key: str | None
 
 
-def names_of(still: Still, file: str | None) -> dict[str, str]:
-    """Names that come with a request, by where they stand in it."""
-    names = {f"loras[{number}].name": lora.name for number, lora in enumerate(still.loras)}
-    names |= {f"tags[{number}]": tag for number, tag in enumerate(still.tags)}
-    named = {"character": still.character, "file name": file}
+def names_of(said: Still | StillRequest, loras: list[Lora], file: str | None) -> dict[str, str]:
+    """What is judged besides the prompts, by where it stands in a request. LoRA files speak for themselves too."""
+    names = {path_of(number): lora.name for number, lora in enumerate(said.loras)}
+    names |= {f"loras[{number}]": lora.adapter.words for number, lora in enumerate(loras) if lora.adapter.words}
+    names |= {f"tags[{number}]": tag for number, tag in enumerate(said.tags)}
+    who = said.character.name if isinstance(said.character, CharacterUse) else said.character
+    named = {"character": who, "file name": file}
     return names | {path: name for path, name in named.items() if name is not None}
 
 
-def words_of(still: Still, model_sha256: str, file: str | None) -> Words:
-    """Everything of a final request that says what will be seen."""
+def words_of(
+    said: Still | StillRequest,
+    loras: list[Lora],
+    *,
+    model_sha256: str | None = None,
+    file: str | None = None,
+    kind: Literal["still", "clip"] = "still",
+) -> Words:
+    """Everything of a request that says what will be seen, with the LoRAs behind the names in it."""
     return Words(
-        prompt=still.prompt,
-        negative_prompt=still.negative_prompt,
-        names=list(names_of(still, file).values()),
-        kind="still",
+        prompt=said.prompt,
+        negative_prompt=said.negative_prompt,
+        names=list(names_of(said, loras, file).values()),
+        kind=kind,
         # A LoRA makes other weights of these: no exemption holds for them any more.
-        model_sha256=None if still.loras else model_sha256,
-        character=still.character is not None,
+        model_sha256=None if said.loras else model_sha256,
+        character=said.character is not None,
     )
 
 
 async def judged(boundary: Boundary, words: Words, lang: str) -> tuple[Verdict, Conditioning | None]:
     """The boundary's answer. Long texts are judged in a thread: built to be slow, they take a tenth of a second."""
-    if len(words.prompt) + len(words.negative_prompt) <= QUICK_CHARS:
+    if sum(map(len, (words.prompt, words.negative_prompt, *words.names))) <= QUICK_CHARS:
         return boundary.judge(words, lang=lang)
     return await offload(boundary.judge, words, lang=lang)
 
@@ -84,6 +96,8 @@ class Submitter:
         *,
         plugins: Plugins,
         catalog: Catalog,
+        shelf: Shelf,
+        cast: Cast,
         boundary: Boundary,
         queue: Queue,
         refusals: Refusals,
@@ -95,6 +109,8 @@ class Submitter:
     ) -> None:
         self._plugins = plugins
         self._catalog = catalog
+        self._shelf = shelf
+        self._cast = cast
         self._boundary = boundary
         self._queue = queue
         self._refusals = refusals
@@ -128,12 +144,13 @@ class Submitter:
             return known
         if self._residency.state().state == "missing":
             raise EngineMissing(problem="torch or diffusers can't be imported")
-        request = await self._amended(submission.request)
-        _check_prompts(request)
-        model = await self._catalog.get(request.model)
-        still = self._settled(request, model)
+        played = await self._cast.play(await self._amended(submission.request))
+        _check_prompts(played.request)
+        model = await self._catalog.get(played.request.model)
+        loras = await self._loras(played, model)
+        still = self._settled(played, model)
         job_id = self._ids.new("job")
-        reviewed, removed = await self.review(job_id, still, model, origin)
+        reviewed, removed = await self.review(job_id, still, model, loras, origin, played)
         return NewJob(
             id=job_id,
             kind="still",
@@ -148,34 +165,59 @@ class Submitter:
             key_hash=key_hash,
         )
 
-    async def review(self, job_id: str, still: Still, model: Model, origin: Origin) -> tuple[Reviewed, list[str]]:
-        """Have the final request judged and sealed. Raises BoundaryRefused, having noted it."""
-        words = words_of(still, model.sha256, origin.file)
+    async def check(self, request: StillRequest, kind: Literal["still", "clip"], lang: str) -> Verdict:
+        """What the boundary would say of the words of a request, whatever model draws it. Stores nothing.
+
+        Raises what the names in it lead to (NotFound, ModelMissing, ModelRefused, InvalidParams), and TooLarge.
+        """
+        played = await self._cast.play(request)
+        _check_prompts(played.request)
+        loras = await resolved(self._shelf, played.request.loras, played.path_of)
+        verdict, _ = await judged(self._boundary, words_of(played.request, loras, kind=kind), lang)
+        return replace(verdict, span=played.received(verdict.span))
+
+    async def review(
+        self, job_id: str, still: Still, model: Model, loras: list[Lora], origin: Origin, played: Played | None = None
+    ) -> tuple[Reviewed, list[str]]:
+        """Have the final request judged and sealed. Raises BoundaryRefused, having noted it.
+
+        The span that it tells is one of the prompt as received, for which `played` is needed.
+        """
+        words = words_of(still, loras, model_sha256=model.sha256, file=origin.file)
         verdict, conditioning = await judged(self._boundary, words, self._language())
         if verdict.verdict == "refuse" or conditioning is None:
             await self._refusals.note(verdict, still.prompt, origin)
-            path = "prompt" if verdict.span is not None else self._culprit(still, origin.file)
+            path = "prompt"
+            if verdict.span is None:
+                path = await offload(self._culprit, still, loras, origin.file)
             raise BoundaryRefused(
                 "named" if path not in {None, "prompt"} else "",
                 path=path,
                 rule=verdict.rule,
                 reason=verdict.reason,
-                span=verdict.span,
+                span=verdict.span if played is None else played.received(verdict.span),
                 policy=verdict.policy,
             )
-        return self._sealed(job_id, still, model, conditioning), verdict.removed
+        return self._sealed(job_id, still, model, loras, conditioning), verdict.removed
 
-    def _culprit(self, still: Still, file: str | None) -> str | None:
+    async def _loras(self, played: Played, model: Model) -> list[Lora]:
+        loras = await resolved(self._shelf, played.request.loras, played.path_of)
+        await check_fit(loras, model, played.path_of)
+        return loras
+
+    def _culprit(self, still: Still, loras: list[Lora], file: str | None) -> str | None:
         """Which part of a request is refused by itself, where it isn't the prompt."""
         parts = {"negative_prompt": Words(prompt="", negative_prompt=still.negative_prompt)}
-        parts |= {path: Words(prompt="", names=[name]) for path, name in names_of(still, file).items()}
+        parts |= {path: Words(prompt="", names=[name]) for path, name in names_of(still, loras, file).items()}
         return next((path for path, words in parts.items() if self._boundary.judge(words)[0].verdict == "refuse"), None)
 
-    def _sealed(self, job_id: str, still: Still, model: Model, conditioning: Conditioning) -> Reviewed:
+    def _sealed(
+        self, job_id: str, still: Still, model: Model, loras: list[Lora], conditioning: Conditioning
+    ) -> Reviewed:
         # The weights are part of what was judged: another file under the same name is judged anew. The job is,
         # too, so that one job's seal opens nothing for another.
-        sealed = {**asdict(still), "job_id": job_id, "model_sha256": model.sha256}
-        return self._boundary.approve(canonical(sealed), conditioning)
+        weights = {"model_sha256": model.sha256, "loras_sha256": [lora.sha256 for lora in loras]}
+        return self._boundary.approve(canonical({**asdict(still), "job_id": job_id, **weights}), conditioning)
 
     async def _amended(self, request: StillRequest) -> StillRequest:
         for name in self._plugins.having("amend_request"):
@@ -184,13 +226,9 @@ class Submitter:
                 request = _merged(request, amendment)
         return request
 
-    def _settled(self, request: StillRequest, model: Model) -> Still:
+    def _settled(self, played: Played, model: Model) -> Still:
         """Every open value filled with the model's own default, or chosen."""
-        defaults = model.folder.defaults
-        if request.character is not None:
-            raise NotFound(path="character", noun="character", name=request.character, near=[])
-        if request.loras:
-            raise NotFound(path="loras[0].name", noun="LoRA", name=request.loras[0].name, near=[])
+        request, defaults = played.request, model.folder.defaults
         if request.scheduler is not None and request.scheduler not in (*SCHEDULERS, defaults.scheduler):
             near = ", ".join(SCHEDULERS)
             raise InvalidParams(path="scheduler", problem=f"there is no {request.scheduler}; there are {near}")
@@ -209,7 +247,7 @@ class Submitter:
             seed=self._rng.below(1 << SEED_BITS) if request.seed is None else request.seed,
             count=request.count,
             loras=request.loras,
-            character=request.character,
+            character=played.character,
             format=request.format,
             lane=request.lane,
             keep_alive_s=keep_alive,

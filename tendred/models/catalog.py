@@ -12,6 +12,7 @@ import msgspec
 from tendred.clock import rfc3339
 from tendred.errors import InvalidParams, ModelMissing, ModelRefused
 from tendred.models.folder import Folder, inspect, mark
+from tendred.models.hashes import Hashes
 from tendred.schema.base import Record
 from tendred.schema.model import ModelInfo
 from tendred.schema.weights import weights_sha256
@@ -29,8 +30,6 @@ USED: Final = (
     "ON CONFLICT(name) DO UPDATE SET last_used_at = excluded.last_used_at"
 )
 REMOVE: Final = "DELETE FROM model WHERE name = ?"
-HASH: Final = "SELECT sha256 FROM model_hash WHERE path = ? AND fingerprint = ?"
-SET_HASH: Final = "INSERT OR REPLACE INTO model_hash VALUES (?, ?, ?)"
 DEFAULT: Final = "SELECT value FROM setting WHERE name = 'default_model'"
 
 
@@ -48,6 +47,7 @@ class Catalog:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._hashes = Hashes(database)
         self._seen: dict[str, tuple[str, Folder]] = {}
 
     async def get(self, name: str | None) -> Model:
@@ -134,7 +134,7 @@ class Catalog:
             seen, folder = await offload(self._look, Path(path), name)
         except ModelRefused as problem:
             return broken(state="refused", reason=f"{problem.detail['reason']}: {problem.detail['problem']}")
-        known = await self._known(path, seen)
+        known = await self._hashes.known(Path(path), seen)
         return ModelInfo(
             name=name, kind="model", family=folder.family, path=path, bytes=folder.bytes, licence=folder.licence,
             source=folder.source, sha256=known, last_used_at=None if used is None else rfc3339(used),
@@ -148,16 +148,8 @@ class Catalog:
             seen = self._seen[str(path)] = (now, inspect(path, name))
         return seen
 
-    async def _known(self, path: str, seen: str) -> str | None:
-        row = await self._database.read(lambda connection: connection.execute(HASH, (path, seen)).fetchone())
-        return None if row is None else str(row["sha256"])
-
     async def _sha256(self, path: Path, name: str, seen: str) -> str:
-        known = await self._known(str(path), seen)
-        if known is None:
-            known = computed = await offload(_hashed, path, name, seen)
-            await self._database.write(lambda tx: tx.run(SET_HASH, str(path), seen, computed))
-        return known
+        return await self._hashes.of(path, seen, lambda: _hashed(path, name, seen))
 
 
 def _hashed(path: Path, name: str, seen: str) -> str:

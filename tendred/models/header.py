@@ -9,7 +9,7 @@ import os
 import re
 import struct
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
@@ -38,22 +38,29 @@ class Tensor(msgspec.Struct, frozen=True):
 _DECODER: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def read_header(path: Path, name: str) -> dict[str, Tensor]:
-    """Tensors by name. Raises ModelRefused(reason=header) for anything that isn't exactly a safetensors file."""
+class Header(NamedTuple):
+    """What stands before the weights: tensors by name, and what whoever made the file says of it."""
+
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str]
+
+
+def read_header(path: Path, name: str) -> Header:
+    """A file's header. Raises ModelRefused(reason=header) for anything that isn't exactly a safetensors file."""
     try:
         return _read(path)
     except (OSError, ValueError, RecursionError, struct.error) as problem:
         raise ModelRefused(name=name, reason="header", problem=f"{path.name}: {problem}") from problem
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def _read(path: Path) -> Header:
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         (length,) = struct.unpack("<Q", file.read(8))
         if length > HEADER_BYTES or length + 8 > size:
             raise ValueError(f"a header of {length} bytes")
         raw = _DECODER.decode(file.read(length))
-    raw.pop("__metadata__", None)
+    metadata = msgspec.json.decode(raw.pop("__metadata__", msgspec.Raw(b"{}")), type=dict[str, str])
     if len(raw) > TENSORS:
         raise ValueError(f"{len(raw)} tensors")
     tensors = {key: msgspec.json.decode(value, type=Tensor) for key, value in raw.items()}
@@ -71,4 +78,4 @@ def _read(path: Path) -> dict[str, Tensor]:
         end += count
     if end + 8 + length != size:
         raise ValueError("the file is longer or shorter than its header says")
-    return tensors
+    return Header(tensors, metadata)

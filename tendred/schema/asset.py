@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from tendred.schema.base import Record
+from tendred.schema.character import CharacterUse
 from tendred.schema.job import Origin
 
 AssetState = Literal["kept", "missing", "removed"]
@@ -23,13 +24,6 @@ class LoraRecord(Record, frozen=True):
     name: str
     weight: float
     sha256: str
-
-
-class CharacterUse(Record, frozen=True):
-    """The version of a character a picture was made with."""
-
-    name: str
-    version: int
 
 
 class EngineInfo(Record, frozen=True):

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from tendred.schema.base import Asked, Name, Record
+from tendred.schema.character import CharacterUse
 
 Lane = Literal["normal", "interactive", "idle"]
 Format = Literal["png", "jpeg", "webp"]
@@ -83,7 +84,7 @@ class Still(Record, frozen=True):
     seed: int
     count: int
     loras: list[LoraUse]
-    character: str | None
+    character: CharacterUse | None
     format: Format
     lane: Lane
     keep_alive_s: float

@@ -1,4 +1,4 @@
-"""The files of a model folder and what they hash to: one way for the daemon, which judges by it, and its child.
+"""The files of a model, or of a LoRA, and what they hash to: one way for the daemon, which judges by it, and its child.
 
 Stands here because a child may import no other room of ours. Everything raises ValueError or OSError, and nothing
 here waits: a FIFO, a device or a link to a folder is no part of a model.
@@ -63,6 +63,21 @@ def entries(root: Path) -> list[Entry]:
     return sorted(found)
 
 
+def file_fingerprint(path: Path) -> str:
+    """Changes whenever this one file does. Blocking, quick: it isn't opened."""
+    seen = path.stat()
+    if not stat.S_ISREG(seen.st_mode):
+        raise ValueError(f"{path.name} is no regular file")
+    line = _line(path.name, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino)
+    return hashlib.sha256(line).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 over a file's bytes. Blocking, slow as the disk."""
+    with open_regular(path) as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
+
+
 def fingerprint(root: Path) -> str:
     """Changes whenever a file does, of whatever kind. Blocking, quick: it opens none."""
     mark = hashlib.sha256()
@@ -77,8 +92,7 @@ def weights_sha256(root: Path) -> str:
     for entry in entries(root):
         if entry.suffix in UNREAD or entry.name == ABOUT:
             continue
-        with open_regular(entry.path) as data:
-            outer.update(_line(entry.name, hashlib.file_digest(data, "sha256").hexdigest()))
+        outer.update(_line(entry.name, file_sha256(entry.path)))
     return outer.hexdigest()
 
 

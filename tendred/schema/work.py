@@ -11,13 +11,24 @@ from tendred.schema.sealed import Reviewed
 from tendred.schema.still import Format
 
 
+class LoraFile(Record, frozen=True):
+    """Where a LoRA of an order lies; how strongly it counts, and what it hashes to, stands under the seal."""
+
+    name: str
+    path: str
+
+
 class WorkOrder(Record, frozen=True):
-    """One job for a backend. `indices` are the outputs still to make; raw pictures go to `staging`."""
+    """One job for a backend. `indices` are the outputs still to make; raw pictures go to `staging`.
+
+    `loras` are those of the sealed request, in its order.
+    """
 
     job_id: str
     reviewed: Reviewed
     model: str
     model_path: str
+    loras: list[LoraFile]
     indices: list[int]
     staging: str
     keep_alive_s: float

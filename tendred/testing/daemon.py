@@ -17,6 +17,7 @@ from tendred.app.daemon import Daemon
 from tendred.config.load import load
 from tendred.config.paths import resolve
 from tendred.core.studio import Search, Studio, Submission
+from tendred.models.shelf import PACKAGED
 from tendred.schema.asset import Asset
 from tendred.schema.job import Job, Origin
 from tendred.schema.still import StillRequest
@@ -48,14 +49,18 @@ class TestDaemon:
         overrides: Sequence[str] = (),
         machine: Machine | None = None,
         kind: type[Daemon] = Daemon,
+        packaged: Path = PACKAGED,
     ) -> TestDaemon:
-        """Start a daemon whose directories are all under `home`. Without a machine, one with the fake engine."""
+        """Start a daemon whose directories are all under `home`.
+
+        Without a machine, one with the fake engine; `packaged` is then where the files lie that ship with the package.
+        """
         home.mkdir(parents=True, exist_ok=True)
         if not (home / SCRIPT).exists():
             (home / SCRIPT).write_text("{}")
         env = {**os.environ, "TENDRED_HOME": str(home)}
         config = load(overrides, env=env).config
-        machine = machine or Machine(spawn=SpawnFakes(script=home / SCRIPT))
+        machine = machine or Machine(spawn=SpawnFakes(script=home / SCRIPT), packaged=packaged)
         return cls(await kind.start(config, resolve(config.paths, env), machine), home)
 
     @property

@@ -1,6 +1,6 @@
 """A stand-in for the engine process: the same frames and the same seal, no torch, and troubles on demand.
 
-`python -m tendred.testing.engine_worker`. It draws at once what depends on seed and words alone. The JSON file that
+`python -m tendred.testing.engine_worker`. It draws at once what depends on seed, words and LoRAs alone. The JSON file that
 TENDRED_TEST_SCRIPT names tells how it behaves (`Script`); the file is read anew for every order.
 """
 
@@ -19,11 +19,13 @@ import msgspec
 from tendred import __version__
 from tendred.engine.worker.loop import Job, Picture, serve
 from tendred.engine.worker.pipes import Pipes
-from tendred.errors import EngineMissing, ModelMissing, OutOfMemory, UnsupportedParameter
+from tendred.errors import EngineMissing, ModelMissing, ModelRefused, OutOfMemory, UnsupportedParameter
 from tendred.library.files import typed
 from tendred.schema.asset import EngineInfo
 from tendred.schema.base import Asked
 from tendred.schema.frames import LENGTH, Hello, Ready
+from tendred.schema.still import SCHEDULERS
+from tendred.schema.weights import file_sha256
 from tendred.schema.work import Finding
 
 SCRIPT: Final = "TENDRED_TEST_SCRIPT"
@@ -96,9 +98,12 @@ class StandIn:
 
     def draw(self, job: Job) -> None:
         self._script = load_script()
-        if job.still.loras:
-            raise UnsupportedParameter(path="loras", model=job.order.model)
+        if job.still.scheduler not in SCHEDULERS:
+            raise UnsupportedParameter(path="scheduler", model=job.order.model)
         self._load(job)
+        for lora in job.loras:
+            if file_sha256(Path(lora.path)) != lora.sha256:
+                raise ModelRefused("lora", path="loras", name=lora.name, reason="header", problem="it changed")
         if self._script.oom:
             raise OutOfMemory(needed_bytes=8 * 2**30, free_bytes=2**30, would_fit="768 x 768")
         if self._script.early_done:
@@ -148,7 +153,8 @@ class StandIn:
     def _picture(self, job: Job, index: int) -> Picture:
         still = job.still
         words = "".join(span.text for span in job.conditioning.prompt)
-        pattern = hashlib.shake_256(f"{still.seed + index}|{words}".encode()).digest(still.width * 3)
+        worn = "".join(f"|{lora.sha256}*{lora.weight}" for lora in job.loras)
+        pattern = hashlib.shake_256(f"{still.seed + index}|{words}{worn}".encode()).digest(still.width * 3)
         data = pattern * still.height
         path = job.target(index)
         with typed(path.parent):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -10,8 +12,8 @@ import msgspec
 from tendred.boundary.seal import canonical, open_seal, seal
 from tendred.schema.sealed import Conditioning, Reviewed, Span
 from tendred.schema.still import Still
-from tendred.schema.weights import weights_sha256
-from tendred.schema.work import WorkOrder
+from tendred.schema.weights import file_sha256, weights_sha256
+from tendred.schema.work import LoraFile, WorkOrder
 
 KEY = b"a key that only tests know of.32"
 
@@ -36,7 +38,11 @@ STILL = Still(
 
 
 def review(
-    still: Still, conditioning: Conditioning | None = None, key: bytes = KEY, model_sha256: str = "0" * 64
+    still: Still,
+    conditioning: Conditioning | None = None,
+    key: bytes = KEY,
+    model_sha256: str = "0" * 64,
+    loras_sha256: Sequence[str] = (),
 ) -> Reviewed:
     """A request under seal, as the boundary would leave it: an adult anchor first."""
     words = conditioning or Conditioning(
@@ -44,9 +50,8 @@ def review(
         negative=[Span(text=still.negative_prompt)] if still.negative_prompt else [],
         anchor="adult",
     )
-    return seal(
-        key, canonical({**msgspec.structs.asdict(still), "model_sha256": model_sha256}), canonical(words), "test"
-    )
+    weights = {"model_sha256": model_sha256, "loras_sha256": loras_sha256}
+    return seal(key, canonical({**msgspec.structs.asdict(still), **weights}), canonical(words), "test")
 
 
 def reseal(reviewed: Reviewed, key: bytes) -> Reviewed:
@@ -56,24 +61,33 @@ def reseal(reviewed: Reviewed, key: bytes) -> Reviewed:
 
 
 def order(
-    job_id: str, model_path: Path, staging: Path, conditioning: Conditioning | None = None, **changes: Any
+    job_id: str,
+    model_path: Path,
+    staging: Path,
+    conditioning: Conditioning | None = None,
+    lora_paths: Mapping[str, Path] = MappingProxyType({}),
+    **changes: Any,
 ) -> WorkOrder:
     """An order for every picture of a still; `changes` are fields of the still."""
     still = msgspec.structs.replace(STILL, **changes)
+    files = [lora_paths.get(use.name, model_path / "nowhere") for use in still.loras]
     return WorkOrder(
         job_id=job_id,
-        reviewed=review(still, conditioning, model_sha256=_judged(model_path)),
+        reviewed=review(
+            still, conditioning, model_sha256=_judged(model_path), loras_sha256=[_judged(file) for file in files]
+        ),
         model=still.model,
         model_path=str(model_path),
+        loras=[LoraFile(name=use.name, path=str(file)) for use, file in zip(still.loras, files, strict=True)],
         indices=list(range(still.count)),
         staging=str(staging),
         keep_alive_s=still.keep_alive_s,
     )
 
 
-def _judged(model_path: Path) -> str:
-    """The weights' hash, or some other where there are none."""
+def _judged(path: Path) -> str:
+    """The hash of a model's weights or of a LoRA file, or some other where there are none."""
     try:
-        return weights_sha256(model_path)
+        return file_sha256(path) if path.is_file() else weights_sha256(path)
     except (OSError, ValueError):
         return "0" * 64

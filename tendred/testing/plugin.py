@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,8 +22,8 @@ async def make_daemon(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[T
 
     made: list[TestDaemon] = []
 
-    async def make(*overrides: str, home: Path | None = None) -> TestDaemon:
-        daemon = await TestDaemon.start(home or tmp_path / "home", [*quiet(), *overrides])
+    async def make(*overrides: str, home: Path | None = None, **more: Any) -> TestDaemon:
+        daemon = await TestDaemon.start(home or tmp_path / "home", [*quiet(), *overrides], **more)
         made.append(daemon)
         return daemon
 

@@ -7,7 +7,7 @@ import difflib
 import hashlib
 import logging
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -24,6 +24,7 @@ from tendred.errors import (
     TendredError,
 )
 from tendred.schema.asset import Asset, AssetPage, EngineInfo, ModelUse, Receipt
+from tendred.schema.character import Character, CharacterLora, Characters
 from tendred.schema.error import ErrorInfo, tell
 from tendred.schema.event import LIVE, Event, EventPage
 from tendred.schema.job import TERMINAL, Job, JobPage, Origin, QueueStatus, State, Submitted
@@ -35,6 +36,18 @@ from tendred.testing.hot_folders import FakeHotFolders
 
 _log = logging.getLogger(__name__)
 _ENGINE = EngineInfo(version="0", torch="0", diffusers="0", device="cpu", dtype="float32", threads=1, batch_size=1)
+
+
+MIRA: Final = Character(
+    name="mira",
+    version=1,
+    fragment="mira, a tan woman",
+    loras=[CharacterLora(name="mira", weight=1.0)],
+    seed=None,
+    reference_asset_id=None,
+    state="missing",
+    reason="the LoRA mira is not there",
+)
 
 
 class FakeStudio:
@@ -238,6 +251,16 @@ class FakeStudio:
         if model is not None and model not in self._loaded:
             raise NotFound(path="model", noun="loaded model", name=model, near=self._loaded)
         return Unloaded(unloaded=self._loaded if model is None else [model])
+
+    # -- characters
+
+    async def characters(self) -> Characters:
+        return Characters(characters=[MIRA])
+
+    async def character(self, name: str) -> Character:
+        if name != MIRA.name:
+            raise NotFound(path="name", noun="character", name=name, near=[MIRA.name])
+        return MIRA
 
     # -- events
 

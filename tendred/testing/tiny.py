@@ -1,7 +1,8 @@
-"""Tiny model folders with random weights, made offline: `python -m tendred.testing.tiny sdxl DIR [sd15 DIR]`.
+"""Tiny models and LoRAs with random weights, made offline: `python -m tendred.testing.tiny sdxl DIR [lora FILE]`.
 
 Run it as a process of its own, so that the tests' own process stays free of torch. The pictures are noise; the
-folders are complete and load like big ones. Tokenizers are copied from the embedded starter model.
+folders are complete and load like big ones. Tokenizers are copied from the embedded starter model; LoRAs are made
+for it, by peft, and written by the pipeline itself.
 """
 
 from __future__ import annotations
@@ -45,6 +46,37 @@ def build(family: str, folder: Path, seed: int = 0) -> Path:
         # As they stand, not as this version of the library happens to rewrite them.
         shutil.copytree(STARTER / name, folder / name, dirs_exist_ok=True)
     return folder
+
+
+def lora(file: Path, seed: int = 0, *, alpha: int | None = None, encoder: bool = False) -> Path:
+    """Write a LoRA of rank 2 for the starter's attention and some convolutions (with `encoder`, also its first text encoder's).
+
+    Same seed, same values, none of them zero. `alpha` goes into the file's metadata; null leaves metadata out.
+    """
+    torch: Any = importlib.import_module("torch")
+    diffusers: Any = importlib.import_module("diffusers")
+    peft: Any = importlib.import_module("peft")
+    torch.manual_seed(seed)
+    pipe: Any = diffusers.StableDiffusionXLPipeline.from_pretrained(STARTER, local_files_only=True)
+    halves: dict[str, Any] = {}
+    parts = {"unet": ["to_q", "to_k", "to_v", "to_out.0", "conv1"]} | (
+        {"text_encoder": ["q_proj", "v_proj"]} if encoder else {}
+    )
+    for part, targets in parts.items():
+        module = getattr(pipe, part)
+        config = peft.LoraConfig(r=2, lora_alpha=alpha or 2, target_modules=targets, init_lora_weights="gaussian")
+        module.add_adapter(config)
+        for name, value in module.named_parameters():
+            if "lora_" in name:
+                value.data = torch.randn_like(value) * 0.2
+        halves[f"{part}_lora_layers"] = {
+            key: value.half() for key, value in peft.get_peft_model_state_dict(module).items()
+        }
+        if alpha is not None:
+            halves[f"{part}_lora_adapter_metadata"] = module.peft_config["default"].to_dict()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pipe.save_lora_weights(file.parent, weight_name=file.name, **halves)
+    return file
 
 
 def _tokenizer(name: str) -> Any:
@@ -109,4 +141,14 @@ def _vae(diffusers: Any) -> Any:
 
 if __name__ == "__main__":
     for name, place in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
-        build(name, Path(place))
+        match name.split("-"):
+            case ["lora", *wishes]:
+                # Its name is its seed.
+                lora(
+                    Path(place),
+                    sum(Path(place).stem.encode()),
+                    alpha=8 if "alpha" in wishes else None,
+                    encoder="encoder" in wishes,
+                )
+            case _:
+                build(name, Path(place))

@@ -82,7 +82,7 @@ async def test_a_refusal_makes_no_job_and_keeps_no_words(daemon):
         ({"width": 100}, InvalidParams, "width"),
         ({"model": "nosuch"}, ModelMissing, None),
         ({"scheduler": "magic"}, InvalidParams, "scheduler"),
-        ({"character": "mira"}, NotFound, "character"),
+        ({"character": "nobody"}, NotFound, "character"),
         ({"negative_prompt": "x" * 9000}, TooLarge, "negative_prompt"),
     ],
 )

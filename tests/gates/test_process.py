@@ -14,6 +14,7 @@ from tendred.testing.process import DaemonProcess
 
 CHILDREN_ONLY = {
     "torch", "numpy", "PIL", "av", "diffusers", "transformers", "c2pa", "huggingface_hub", "safetensors", "accelerate",
+    "peft",
 }  # fmt: skip
 INVENTORY = """
 import atexit, json, os, sys

@@ -59,6 +59,8 @@ hotfolders.rescan hotfolder_id?
 models.add path name?
 models.use name
 models.remove name
+characters.list
+characters.get name
 events.unsubscribe subscription_id
 """
 KINDS = """
@@ -113,6 +115,7 @@ ERROR = "kind message path next detail ref"
 MODEL = "name kind family path bytes licence source sha256 last_used_at is_default state reason"
 LOADED = "model device bytes loaded_at expires_at busy"
 HOTFOLDER = "id path watch state waiting claimed done failed"
+CHARACTER = "name version fragment loras seed reference_asset_id state reason"
 VERDICT = "verdict rule reason span removed policy"
 DISCOVERY = "url socket token pid version api boot_id"
 ULID = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
@@ -314,10 +317,18 @@ async def test_what_the_daemon_says_of_itself(peer, daemon):
 
 async def test_models_folders_and_verdicts(peer):
     await peer.still(keep_alive_s=-1)
-    [model] = has(await peer.call("models.list"), "models")["models"]
+    [model] = has(await peer.call("models.list", kind="model"), "models")["models"]
     assert has(model, MODEL)["state"] == "ready"
+    everything = (await peer.call("models.list"))["models"]
+    assert model in everything
+    for other in everything:
+        has(other, MODEL)
     [loaded] = has(await peer.call("models.ps"), "loaded")["loaded"]
     assert has(loaded, LOADED)["expires_at"] is None
+    [one] = has(await peer.call("characters.list"), "characters")["characters"]
+    assert has(one, CHARACTER) == await peer.call("characters.get", name=one["name"])
+    for use in one["loras"]:
+        has(use, "name weight")
     assert await peer.call("models.unload") == {"unloaded": ["starter"]}
     [folder] = has(await peer.call("hotfolders.list"), "hotfolders")["hotfolders"]
     assert re.fullmatch(f"hot_{ULID}", has(folder, HOTFOLDER)["id"])

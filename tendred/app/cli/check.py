@@ -13,6 +13,7 @@ def add(commands: Commands) -> None:
     parser = command(commands, "check", "ask the content boundary about words; stores nothing", _check)
     parser.add_argument("prompt", nargs="+", metavar="PROMPT")
     parser.add_argument("--negative", dest="negative_prompt", metavar="WORDS")
+    parser.add_argument("--character", metavar="NAME", help="see tendre characters")
     parser.add_argument("--kind", choices=("still", "clip"))
 
 
@@ -20,7 +21,12 @@ def _check(ctx: Context) -> int:
     asked = ctx.args
     words = " ".join(asked.prompt)
     verdict = ctx.call(
-        "boundary.check", prompt=words, negative_prompt=asked.negative_prompt, kind=asked.kind, lang=ctx.lang
+        "boundary.check",
+        prompt=words,
+        negative_prompt=asked.negative_prompt,
+        character=asked.character,
+        kind=asked.kind,
+        lang=ctx.lang,
     )
     ctx.out.document(verdict)
     if verdict["verdict"] == "allow":

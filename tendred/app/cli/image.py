@@ -38,6 +38,9 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--lora", type=lora, action="append", default=[], metavar="NAME[:WEIGHT]", help="may be given several times"
     )
+    parser.add_argument(
+        "--character", metavar="NAME", help="who is in it; @NAME among the words says the same (see tendre characters)"
+    )
     parser.add_argument("--format", choices=("png", "jpeg", "webp"), help="png, or what -o ends with")
     parser.add_argument("--lane", choices=("interactive", "normal", "idle"), help="who goes first")
     parser.add_argument(
@@ -65,8 +68,8 @@ def request(args: Namespace) -> dict[str, Any]:
     """The fields of `images.generate`; what nobody said is left to the daemon."""
     prompt = sys.stdin.read().strip() if args.prompt == ["-"] else " ".join(args.prompt)
     names = (
-        "negative_prompt", "model", "width", "height", "steps", "seed", "guidance", "scheduler", "count", "format",
-        "lane", "keep_alive_s", "tags",
+        "negative_prompt", "model", "width", "height", "steps", "seed", "guidance", "scheduler", "count", "character",
+        "format", "lane", "keep_alive_s", "tags",
     )  # fmt: skip
     fields: dict[str, Any] = {name: getattr(args, name) for name in names}
     if fields["format"] is None and args.output is not None and not args.output.is_dir():

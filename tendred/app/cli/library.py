@@ -6,6 +6,7 @@ import shlex
 from argparse import Namespace
 from typing import Any, Final
 
+from tendred.app.cli.characters import loras
 from tendred.app.cli.context import Context
 from tendred.app.cli.exits import Exit
 from tendred.app.cli.jobs import when
@@ -22,6 +23,7 @@ def add(commands: Commands) -> None:
     find.add_argument("query", nargs="*", metavar="WORDS")
     find.add_argument("--kind", choices=("still", "clip", "sheet"))
     find.add_argument("--model", metavar="NAME")
+    find.add_argument("--character", metavar="NAME")
     find.add_argument("--tag", metavar="TAG")
     find.add_argument("--order", choices=("newest", "oldest", "best"))
     find.add_argument("--limit", type=int, default=_PAGE, metavar="N", help=f"at most N ({_PAGE})")
@@ -37,7 +39,7 @@ def add(commands: Commands) -> None:
 
 
 def _search(ctx: Context) -> int:
-    names = ("kind", "model", "tag", "order", "limit", "cursor")
+    names = ("kind", "model", "character", "tag", "order", "limit", "cursor")
     filters: dict[str, Any] = {name: getattr(ctx.args, name) for name in names}
     page = ctx.call("library.search", query=" ".join(ctx.args.query), **filters)
     ctx.out.document(page)
@@ -62,7 +64,9 @@ def _search(ctx: Context) -> int:
 
 def following(args: Namespace, cursor: str) -> str:
     """The command that shows the next page."""
-    options = {name: getattr(args, name, None) for name in ("home", "lang", "kind", "model", "tag", "order")}
+    options = {
+        name: getattr(args, name, None) for name in ("home", "lang", "kind", "model", "character", "tag", "order")
+    }
     options |= {"limit": None if args.limit == _PAGE else args.limit, "cursor": cursor}
     named = [part for name, value in options.items() if value is not None for part in _option(name, str(value))]
     words: list[str] = args.query
@@ -90,8 +94,10 @@ def _show(ctx: Context) -> int:
         **{
             name: value
             for name, value in asset["settings"].items()
-            if name not in {"model", "seed", "tags"} and value not in (None, "", [])
+            if name not in {"model", "loras", "character", "seed", "tags"} and value not in (None, "", [])
         },
+        **({"character": f"{who['name']} v{who['version']}"} if (who := asset["character"]) else {}),
+        **({"loras": loras(asset["loras"])} if asset["loras"] else {}),
         "tags": ", ".join(asset["tags"]),
         "engine": f"diffusers {engine['diffusers']}, torch {engine['torch']}, {engine['device']} {engine['dtype']}, {engine['threads']} threads",
         "job": asset["job_id"],

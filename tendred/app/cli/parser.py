@@ -22,6 +22,7 @@ SHORT: Final[dict[str, tuple[str, frozenset[str]]]] = {
     "models": ("list", frozenset({"list", "ps", "add", "use", "remove", "unload"})),
     "queue": ("status", frozenset({"status", "pause", "resume"})),
     "config": ("show", frozenset({"show", "sample", "path"})),
+    "characters": ("list", frozenset({"list", "show"})),
     "hotfolders": ("list", frozenset({"list", "add", "remove", "rescan"})),
 }
 _VALUED: Final = frozenset({"--home", "--lang"})

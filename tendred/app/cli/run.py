@@ -9,6 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from tendred.app.cli import (
+    characters,
     check,
     daemon,
     doctor,
@@ -39,6 +40,7 @@ COMMANDS = [
     jobs.add,
     library.add,
     models.add,
+    characters.add,
     hotfolders.add,
     settings.add,
     logs.add,

@@ -28,11 +28,11 @@ class Artist:
             import torch
 
             # The heavy part of the first order's imports, done while nobody waits for a picture yet.
-            from tendred.engine.worker import device, draw, load, memory
+            from tendred.engine.worker import adapters, device, draw, load, memory
         except (ImportError, OSError, RuntimeError) as problem:
             traceback.print_exc()
             raise EngineMissing(problem=in_short(problem)) from problem
-        del draw, load, memory
+        del adapters, draw, load, memory
         self._device = device.pick(hello.device)
         self._threads = device.settle(hello.threads)
         self._versions = (str(torch.__version__), str(diffusers.__version__))
@@ -44,6 +44,7 @@ class Artist:
 
         try:
             resident = self._model(job)
+            self._dress(job, resident)
             for index in job.order.indices:
                 job.check()
                 job.drawn(index, draw(job, resident, index), self._info(resident.dtype))
@@ -81,6 +82,22 @@ class Artist:
         self._resident = load(*wanted, self._device)
         job.loaded(self._resident.bytes, self._device)
         return self._resident
+
+    def _dress(self, job: Job, resident: Any) -> None:
+        """Put the order's LoRAs on the model, or take those of the order before off."""
+        from tendred.engine.worker.adapters import wear
+
+        if job.loras and not resident.worn:
+            job.phase("loading", 0, None)
+        try:
+            wear(resident, job.loras)
+        except TendredError:
+            raise
+        except BaseException:
+            # Nobody knows what is on it now: it goes, and comes back as it was.
+            self._drop()
+            job.gone(job.order.model)
+            raise
 
     def _drop(self) -> None:
         from tendred.engine.worker import device

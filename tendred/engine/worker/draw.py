@@ -39,8 +39,6 @@ def arguments(still: Still, conditioning: Conditioning, resident: Resident) -> d
         wishes["negative_prompt"] = ("negative_prompt", negative)
     if still.guidance > NO_GUIDANCE or "guidance_scale" in resident.parameters:
         wishes["guidance"] = ("guidance_scale", still.guidance)
-    if still.loras:
-        raise UnsupportedParameter(path="loras", model=resident.name)
     for wish, (parameter, _) in wishes.items():
         if parameter not in resident.parameters:
             raise UnsupportedParameter(path=wish, model=resident.name)

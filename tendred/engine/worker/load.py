@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -31,7 +31,10 @@ for _module in (torch, torch.serialization, torch.jit):
 
 @dataclass
 class Resident:
-    """A model in memory. `parameters` are the names its pipeline's call takes; `sha256` is that of its files."""
+    """A model in memory. `parameters` are the names its pipeline's call takes; `sha256` is that of its files.
+
+    `worn`: the LoRAs that are on it, by name, path and hash (see adapters).
+    """
 
     name: str
     path: str
@@ -41,6 +44,7 @@ class Resident:
     dtype: str
     bytes: int
     parameters: frozenset[str]
+    worn: list[tuple[str, str, str]] = field(default_factory=list)
 
     @property
     def key(self) -> tuple[str, str, str]:

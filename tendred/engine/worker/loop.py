@@ -35,12 +35,23 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Lora:
+    """A LoRA of a sound order: which file, with which bytes, how strongly."""
+
+    name: str
+    path: str
+    sha256: str
+    weight: float
+
+
+@dataclass(frozen=True)
 class Job:
     """An order whose seal was sound, and the way to report on it. `model_sha256`: the weights it was judged with."""
 
     order: WorkOrder
     still: Still
     model_sha256: str
+    loras: list[Lora]
     conditioning: Conditioning
     pipes: Pipes
 
@@ -82,6 +93,7 @@ class _Judged(msgspec.Struct):
     """What a sealed request says beside the still."""
 
     model_sha256: str
+    loras_sha256: list[str] = []
 
 
 class Draws(Protocol):
@@ -134,8 +146,7 @@ def in_short(problem: BaseException) -> str:
 
 def _answer(pipes: Pipes, artist: Draws, key: bytes, order: WorkOrder) -> Done | Stopped | Failed:
     try:
-        still, model_sha256, conditioning = _open(key, order)
-        artist.draw(Job(order, still, model_sha256, conditioning, pipes))
+        artist.draw(_open(key, order, pipes))
     except Cancelled:
         return Stopped(job_id=order.job_id)
     except TendredError as error:
@@ -146,7 +157,7 @@ def _answer(pipes: Pipes, artist: Draws, key: bytes, order: WorkOrder) -> Done |
     return Done(job_id=order.job_id)
 
 
-def _open(key: bytes, order: WorkOrder) -> tuple[Still, str, Conditioning]:
+def _open(key: bytes, order: WorkOrder, pipes: Pipes) -> Job:
     """The request as it was judged. An order that says anything else than its seal is refused too."""
     try:
         request, conditioning = open_seal(key, order.reviewed)
@@ -156,4 +167,11 @@ def _open(key: bytes, order: WorkOrder) -> tuple[Still, str, Conditioning]:
         raise Internal(problem="seal") from problem
     if still.model != order.model or not all(0 <= index < still.count for index in order.indices):
         raise Internal(problem="seal")
-    return still, judged.model_sha256, conditioning
+    named = [use.name for use in still.loras]
+    if named != [file.name for file in order.loras] or len(named) != len(judged.loras_sha256):
+        raise Internal(problem="seal")
+    loras = [
+        Lora(use.name, file.path, sha256, use.weight)
+        for use, file, sha256 in zip(still.loras, order.loras, judged.loras_sha256, strict=True)
+    ]
+    return Job(order, still, judged.model_sha256, loras, conditioning, pipes)

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from tendred.rpc.door import RpcDoor
 from tendred.rpc.jsonrpc import Registry
-from tendred.rpc.methods import boundary, events, hotfolders, images, jobs, library, models, queue, rpc, system
+from tendred.rpc.methods import (
+    boundary,
+    characters,
+    events,
+    hotfolders,
+    images,
+    jobs,
+    library,
+    models,
+    queue,
+    rpc,
+    system,
+)
 
 
 def registry() -> Registry[RpcDoor]:
     """All of them, registered by name."""
     methods: Registry[RpcDoor] = Registry()
-    for noun in (system, images, jobs, queue, library, models, hotfolders, events, boundary, rpc):
+    for noun in (system, images, jobs, queue, library, models, characters, hotfolders, events, boundary, rpc):
         noun.register(methods)
     return methods

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from tendred.errors import TooLarge
+from tendred.errors import ModelMissing, ModelRefused, NotFound, TooLarge
 from tendred.rpc.methods.common import Here, Methods, check_prompts
 from tendred.schema.base import Asked, Name
 from tendred.schema.sealed import Verdict
@@ -44,5 +44,5 @@ def register(methods: Methods) -> None:
         result=Verdict,
         scope="read",
         summary="What the boundary would say; nothing is stored.",
-        errors=(TooLarge,),
+        errors=(ModelMissing, ModelRefused, NotFound, TooLarge),
     )

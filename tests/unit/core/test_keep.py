@@ -30,6 +30,7 @@ def run(job_id=JOB, **changes):
         still=still,
         conditioning=Conditioning(prompt=[], negative=[], anchor=None),
         model=Model(name="starter", path="/m", sha256="0", folder=folder),
+        loras=[],
         created=START,
     )
 

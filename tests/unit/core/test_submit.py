@@ -1,3 +1,4 @@
+import shutil
 import sys
 
 import msgspec
@@ -6,16 +7,31 @@ import pytest
 from tendred.boundary.judge import Boundary
 from tendred.clock import SystemRng
 from tendred.config.schema import PluginsSection
+from tendred.core.characters import Cast
 from tendred.core.refusals import Refusals
 from tendred.core.submit import SEED_BITS, Submission, Submitter, words_of
-from tendred.errors import BoundaryRefused, EngineMissing, IdempotencyConflict, InvalidParams, NotFound, TooLarge
+from tendred.errors import (
+    BoundaryRefused,
+    EngineMissing,
+    IdempotencyConflict,
+    InvalidParams,
+    ModelMissing,
+    ModelRefused,
+    NotFound,
+    TooLarge,
+)
 from tendred.hooks.manager import Plugins
-from tendred.models.catalog import Catalog
+from tendred.models.catalog import STARTER_PATH, Catalog
+from tendred.models.lora import About, Adapter
+from tendred.models.shelf import Lora, Shelf
 from tendred.queue.claim import claim
 from tendred.queue.store import Queue
+from tendred.schema.character import CharacterUse
 from tendred.schema.job import Origin
 from tendred.schema.still import LoraUse, Still, StillRequest
 from tendred.schema.system import EngineState
+from tendred.schema.weights import file_sha256
+from tendred.testing.loras import mira, shapes, write
 from tendred.testing.orders import STILL
 
 AMENDS = """
@@ -46,9 +62,11 @@ class Room:
         self.boundary = Boundary(bytes(32), year=lambda: 2026)
         self.plugins = Plugins(PluginsSection(enabled=["amends"]), data, lambda _: None)
         self.plugins.load()
+        self.catalog, self.loras = Catalog(database), data / "models" / "loras"
+        shelf = Shelf(database, [data / "package", data / "models"])
         self.submitter = Submitter(
-            plugins=self.plugins, catalog=Catalog(database), boundary=self.boundary, queue=self.queue,
-            refusals=Refusals(database, ids, SystemRng()), residency=self.residency, ids=ids, rng=SystemRng(),
+            plugins=self.plugins, catalog=self.catalog, shelf=shelf, cast=Cast(shelf), boundary=self.boundary,
+            queue=self.queue, refusals=Refusals(database, ids, SystemRng()), residency=self.residency, ids=ids, rng=SystemRng(),
             language=lambda: "en", keep_alive_s=12.0,
         )  # fmt: skip
 
@@ -60,7 +78,7 @@ class Room:
         return await self.submitter.submit(submissions, Origin(door="hotfolder" if file else "rpc", file=file))
 
     async def one(self, prompt="red hills", **fields):
-        [made] = await self.send(StillRequest(prompt=prompt, **fields))
+        [made] = await self.send(StillRequest(**{"prompt": prompt, **fields}))
         return made.job
 
 
@@ -165,7 +183,9 @@ async def test_without_an_engine_nothing_new_is_taken(room):
         ({"height": 100}, InvalidParams, "height"),
         ({"scheduler": "magic"}, InvalidParams, "scheduler"),
         ({"loras": [LoraUse(name="style")]}, NotFound, "loras[0].name"),
-        ({"character": "mira"}, NotFound, "character"),
+        ({"character": "nobody"}, NotFound, "character"),
+        ({"character": "mira"}, ModelMissing, "character"),
+        ({"prompt": "@nobody"}, NotFound, "prompt"),
         ({"negative_prompt": "é" * 4097}, TooLarge, "negative_prompt"),
     ],
 )
@@ -186,8 +206,108 @@ async def test_the_name_of_a_prompt_file_is_judged_too(room):
 
 
 def test_everything_that_says_what_will_be_seen_is_judged():
-    still = msgspec.structs.replace(STILL, loras=[LoraUse(name="style")], tags=["tag"], character="mira")
-    words = words_of(still, "0" * 64, "file.txt")
-    assert words.names == ["style", "tag", "mira", "file.txt"]
-    assert words.model_sha256 is None
-    assert words_of(STILL, "0" * 64, None).model_sha256 == "0" * 64
+    mira = CharacterUse(name="mira", version=1)
+    still = msgspec.structs.replace(STILL, loras=[LoraUse(name="style")], tags=["tag"], character=mira)
+    adapter = Adapter(family="sdxl", bytes=1, about=About(), words="painted\nponds", parts={})
+    loras = [Lora(name="style", path="/style", sha256="1" * 64, ships=False, adapter=adapter)]
+    words = words_of(still, loras, model_sha256="0" * 64, file="file.txt")
+    assert words.names == ["style", "painted\nponds", "tag", "mira", "file.txt"]
+    assert (words.model_sha256, words.character) == (None, True)
+    plain = words_of(STILL, [], model_sha256="0" * 64)
+    assert (plain.model_sha256, plain.character, plain.names) == ("0" * 64, False, [])
+
+
+async def test_loras_are_settled_and_sealed_with_their_hashes(room):
+    files = [write(room.loras / f"{name}.safetensors", seed=number) for number, name in enumerate(("ink", "paper"))]
+    job = await room.one(loras=[LoraUse(name="paper"), LoraUse(name="ink", weight=0.5)])
+    assert job.request["loras"] == [{"name": "paper", "weight": 1.0}, {"name": "ink", "weight": 0.5}]
+    sealed, _ = room.boundary.open((await claim(room.database, room.queue)).reviewed)
+    assert msgspec.json.decode(sealed)["loras_sha256"] == [file_sha256(file) for file in reversed(files)]
+
+
+@pytest.mark.parametrize(
+    ("names", "kind", "path"),
+    [
+        (["ink", "ikn"], NotFound, "loras[1].name"),
+        (["ink", "ink"], InvalidParams, "loras[1].name"),
+        (["ink", "other"], ModelRefused, "loras[1].name"),
+        (["ink", "tied"], ModelRefused, "loras[1].name"),
+        (["ink", "broken"], ModelRefused, "loras[1].name"),
+    ],
+)
+async def test_a_lora_that_does_not_fit_is_named(room, names, kind, path):
+    write(room.loras / "ink.safetensors")
+    write(room.loras / "other.safetensors", shapes({"mid_block.attn2.to_k": (768, 320)}))
+    write(room.loras / "tied.safetensors", about={"base": "another model"})
+    write(room.loras / "broken.safetensors").write_bytes(b"\xff" * 20)
+    with pytest.raises(kind) as caught:
+        await room.one(loras=[LoraUse(name=name) for name in names])
+    assert caught.value.path == path
+    assert kind is not NotFound or "ink" in caught.value.detail["near"]
+
+
+async def test_what_a_lora_says_of_itself_is_judged(room):
+    tags = '{"set": {"a schoolgirl": 9}}'
+    write(room.loras / "ink.safetensors", metadata={"ss_tag_frequency": tags})
+    with pytest.raises(BoundaryRefused) as caught:
+        await room.one(loras=[LoraUse(name="ink")])
+    assert (caught.value.path, caught.value.detail["rule"]) == ("loras[0]", "minor.word")
+    write(room.loras / "people.safetensors", metadata={"modelspec.title": "a woman in ink"})
+    await room.one(loras=[LoraUse(name="people")])
+    _, conditioning = room.boundary.open((await claim(room.database, room.queue)).reviewed)
+    assert conditioning.anchor == "adult"
+
+
+async def test_a_character_is_expanded_judged_and_sealed(room):
+    mira(room.loras.parents[1] / "package")
+    write(room.loras / "ink.safetensors")
+    job = await room.one("@mira under a yellow sky", loras=[LoraUse(name="ink", weight=0.5)])
+    assert job.request["prompt"] == "mira, a tan woman with long wavy black hair under a yellow sky"
+    assert job.request["character"] == {"name": "mira", "version": 1}
+    assert job.request["loras"] == [{"name": "ink", "weight": 0.5}, {"name": "mira", "weight": 1.0}]
+    claimed = await claim(room.database, room.queue)
+    sealed, conditioning = room.boundary.open(claimed.reviewed)
+    assert msgspec.json.decode(sealed)["character"] == {"name": "mira", "version": 1}
+    assert "".join(span.text for span in conditioning.prompt) == job.request["prompt"]
+    assert conditioning.anchor == "adult"
+    assert claimed.asked["prompt"] == "@mira under a yellow sky"
+
+
+async def test_a_refusal_points_into_the_prompt_as_it_was_written(room):
+    mira(room.loras.parents[1] / "package")
+    prompt = "@mira beside a 15 year old"
+    with pytest.raises(BoundaryRefused) as caught:
+        await room.one(prompt)
+    start, end = caught.value.detail["span"]
+    assert "15 year" in prompt[start:end]
+
+
+async def test_a_character_goes_with_the_model_that_it_was_made_for(room, tmp_path):
+    mira(room.loras.parents[1] / "package")
+    await room.catalog.add(str(shutil.copytree(STARTER_PATH, tmp_path / "copy", copy_function=shutil.copyfile)), None)
+    for fields, path in (({"character": "mira"}, "character"), ({"prompt": "@mira"}, "prompt")):
+        with pytest.raises(ModelRefused) as caught:
+            await room.one(model="copy", **fields)
+        assert (caught.value.variant, caught.value.path, caught.value.detail["base"]) == ("base", path, "starter")
+
+
+async def test_a_prompt_that_grew_too_long_is_refused(room):
+    mira(room.loras.parents[1] / "package")
+    with pytest.raises(TooLarge):
+        await room.one("@mira " * 200)
+
+
+async def test_a_check_resolves_what_a_submit_does(room):
+    mira(room.loras.parents[1] / "package")
+    check = room.submitter.check
+    assert (await check(StillRequest(prompt="@mira on a hill"), "still", "en")).verdict == "allow"
+    refused = await check(StillRequest(prompt="@mira, 15 years old"), "still", "fr")
+    assert (refused.verdict, refused.span) == ("refuse", (7, 19))
+    for fields, path in (
+        ({"character": "nobody"}, "character"), ({"prompt": "@nobody"}, "prompt"),
+        ({"loras": [LoraUse(name="nosuch")]}, "loras[0].name"),
+    ):  # fmt: skip
+        with pytest.raises(NotFound) as caught:
+            await check(StillRequest(**{"prompt": "hills", **fields}), "still", "en")
+        assert caught.value.path == path
+    assert (await room.queue.counts()).counts["queued"] == 0

@@ -12,8 +12,7 @@ import msgspec
 import pytest
 
 from tendred.errors import Cancelled, Internal, ModelMissing, OutOfMemory, ShuttingDown, UnsupportedParameter
-from tendred.schema.still import LoraUse
-from tendred.schema.work import Advance, Finding, Output
+from tendred.schema.work import Advance, Finding, LoraFile, Output
 from tendred.testing.orders import STILL, review
 
 
@@ -187,9 +186,9 @@ async def test_out_of_memory_says_what_would_fit(bench):
 
 
 async def test_errors_come_back_with_kind_variant_and_path(bench):
-    with pytest.raises(UnsupportedParameter) as lora:
-        await bench.draw(loras=[LoraUse(name="ink")])
-    assert lora.value.path == "loras"
+    with pytest.raises(UnsupportedParameter) as unknown:
+        await bench.draw(scheduler="magic")
+    assert unknown.value.path == "scheduler"
     bench.model.rmdir()
     with pytest.raises(ModelMissing) as gone:
         await bench.draw("job_2")
@@ -205,7 +204,10 @@ async def test_an_order_without_a_sound_seal_is_refused_by_the_process(bench):
     assert list(bench.staging.iterdir()) == []
 
 
-@pytest.mark.parametrize("changes", [{"model": "other"}, {"indices": [0, 1]}, {"indices": [-1]}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"model": "other"}, {"indices": [0, 1]}, {"indices": [-1]}, {"loras": [LoraFile(name="ink", path="/ink")]}],
+)
 async def test_an_order_that_says_more_than_its_seal_is_refused(bench, changes):
     order = msgspec.structs.replace(bench.order(), **changes)
     with pytest.raises(Internal) as caught:

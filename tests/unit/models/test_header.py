@@ -20,7 +20,9 @@ GOOD = {"a.weight": {"dtype": "F16", "shape": [2, 3], "data_offsets": [0, 12]}, 
 def test_a_good_file(tmp_path):
     path = tmp_path / "x.safetensors"
     path.write_bytes(build(GOOD, b"\0" * 12))
-    assert read_header(path, "m")["a.weight"].shape == [2, 3]
+    header = read_header(path, "m")
+    assert header.tensors["a.weight"].shape == [2, 3]
+    assert header.metadata == {"format": "pt"}
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,8 @@ def test_a_good_file(tmp_path):
         build({"../a": {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]}}, b"\0" * 4),
         build({"a": {"dtype": "PY", "shape": [2], "data_offsets": [0, 4]}}, b"\0" * 4),
         build({"a": {"dtype": "F16", "shape": [-2], "data_offsets": [0, 4]}}, b"\0" * 4),
+        build({"__metadata__": {"format": 1}}, b""),
+        build({"__metadata__": ["pt"]}, b""),
         build(None, b"", header=b"[]"),
         build(None, b"", header=b"{" * 5000),
     ],

@@ -2,7 +2,14 @@ import os
 
 import pytest
 
-from tendred.schema.weights import entries, fingerprint, open_regular, weights_sha256
+from tendred.schema.weights import (
+    entries,
+    file_fingerprint,
+    file_sha256,
+    fingerprint,
+    open_regular,
+    weights_sha256,
+)
 
 
 def put(root, **files):
@@ -49,3 +56,18 @@ def test_opening_never_waits(tmp_path, link):
         open_regular(path)
     with pytest.raises(ValueError, match="regular"):
         weights_sha256(tmp_path)
+
+
+def test_one_file_is_known_by_its_bytes_and_marked_by_every_change(tmp_path):
+    put(tmp_path, a="1", b="1")
+    file, other = tmp_path / "a", tmp_path / "b"
+    assert file_sha256(file) == file_sha256(other)
+    before = file_fingerprint(file)
+    assert before == file_fingerprint(file) != file_fingerprint(other)
+    put(tmp_path, a="2")
+    assert file_sha256(file) != file_sha256(other)
+    assert file_fingerprint(file) != before
+    os.mkfifo(tmp_path / "pipe")
+    for look in (file_sha256, file_fingerprint):
+        with pytest.raises(ValueError, match="no regular file"):
+            look(tmp_path / "pipe")

@@ -31,7 +31,7 @@ def test_json_is_one_document_with_job_and_assets(tendre, peer):
 def test_every_option_reaches_the_daemon(tendre, peer):
     options = (
         "--model starter --width 128 --height 64 --steps 3 --guidance 2.5 --scheduler euler --seed 9 --count 2 "
-        "--negative fog --lora soft:0.5 --lora hard --format webp --lane idle --keep-alive -1 --tag a --tag b"
+        "--negative fog --lora soft:0.5 --lora hard --character mira --format webp --lane idle --keep-alive -1 --tag a --tag b"
     )
     assert tendre("image", *options.split(), "--no-wait", "egg").code == 0
     request = peer.studio.submissions[0].request
@@ -39,6 +39,7 @@ def test_every_option_reaches_the_daemon(tendre, peer):
     assert (request.guidance, request.scheduler, request.seed, request.count) == (2.5, "euler", 9, 2)
     assert request.negative_prompt == "fog"
     assert [(use.name, use.weight) for use in request.loras] == [("soft", 0.5), ("hard", 1.0)]
+    assert request.character == "mira"
     assert (request.format, request.lane, request.keep_alive_s, request.tags) == ("webp", "idle", -1, ["a", "b"])
 
 

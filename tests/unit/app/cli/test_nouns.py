@@ -8,6 +8,8 @@ from tendred.app.cli import main
 from tendred.app.cli.library import following
 from tendred.app.cli.parser import build, complete
 from tendred.app.cli.run import COMMANDS
+from tendred.schema.asset import LoraRecord
+from tendred.schema.character import CharacterUse
 
 
 @pytest.fixture
@@ -101,6 +103,33 @@ def test_models_are_added_used_listed_and_forgotten(tendre, peer, tmp_path):
     assert tendre("models", "unload", "--json").document == {"unloaded": []}
 
 
+def test_characters_are_listed_and_shown(tendre, peer):
+    listed = tendre("characters").out
+    assert listed.splitlines()[0].split() == ["NAME", "VERSION", "WORDS", "STATE"]
+    for part in ("mira", "v1", "a tan woman", "missing: the LoRA mira is not there"):
+        assert part in listed
+    assert [it["name"] for it in tendre("characters", "--json").document["characters"]] == ["mira"]
+    shown = tendre("characters", "show", "mira").out
+    assert "mira:1" in shown
+    assert "free" in shown
+    ran = tendre("characters", "show", "mara", "--json")
+    assert ran.code == 1
+    assert ran.document["error"]["detail"]["near"] == ["mira"]
+
+
+def test_what_an_asset_was_made_with_is_shown_in_words(tendre, peer, asset):
+    made = peer.studio._assets[asset["id"]]
+    peer.studio._assets[asset["id"]] = replace(
+        made,
+        character=CharacterUse(name="mira", version=2),
+        loras=[LoraRecord(name="ink", weight=0.5, sha256="0" * 64)],
+        settings={**made.settings, "loras": [{"name": "ink", "weight": 0.5}], "character": {"name": "mira"}},
+    )
+    lines = tendre("library", "show", asset["id"]).out.splitlines()
+    assert [line.split()[1:] for line in lines if line.startswith("character")] == [["mira", "v2"]]
+    assert [line.split()[1:] for line in lines if line.startswith("loras")] == [["ink:0.5"]]
+
+
 def test_a_model_is_added_by_its_absolute_path(tendre, peer, tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -126,7 +155,7 @@ def test_hot_folders_are_listed_added_and_removed(tendre, peer, tmp_path):
 
 
 def test_check_allows_or_ends_with_4(tendre, peer):
-    assert tendre("check", "a", "red", "egg").code == 0
+    assert tendre("check", "a", "red", "egg", "--character", "mira").code == 0
     ran = tendre("check", "a", "child", "here")
     assert ran.code == 4
     assert "a [child] here" in ran.out
