@@ -16,13 +16,15 @@ PY := $(VENV)/bin/python
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip install --no-input $(PIP_ARGS) -c constraints.txt
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 
-.PHONY: help demo test check heavy bench format generate clean
+.PHONY: help demo dev test check heavy bench format generate clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s%s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/.engine ## Draw the sample prompt and print where the picture is (KEEP=1 leaves the daemon running)
 	@TENDRED_HOME=.demo KEEP="$(KEEP)" $(PY) packaging/demo.py
+
+dev: $(VENV)/.dev ## Install the tools of the house
 
 test: $(VENV)/.dev ## Run the default tests
 	$(PY) -m pytest $(ARGS)

@@ -1,0 +1,114 @@
+"""Train the autoencoder: first both halves, then the decoder alone on latents that don't move any more.
+
+    python packaging/starter/vae.py [--work FOLDER] [--seconds 2400]
+    python packaging/starter/vae.py --decoder [--seconds 900]
+
+Goes on from `FOLDER/vae` when there is one, else from the VAE of the starter that ships. Everything later is trained on its latents, so it is run
+before the UNet; `--decoder` leaves the encoder as it is and may be run at any time after.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from data import WORK, drawings
+from diffusers import AutoencoderKL
+from numpy.typing import NDArray
+from text import SHIPPED
+from torch import Tensor
+from torch.nn import functional
+
+RATE: Final = 6e-4
+_BATCH: Final = 3
+"""Few, but whole pictures: group norm sees other numbers in a piece of one."""
+_KL: Final = 1e-7
+"""Small, so that faint lines are worth their place in the latents."""
+
+
+def pictures(x: NDArray[np.uint8]) -> Tensor:
+    """uint8 `(n, h, w, 3)` to float `(n, 3, h, w)` in -1..1."""
+    return (torch.from_numpy(np.array(x)).permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(
+        memory_format=torch.channels_last
+    )
+
+
+def psnr(x: Tensor, y: Tensor) -> float:
+    """Of pictures in -1..1, in dB, the mean over pictures."""
+    return (-10 * torch.log10(((x - y.clamp(-1, 1)) / 2).square().mean((1, 2, 3)))).mean().item()
+
+
+def loss(y: Tensor, x: Tensor) -> Tensor:
+    """Absolute and square error, that of edges, and that relative to local contrast.
+
+    The last makes gray hair on a gray wall, or a mouth in a dark face, count like black on white. Without it they
+    vanish.
+    """
+
+    def edges(t: Tensor) -> tuple[Tensor, Tensor]:
+        return t[..., 1:] - t[..., :-1], t[..., 1:, :] - t[..., :-1, :]
+
+    with torch.no_grad():
+        gray = x.mean(1, keepdim=True)
+        contrast = functional.max_pool2d(gray, 7, 1, 3) + functional.max_pool2d(-gray, 7, 1, 3)
+    error = (y - x).abs()
+    found = error.mean() + error.square().mean() + 0.5 * (error / (contrast + 0.06)).mean()
+    for a, b in zip(edges(y), edges(x), strict=True):
+        found = found + 0.5 * (a - b).abs().mean()
+    return found
+
+
+def train(folder: Path, seconds: float, *, decoder: bool) -> None:
+    torch.manual_seed(0)
+    rng = np.random.default_rng(int(time.time()))
+    kept = folder / "vae"
+    vae = AutoencoderKL.from_pretrained(kept if kept.exists() else SHIPPED / "vae", torch_dtype=torch.float32)
+    vae.to(memory_format=torch.channels_last)
+    drawn = drawings(folder, "train")
+    held = pictures(drawings(folder, "judge")[:32])
+    learning = [*vae.decoder.parameters(), *vae.post_quant_conv.parameters()]
+    if decoder:
+        vae.encoder.requires_grad_(requires_grad=False)
+        vae.quant_conv.requires_grad_(requires_grad=False)
+    else:
+        learning += [*vae.encoder.parameters(), *vae.quant_conv.parameters()]
+    optimiser = torch.optim.Adam(learning, RATE, betas=(0.9, 0.99))
+    began, step, total = time.monotonic(), 0, 0.0
+    while (spent := time.monotonic() - began) < seconds:
+        for group in optimiser.param_groups:
+            group["lr"] = RATE * min(1, (step + 1) / 50) * max(0.02, 1 - spent / seconds)
+        x = pictures(drawn[np.sort(rng.integers(0, len(drawn), _BATCH))])
+        coded = vae.encode(x).latent_dist
+        found = loss(vae.decode(coded.sample()).sample, x) + (0 if decoder else _KL * coded.kl().mean())
+        optimiser.zero_grad()
+        found.backward()
+        torch.nn.utils.clip_grad_norm_(learning, 1.0)
+        optimiser.step()
+        step, total = step + 1, total + found.item()
+        if step % 100 == 0:
+            with torch.no_grad():
+                coded = vae.encode(held).latent_dist
+                shown = vae.decode(coded.mean).sample
+            print(f"vae {step} {spent:.0f} s loss {total / 100:.4f}, held out {loss(shown, held):.4f} {psnr(held, shown):.2f} dB, "
+                  f"latents {coded.mean.std():.3f} +- {coded.std.mean():.3f}", flush=True)  # fmt: skip
+            total = 0.0
+    if not decoder:
+        with torch.no_grad():
+            spread = torch.cat(
+                [vae.encode(pictures(drawn[i : i + 50])).latent_dist.mean for i in range(0, 500, 50)]
+            ).std()
+        vae.register_to_config(scaling_factor=float(1 / spread))
+    vae.save_pretrained(kept)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Train the starter's autoencoder.")
+    parser.add_argument("--work", type=Path, default=WORK)
+    parser.add_argument("--seconds", type=float, default=1500)
+    parser.add_argument("--decoder", action="store_true", help="leave the encoder as it is")
+    args = parser.parse_args()
+    train(args.work, args.seconds, decoder=args.decoder)
