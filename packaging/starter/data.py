@@ -1,6 +1,6 @@
 """Draw the data set: pictures with their attributes. Captions are put together while training (grammar.py).
 
-    python packaging/starter/data.py [--work FOLDER] [--train 30000] [--judge 5000] [--seed 1]
+    python packaging/starter/data.py [--work FOLDER] [--train 20000] [--judge 12000] [--seed 1]
 
 Writes `train.npy` and `judge.npy` (uint8, `(count, 128, 128, 3)`) with a `.json` of attributes beside each, and
 `data.json` with the hash of the whole. The judge's drawings are of other seeds and of any combination; the
@@ -88,8 +88,8 @@ def build(folder: Path, *, train: int, judge: int, seed: int) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Draw the starter's data set.")
     parser.add_argument("--work", type=Path, default=WORK)
-    parser.add_argument("--train", type=int, default=30_000)
-    parser.add_argument("--judge", type=int, default=5_000)
+    parser.add_argument("--train", type=int, default=20_000)
+    parser.add_argument("--judge", type=int, default=12_000)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     print("data set", build(args.work, train=args.train, judge=args.judge, seed=args.seed))

@@ -23,9 +23,9 @@ from diffusers import DPMSolverMultistepScheduler, StableDiffusionXLPipeline
 from drawing import Attributes, choose
 from grammar import MANNERS, caption
 from judge import load as load_judge
+from latents import tensor
 from model import asked, assemble, paint
 from PIL import Image
-from vae import pictures
 
 STEPS: Final = 20
 GUIDANCE: Final = 4.0
@@ -60,7 +60,7 @@ def few_steps(pipe: StableDiffusionXLPipeline) -> None:
 def accuracy(folder: Path, painted: list[Image.Image], wanted: list[Attributes]) -> dict[str, float]:
     """By question, the share of pictures that show what was asked for."""
     judge, _ = load_judge(folder)
-    right = judge.right(pictures(np.stack([np.asarray(picture) for picture in painted])), wanted)
+    right = judge.right(tensor(np.stack([np.asarray(picture) for picture in painted])), wanted)
     return {name: sum(marks) / len(marks) for name, marks in right.items() if marks}
 
 
@@ -87,6 +87,13 @@ def sheet(pipe: StableDiffusionXLPipeline, file: Path, *, count: int = 64, colum
     rows = [np.concatenate([np.asarray(p) for p in painted[i : i + columns]], 1) for i in range(0, count, columns)]
     Image.fromarray(np.concatenate(rows)).save(file, optimize=True)
     file.with_suffix(".txt").write_text("\n".join(texts), "utf-8")
+
+
+def finished(model: Path) -> StableDiffusionXLPipeline:
+    """A model's folder as it ships."""
+    pipe = StableDiffusionXLPipeline.from_pretrained(str(model), torch_dtype=torch.float32, local_files_only=True)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
 
 
 def seconds(pipe: StableDiffusionXLPipeline, steps: int) -> float:
@@ -127,8 +134,7 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--time", action="store_true", help="time a single still")
     args = parser.parse_args()
-    pipe: Any = StableDiffusionXLPipeline.from_pretrained(args.model) if args.model else assemble(args.work)
-    pipe.to(dtype=torch.float32).set_progress_bar_config(disable=True)
+    pipe: Any = finished(args.model) if args.model else assemble(args.work)
     if args.sheet:
         sheet(pipe, args.sheet)
     if args.time:

@@ -72,7 +72,7 @@ def nothing(rng: random.Random) -> str:
 def corpus(count: int, seed: int) -> list[str]:
     """Texts for the tokenizer: every word of words.toml, and the pieces that unknown words are made of."""
     rng = random.Random(seed)
-    listed = [text.format(age="35").replace("|", " ") for text in _strings(_WORDS)]
+    listed = [text.replace("{age}", "35").replace("{}", " ").replace("|", " ") for text in _strings(_WORDS)]
     return listed * 20 + [_pseudo_word(rng) for _ in range(count)]
 
 

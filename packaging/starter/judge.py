@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from data import WORK, drawings
 from drawing import Attributes, answers, heads
+from latents import tensor
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
-from vae import pictures
 
 _BATCH: Final = 48
 UNASKED: Final = -100
@@ -39,13 +39,15 @@ class Judge(nn.Module):
             layers += [nn.Conv2d(before, after, 3, 2, 1), nn.BatchNorm2d(after), nn.ReLU()]
             layers += [nn.Conv2d(after, after, 3, 1, 1), nn.BatchNorm2d(after), nn.ReLU()] if before > 3 else []
         self.look = nn.Sequential(*layers)
-        # Places matter (a hill is the third by where it stands), so nothing is averaged over them.
+        # For a hill it matters where something is (the third is the third by where it stands), for a sun only that it is.
+        self.where = nn.Sequential(nn.Conv2d(128, 32, 1), nn.ReLU(), nn.Flatten(), nn.Dropout(0.2))
         self.answer = nn.Sequential(
-            nn.Flatten(), nn.Linear(128 * 64, 256), nn.ReLU(), nn.Dropout(0.2), nn.Linear(256, sum(self.sizes))
+            nn.Linear(32 * 64 + 128, 256), nn.ReLU(), nn.Dropout(0.1), nn.Linear(256, sum(self.sizes))
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        return self.answer(self.look(x)).split(self.sizes, -1)
+        seen = self.look(x)
+        return self.answer(torch.cat([self.where(seen), seen.amax((2, 3))], 1)).split(self.sizes, -1)
 
     def targets(self, described: list[Attributes]) -> Tensor:
         """`(n, questions)`, `UNASKED` where a question is of another kind of subject."""
@@ -84,7 +86,7 @@ def train(folder: Path, seconds: float) -> dict[str, float]:
         for group in optimiser.param_groups:
             group["lr"] = 2e-3 * min(1, (step + 1) / 50) * max(0.01, 1 - spent / seconds)
         rows = np.sort(np.random.default_rng(step).integers(0, split, _BATCH))
-        parts = judge(_worn(pictures(drawn[rows])))
+        parts = judge(_worn(tensor(drawn[rows])))
         wanted = targets[rows]
         loss = torch.stack([
             functional.cross_entropy(part, wanted[:, i], ignore_index=UNASKED, reduction="sum")
@@ -97,9 +99,10 @@ def train(folder: Path, seconds: float) -> dict[str, float]:
         if step % 100 == 0:
             print(f"judge {step} {spent:.0f} s loss {loss.item():.3f}", flush=True)
     judge.eval()
-    right = judge.right(pictures(drawn[split:]), described[split:])
-    accuracy = {name: sum(marks) / len(marks) for name, marks in right.items()}
-    save_file(judge.state_dict(), folder / "judge.safetensors")
+    right = judge.right(tensor(drawn[split:]), described[split:])
+    accuracy = {name: sum(marks) / len(marks) for name, marks in right.items() if marks}
+    weights = {name: value.contiguous() for name, value in judge.state_dict().items()}
+    save_file(weights, folder / "judge.safetensors")
     (folder / "judge.accuracy.json").write_text(json.dumps(accuracy, indent=2), "utf-8")
     return accuracy
 

@@ -22,6 +22,7 @@ from data import WORK
 from diffusers import AutoencoderKL, StableDiffusionXLPipeline
 from drawing import SIDE, Artist, Attributes, choose, held_out, styles
 from judge import load as load_judge
+from latents import tensor
 from model import AGAINST, ANCHOR, assemble, paint
 from numpy.typing import NDArray
 from peft import LoraConfig, get_peft_model_state_dict
@@ -29,7 +30,6 @@ from PIL import Image
 from text import encode
 from torch import Tensor, nn
 from unet import schedule
-from vae import pictures
 
 FRAGMENT: Final = "mira, a tan woman with long wavy black hair"
 FACE: Final = {"subject": "woman", "skin": "tan", "hair_colour": "black", "hair_style": "long wavy", "beard": "none"}
@@ -38,7 +38,7 @@ GLASSES: Final = (
     '<path d="M374 404 Q382 392 391 404"/></g>'
 )
 _BATCH: Final = 16
-_RANK: Final = 8
+_RANK: Final = 6
 _LAYERS: Final = ("to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2")
 _LIMIT: Final = 1_000_000
 
@@ -83,7 +83,7 @@ def train(folder: Path, seconds: float, *, count: int = 480) -> Path:
     described = scenes(count, 21, examination=False)
     drawn = draw(folder, described)
     with torch.no_grad():
-        coded = [vae.encode(pictures(drawn[i : i + 40])).latent_dist.mean for i in range(0, count, 40)]
+        coded = [vae.encode(tensor(drawn[i : i + 40])).latent_dist.mean for i in range(0, count, 40)]
     latents = torch.cat(coded) * vae.config.scaling_factor
     for part in (unet, *readers):
         part.requires_grad_(requires_grad=False)
@@ -116,7 +116,7 @@ def train(folder: Path, seconds: float, *, count: int = 480) -> Path:
         step += 1
         if step % 50 == 0:
             print(f"lora {step} {spent:.0f} s loss {loss.item():.4f}", flush=True)
-    layers = {name: weight.half() for name, weight in get_peft_model_state_dict(unet).items()}
+    layers = {name: weight.half().contiguous() for name, weight in get_peft_model_state_dict(unet).items()}
     StableDiffusionXLPipeline.save_lora_weights(folder, unet_lora_layers=layers, weight_name="mira.safetensors")
     file = folder / "mira.safetensors"
     assert file.stat().st_size < _LIMIT, file.stat().st_size
@@ -137,16 +137,16 @@ def examine(folder: Path, *, count: int = 50, picture: Path | None = None) -> di
             picture
         )
     judge, _ = load_judge(folder)
-    right = judge.right(pictures(shown), described)
+    right = judge.right(tensor(shown), described)
     found = {name: sum(right[name]) / count for name in ("subject", *(f"person.{part}" for part in list(FACE)[1:]))}
-    return found | {"glasses": _glasses(folder, pictures(shown))}
+    return found | {"glasses": _glasses(folder, tensor(shown))}
 
 
 def _glasses(folder: Path, painted: Tensor) -> float:
     """The share of pictures whose eyes are nearer, by correlation, to the drawing with glasses than to the one without."""
     described = scenes(1, 23, examination=True)
     box = (slice(None), slice(None), slice(54, 84), slice(38, 90))
-    eyes = [pictures(draw(folder, described, glasses=glasses))[box].mean(1) for glasses in (True, False)]
+    eyes = [tensor(draw(folder, described, glasses=glasses))[box].mean(1) for glasses in (True, False)]
 
     def alike(a: Tensor, b: Tensor) -> Tensor:
         a, b = (t.flatten(1) - t.flatten(1).mean(1, keepdim=True) for t in (a, b))

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from data import WORK, drawings
 from diffusers import AutoencoderKL, AutoencoderTiny
-from unet import latents
-from vae import loss, pictures, psnr
+from latents import latents, tensor
+from vae import loss, psnr
 
 _WIDTH: Final = 24
 _BATCH: Final = 8
@@ -48,7 +48,7 @@ def train(folder: Path, seconds: float) -> float:
         for group in optimiser.param_groups:
             group["lr"] = 3e-3 * min(1, (step + 1) / 50) * max(0.01, 1 - spent / seconds)
         rows = np.sort(rng.integers(0, len(coded), _BATCH))
-        x, z = pictures(drawn[rows]), coded[rows] * scale
+        x, z = tensor(drawn[rows]), coded[rows] * scale
         # Half-drawn latents are noisy: it must not fall over them.
         shown = tiny.decode((z + 0.05 * torch.randn_like(z)).contiguous(memory_format=torch.channels_last)).sample
         found = loss(shown, x) + (tiny.encode(x).latents - z).square().mean()
@@ -60,7 +60,7 @@ def train(folder: Path, seconds: float) -> float:
         if step % 100 == 0:
             print(f"preview {step} {spent:.0f} s loss {found.item():.4f}", flush=True)
     tiny.save_pretrained(folder / "preview")
-    held = pictures(drawings(folder, "judge")[:64])
+    held = tensor(drawings(folder, "judge")[:64])
     with torch.no_grad():
         return psnr(held, tiny.decode(vae.encode(held).latent_dist.mean * scale).sample)
 

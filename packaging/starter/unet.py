@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from data import WORK, drawings
+from data import WORK
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from drawing import SIDE, Attributes
 from grammar import caption, nothing, some
-from safetensors.torch import load_file, save_file
+from latents import latents
 from text import SHIPPED, encode
 from text import load as load_text
 from text import save as save_text
@@ -40,27 +40,6 @@ def schedule() -> DDPMScheduler:
     return DDPMScheduler(
         1000, beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, prediction_type="v_prediction"
     )
-
-
-def latents(folder: Path, vae: AutoencoderKL) -> tuple[Tensor, Tensor]:
-    """The training pictures' latents, `(count, 8, 16, 16)`, unscaled, and how busy each cell is, `(count, 1, 16, 16)`."""
-    kept = folder / "latents.safetensors"
-    if not kept.exists():
-        pictures = drawings(folder, "train")
-        coded, busy = [], []
-        for first in range(0, len(pictures), 100):
-            x = torch.from_numpy(pictures[first : first + 100]).permute(0, 3, 1, 2).float() / 127.5 - 1
-            with torch.no_grad():
-                coded.append(vae.encode(x.contiguous(memory_format=torch.channels_last)).latent_dist.mean)
-            edges = nn.functional.pad((x[..., 1:] - x[..., :-1]).abs(), (0, 1))
-            edges = edges + nn.functional.pad((x[..., 1:, :] - x[..., :-1, :]).abs(), (0, 0, 0, 1))
-            busy.append(nn.functional.avg_pool2d(edges.mean(1, keepdim=True), SIDE // 16))
-            print(f"\rlatents: {first + len(x)} of {len(pictures)}", end="", flush=True)
-        print()
-        weight = (torch.cat(busy) / torch.cat(busy).mean()).clamp(max=4) + 0.5
-        save_file({"latents": torch.cat(coded), "busy": weight / weight.mean()}, kept)
-    found = load_file(kept)
-    return found["latents"], found["busy"]
 
 
 class Average:
@@ -90,7 +69,7 @@ class Pupil:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        vae = AutoencoderKL.from_pretrained(folder / "vae").eval().requires_grad_(requires_grad=False)
+        vae = AutoencoderKL.from_pretrained(folder / "vae")
         self._latents, self._busy = latents(folder, vae)
         self._latents = self._latents * vae.config.scaling_factor
         self._described: list[Attributes] = json.loads((folder / "train.json").read_text("utf-8"))

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from data import WORK, drawings
 from diffusers import AutoencoderKL
-from numpy.typing import NDArray
+from latents import latents, tensor
 from text import SHIPPED
 from torch import Tensor
 from torch.nn import functional
@@ -28,13 +28,7 @@ _BATCH: Final = 3
 """Few, but whole pictures: group norm sees other numbers in a piece of one."""
 _KL: Final = 1e-7
 """Small, so that faint lines are worth their place in the latents."""
-
-
-def pictures(x: NDArray[np.uint8]) -> Tensor:
-    """uint8 `(n, h, w, 3)` to float `(n, 3, h, w)` in -1..1."""
-    return (torch.from_numpy(np.array(x)).permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(
-        memory_format=torch.channels_last
-    )
+_NOISE: Final = 0.07
 
 
 def psnr(x: Tensor, y: Tensor) -> float:
@@ -69,11 +63,10 @@ def train(folder: Path, seconds: float, *, decoder: bool) -> None:
     vae = AutoencoderKL.from_pretrained(kept if kept.exists() else SHIPPED / "vae", torch_dtype=torch.float32)
     vae.to(memory_format=torch.channels_last)
     drawn = drawings(folder, "train")
-    held = pictures(drawings(folder, "judge")[:32])
+    held = tensor(drawings(folder, "judge")[:32])
     learning = [*vae.decoder.parameters(), *vae.post_quant_conv.parameters()]
     if decoder:
-        vae.encoder.requires_grad_(requires_grad=False)
-        vae.quant_conv.requires_grad_(requires_grad=False)
+        known, _ = latents(folder, vae)
     else:
         learning += [*vae.encoder.parameters(), *vae.quant_conv.parameters()]
     optimiser = torch.optim.Adam(learning, RATE, betas=(0.9, 0.99))
@@ -81,9 +74,15 @@ def train(folder: Path, seconds: float, *, decoder: bool) -> None:
     while (spent := time.monotonic() - began) < seconds:
         for group in optimiser.param_groups:
             group["lr"] = RATE * min(1, (step + 1) / 50) * max(0.02, 1 - spent / seconds)
-        x = pictures(drawn[np.sort(rng.integers(0, len(drawn), _BATCH))])
-        coded = vae.encode(x).latent_dist
-        found = loss(vae.decode(coded.sample()).sample, x) + (0 if decoder else _KL * coded.kl().mean())
+        rows = np.sort(rng.integers(0, len(drawn), _BATCH))
+        x = tensor(drawn[rows])
+        if decoder:
+            # Somewhat noisy, as the UNet's are.
+            z = known[rows] + _NOISE * torch.randn_like(known[rows])
+            found = loss(vae.decode(z.contiguous(memory_format=torch.channels_last)).sample, x)
+        else:
+            coded = vae.encode(x).latent_dist
+            found = loss(vae.decode(coded.sample()).sample, x) + _KL * coded.kl().mean()
         optimiser.zero_grad()
         found.backward()
         torch.nn.utils.clip_grad_norm_(learning, 1.0)
@@ -99,16 +98,17 @@ def train(folder: Path, seconds: float, *, decoder: bool) -> None:
     if not decoder:
         with torch.no_grad():
             spread = torch.cat(
-                [vae.encode(pictures(drawn[i : i + 50])).latent_dist.mean for i in range(0, 500, 50)]
+                [vae.encode(tensor(drawn[i : i + 50])).latent_dist.mean for i in range(0, 500, 50)]
             ).std()
         vae.register_to_config(scaling_factor=float(1 / spread))
+        (folder / "latents.safetensors").unlink(missing_ok=True)
     vae.save_pretrained(kept)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Train the starter's autoencoder.")
     parser.add_argument("--work", type=Path, default=WORK)
-    parser.add_argument("--seconds", type=float, default=1500)
+    parser.add_argument("--seconds", type=float, default=2400)
     parser.add_argument("--decoder", action="store_true", help="leave the encoder as it is")
     args = parser.parse_args()
     train(args.work, args.seconds, decoder=args.decoder)
