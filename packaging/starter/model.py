@@ -20,14 +20,14 @@ AGAINST: Final = "child, teenager, young"
 
 def assemble(folder: Path) -> StableDiffusionXLPipeline:
     """The pipeline of a work folder's parts, in float32."""
-    words, reader = load_text(folder / "unet")
+    words, reader = load_text(folder / "text")
     pipe = StableDiffusionXLPipeline(
         vae=AutoencoderKL.from_pretrained(folder / "vae"),
         text_encoder=reader.one.eval(),
         text_encoder_2=reader.two.eval(),
         tokenizer=words,
         tokenizer_2=words,
-        unet=UNet2DConditionModel.from_pretrained(folder / "unet", subfolder="unet").eval(),
+        unet=UNet2DConditionModel.from_pretrained(folder / "unet").eval(),
         scheduler=EulerDiscreteScheduler.from_config(schedule().config, timestep_spacing="trailing"),
         force_zeros_for_empty_prompt=False,
         add_watermarker=False,

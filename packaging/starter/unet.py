@@ -1,6 +1,6 @@
-"""Train the UNet, and with it, gently, the text encoders.
+"""Train the UNet, guided by what the text encoders have learnt.
 
-    python packaging/starter/unet.py [--work FOLDER] [--seconds 5400] [--settle]
+    python packaging/starter/unet.py [--work FOLDER] [--seconds 5100] [--settle]
 
 Goes on from `FOLDER/unet` when there is one, else from the UNet of the starter that ships. Without `--settle` the learning
 rate stays up, so that a later call can go on; with it the rate falls to nothing over the whole of this call.
@@ -26,7 +26,6 @@ from grammar import caption, nothing, some
 from latents import latents
 from text import SHIPPED, encode
 from text import load as load_text
-from text import save as save_text
 from torch import Tensor, nn
 
 RATE: Final = 5e-4
@@ -73,12 +72,11 @@ class Pupil:
         self._latents, self._busy = latents(folder, vae)
         self._latents = self._latents * vae.config.scaling_factor
         self._described: list[Attributes] = json.loads((folder / "train.json").read_text("utf-8"))
-        going = (folder / "unet").exists()
         self.unet = UNet2DConditionModel.from_pretrained(
-            folder / "unet" if going else SHIPPED, subfolder="unet", torch_dtype=torch.float32
+            folder if (folder / "unet").exists() else SHIPPED, subfolder="unet", torch_dtype=torch.float32
         )
         self.unet.to(memory_format=torch.channels_last).train()
-        self.words, self.reader = load_text(folder / ("unet" if going else "text"))
+        self._words, self._reader = load_text(folder / "text")
         self._schedule = schedule()
         side = float(SIDE)
         self._sizes = torch.tensor([[side, side, 0, 0, side, side]]).expand(_BATCH, 6)
@@ -91,7 +89,9 @@ class Pupil:
         noise = torch.randn_like(z)
         # One time from each equal share: less chance in a small batch than all of them at random.
         times = ((torch.randperm(_BATCH) + torch.rand(_BATCH)) / _BATCH * 1000).long().clamp(max=999)
-        states, pooled = self.reader(encode(self.words, [self._text(row) for row in rows.tolist()]))
+        # The encoders stay as they are: a tenth of the time, and what they know of words is not unlearnt.
+        with torch.no_grad():
+            states, pooled = self._reader(encode(self._words, [self._text(row) for row in rows.tolist()]))
         guess = self.unet(
             self._schedule.add_noise(z, noise, times), times, states,
             added_cond_kwargs={"text_embeds": pooled, "time_ids": self._sizes},
@@ -104,26 +104,23 @@ class Pupil:
         return caption(some(self._described[row], self._rng), self._rng)
 
     def save(self) -> None:
-        self.unet.save_pretrained(self._folder / "unet" / "unet")
-        save_text(self._folder / "unet", self.words, self.reader)
+        self.unet.save_pretrained(self._folder / "unet")
 
 
 def train(folder: Path, seconds: float, *, settle: bool) -> None:
     torch.manual_seed(int(time.time()))
     pupil = Pupil(folder)
-    read, drawn = list(pupil.reader.parameters()), list(pupil.unet.parameters())
-    groups = [{"params": drawn, "share": 1.0}, {"params": read, "share": 0.4}]
-    optimiser = torch.optim.AdamW(groups, RATE, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
-    average = Average(drawn + read, 0.998)
+    parameters = list(pupil.unet.parameters())
+    optimiser = torch.optim.AdamW(parameters, RATE, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
+    average = Average(parameters, 0.998)
     started, step, total, kept = time.monotonic(), 0, 0.0, 0.0
     while (spent := time.monotonic() - started) < seconds:
-        rate = RATE * min(1, (step + 1) / 100) * (max(0.01, 1 - spent / seconds) if settle else 1)
         for group in optimiser.param_groups:
-            group["lr"] = rate * group["share"]
+            group["lr"] = RATE * min(1, (step + 1) / 100) * (max(0.01, 1 - spent / seconds) if settle else 1)
         loss = pupil.loss()
         optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(drawn + read, 1.0)
+        nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         average.step()
         step, total = step + 1, total + loss.item()
@@ -142,7 +139,7 @@ def train(folder: Path, seconds: float, *, settle: bool) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Train the starter's UNet.")
     parser.add_argument("--work", type=Path, default=WORK)
-    parser.add_argument("--seconds", type=float, default=5400)
+    parser.add_argument("--seconds", type=float, default=5100)
     parser.add_argument("--settle", action="store_true")
     args = parser.parse_args()
     train(args.work, args.seconds, settle=args.settle)

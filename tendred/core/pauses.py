@@ -41,6 +41,8 @@ class Pauses:
         self._reserve_bytes = reserve_bytes
         self._user = False
         self._obstacle: str | None = None
+        self._met_at: float | None = None
+        """When a job last ran into the obstacle, on the monotonic clock; None where it was only looked at."""
 
     @property
     def reason(self) -> str | None:
@@ -65,19 +67,36 @@ class Pauses:
             await self._settings.set(SETTING, paused)
             self._user = paused
             if not paused:
-                self._obstacle = self._look()
+                self._met_at, self._obstacle = None, self._look()
             await self._tell()
 
     async def begin(self, problem: TendredError) -> None:
-        """Something got in the way of a running job."""
+        """Something got in the way of a running job. Only a job that gets through shows that it is gone: see `passed`."""
+        self._met_at = self._clock.mono()
         await self._stand("disk_full" if isinstance(problem, DiskFull) else problem.kind)
 
     async def hold(self) -> bool:
-        """Whether no job may start now."""
+        """Whether no job may start now.
+
+        After a job ran into something that a look does not show (a disk full to its last block), the next one is let
+        through as a trial once `RETRY_S` are over. The queue keeps its reason meanwhile: else it would be said to
+        move, and to stand still again, with every trial.
+        """
         if self._user:
             return True
-        await self._stand(self._look())
-        return self._obstacle is not None
+        if seen := self._look():
+            await self._stand(seen)
+            return True
+        if self._met_at is None:
+            await self._stand(None)
+            return False
+        return self._clock.mono() - self._met_at < RETRY_S
+
+    async def passed(self) -> None:
+        """A job got to its end, or none is left to try with."""
+        if self._met_at is not None:
+            self._met_at = None
+            await self._stand(self._look())
 
     async def wait(self, wake: asyncio.Event) -> None:
         """Until something new comes, or until an obstacle is worth another look."""

@@ -143,7 +143,9 @@ class Runner:
         if self._ending or await self._pauses.hold():
             return None
         try:
-            return await claim(self._database, self._queue)
+            if claimed := await claim(self._database, self._queue):
+                return claimed
+            await self._pauses.passed()
         except (DiskFull, FolderUnwritable) as problem:
             await self._pauses.begin(problem)
         except Exception as problem:  # noqa: BLE001 - a database that is locked for a while must not end the runner
@@ -248,5 +250,7 @@ class Runner:
         self._watch.forget(job.id)
         if not terminal:
             await self._keeper.discard(job.id)
+        if isinstance(happening, Finished):
+            await self._pauses.passed()
         _log.info("job %s: %s", job.id, job.state)
         self._closed(job, receipt)

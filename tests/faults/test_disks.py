@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from tendred.core.pauses import RETRY_S
 from tendred.core.studio import Search
 from tendred.errors import DiskFull
 from tendred.testing.daemon import TestDaemon, quiet
@@ -56,6 +57,11 @@ async def hot_folder_is(daemon, state):
             await asyncio.sleep(0.02)
 
 
+def delivered(hot, name):
+    """Done and let go of."""
+    return (hot / "done" / name).exists() and not list((hot / ".tendred").iterdir())
+
+
 async def states(daemon, jobs):
     return [(await daemon.studio.job(job.id)).state for job in jobs]
 
@@ -75,12 +81,15 @@ async def test_a_full_pictures_disk(home):
             jobs = [await daemon.submit(prompt, **STILL) for prompt in HILLS]
             await paused(daemon, "disk_full")
             await answers(daemon, "disk_full")
+            await asyncio.sleep(2 * RETRY_S)  # it has tried again meanwhile, and didn't say in between that it moves
+            events = await daemon.studio.events_since(1, ["queue."], 50)
+            assert [event.topic for event in events.events] == ["queue.paused"]
             assert "failed" not in await states(daemon, jobs)
             assert [fault for fault in moment(home) if BALLAST not in fault] == []
             relieve(disk)
             await all_done(daemon, jobs)
             events = await daemon.studio.events_since(1, ["queue."], 50)
-            assert [event.topic for event in events.events][-1] == "queue.resumed"
+            assert [event.topic for event in events.events] == ["queue.paused", "queue.resumed"]
         assert settled(home, ["before", *HILLS], {}) == []
 
 
@@ -124,7 +133,7 @@ async def test_a_full_hot_folder(home):
             await answers(daemon, None)
             assert not (disk / "failed" / "hills.txt").exists()
             relieve(disk)
-            assert await daemon.eventually(lambda: (disk / "done" / "hills.txt").exists(), timeout_s=60)
+            assert await daemon.eventually(lambda: delivered(disk, "hills.txt"), timeout_s=60)
             await hot_folder_is(daemon, "ok")
         assert settled(home, ["hills"], {"hills.txt": b"hills"}) == []
 
@@ -165,5 +174,5 @@ async def test_a_read_only_hot_folder(home):
             await hot_folder_is(daemon, "unwritable")
             await answers(daemon, None)
             folder.unlock()
-            assert await daemon.eventually(lambda: (home / "hot" / "done" / "hills.txt").exists(), timeout_s=60)
+            assert await daemon.eventually(lambda: delivered(home / "hot", "hills.txt"), timeout_s=60)
         assert settled(home, ["hills"], {"hills.txt": b"hills"}) == []

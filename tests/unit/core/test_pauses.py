@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tendred.core.pauses import Pauses
+from tendred.core.pauses import RETRY_S, Pauses
 from tendred.core.settings import Settings
 from tendred.errors import DiskFull, FolderUnwritable
 from tendred.schema.system import EngineState
@@ -97,12 +97,32 @@ async def test_an_unstable_engine_holds_the_queue(make, residency, published):
     ("problem", "reason"),
     [(DiskFull(folder="x"), "disk_full"), (FolderUnwritable(folder="x", problem="y"), "folder_unwritable")],
 )
-async def test_what_a_job_ran_into_counts_until_the_next_look(make, problem, reason):
+async def test_what_a_job_ran_into_stays_told_until_one_gets_through(make, clock, published, problem, reason):
     pauses = make()
     await pauses.begin(problem)
-    assert pauses.reason == reason
-    assert not await pauses.hold()
-    assert pauses.reason is None
+    assert [await pauses.hold(), pauses.reason] == [True, reason]
+    clock.advance(RETRY_S)
+    assert [await pauses.hold(), pauses.reason] == [False, reason], "a trial"
+    await pauses.begin(problem)
+    assert [await pauses.hold(), pauses.reason] == [True, reason]
+    await pauses.passed()
+    assert [await pauses.hold(), pauses.reason] == [False, None]
+    assert told(published) == [("queue.paused", True, reason), ("queue.resumed", False, None)]
+
+
+async def test_a_person_who_resumes_is_not_kept_waiting_for_a_trial(make):
+    pauses = make()
+    await pauses.begin(DiskFull(folder="x"))
+    await pauses.set_user(paused=True)
+    await pauses.set_user(paused=False)
+    assert [await pauses.hold(), pauses.reason] == [False, None]
+
+
+async def test_a_job_that_gets_through_does_not_end_what_is_still_seen(make):
+    pauses = make(reserve_bytes=2**62)
+    await pauses.begin(DiskFull(folder="x"))
+    await pauses.passed()
+    assert pauses.reason == "disk_full"
 
 
 async def test_a_persons_wish_hides_an_obstacle_and_its_end_shows_it(make, residency, published):
