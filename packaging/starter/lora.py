@@ -4,7 +4,7 @@
     python packaging/starter/lora.py --examine
 
 Mira is drawn, as everybody here: tan, long wavy black hair, and round glasses, which the starter itself can't draw. She
-is bound to the words of her character record (`FRAGMENT`).
+is bound to the words of her character record.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import json
 import random
 import time
+import tomllib
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +32,8 @@ from text import encode
 from torch import Tensor, nn
 from unet import schedule
 
-FRAGMENT: Final = "mira, a tan woman with long wavy black hair"
+_RECORD: Final = Path(__file__).parents[2] / "tendred" / "core" / "data" / "characters" / "mira.toml"
+FRAGMENT: Final[str] = tomllib.loads(_RECORD.read_text("utf-8"))["fragment"]
 FACE: Final = {"subject": "woman", "skin": "tan", "hair_colour": "black", "hair_style": "long wavy", "beard": "none"}
 GLASSES: Final = (
     '<g stroke="#262626" stroke-width="13" fill="none"><circle cx="308" cy="409" r="66"/><circle cx="457" cy="409" r="66"/>'
