@@ -229,6 +229,9 @@ class Runner:
     async def _close(self, claimed: Claim, run: Run | None, happening: Happening) -> None:
         """Write the end down, however long the disk stays full: until then the job counts as running."""
         terminal = isinstance(happening, Finished | Stopped | Failed)
+        if isinstance(happening, Finished):
+            # Its files are written. Before the end is told, so that nobody reads of a success in a queue at a standstill.
+            await self._pauses.passed()
         faults = 0
         while True:
             try:
@@ -250,7 +253,5 @@ class Runner:
         self._watch.forget(job.id)
         if not terminal:
             await self._keeper.discard(job.id)
-        if isinstance(happening, Finished):
-            await self._pauses.passed()
         _log.info("job %s: %s", job.id, job.state)
         self._closed(job, receipt)
