@@ -21,6 +21,8 @@ from tendred.core.keep import Keeper
 from tendred.core.pauses import Pauses
 from tendred.core.progress import Watch
 from tendred.core.refusals import Refusals
+from tendred.core.retention import Retention
+from tendred.core.retry import Retries
 from tendred.core.run import Runner
 from tendred.core.settings import Settings
 from tendred.core.studio import Parts, Studio
@@ -81,6 +83,7 @@ class Core:
     pauses: Pauses
     deliveries: Deliveries
     indexing: Indexing
+    retention: Retention
 
 
 def assemble(
@@ -96,7 +99,8 @@ def assemble(
     config, paths, database = ground.config, ground.paths, ground.database
     boundary, tell, ids = ground.boundary, ground.tell, ground.ids
     clock, rng = ground.machine.clock, ground.machine.rng
-    queue = Queue(database, config.queue.limit)
+    rules = config.queue
+    queue = Queue(database, rules.limit, client_limit=rules.client_limit, warm_s=rules.warm_s)
     index, receipts = Index(database, paths.pictures), Receipts(database)
     catalog, settings = Catalog(database), Settings(database)
     shelf = Shelf(database, [ground.machine.packaged, paths.models])
@@ -105,8 +109,8 @@ def assemble(
     watch = Watch(ground.bus, clock, ground.boot_id)
     indexing = Indexing(index, history, clock)
     pauses = Pauses(
-        database=database, settings=settings, residency=residency, clock=clock, pictures=paths.pictures,
-        reserve_bytes=config.library.reserve_bytes,
+        database=database, queue=queue, settings=settings, residency=residency, clock=clock,
+        pictures=paths.pictures, reserve_bytes=config.library.reserve_bytes,
     )  # fmt: skip
     deliveries = Deliveries(
         database=database, plugins=plugins, index=index, receipts=receipts, ids=ids, clock=clock, tell=tell
@@ -130,15 +134,18 @@ def assemble(
     runner = Runner(
         database=database, queue=queue, boundary=boundary, catalog=catalog, shelf=shelf, submitter=submitter,
         backend=backend, keeper=keeper, watch=watch, pauses=pauses, tell=tell, closed=closed,
+        loaded=lambda: [model.model for model in residency.loaded()],
     )  # fmt: skip
+    retries = Retries(queue=queue, catalog=catalog, shelf=shelf, submitter=submitter, ids=ids)
+    retention = Retention(database, clock, days=rules.history_days, jobs=rules.history_jobs)
     parts = Parts(
-        database=database, bus=ground.bus, queue=queue, submitter=submitter, runner=runner,
+        database=database, bus=ground.bus, queue=queue, submitter=submitter, retries=retries, runner=runner,
         residency=residency, pauses=pauses, watch=watch, waiting=Waiting(ground.bus), index=index, receipts=receipts,
         catalog=catalog, shelf=shelf, cast=cast, plugins=plugins, history=history, settings=settings, teller=tell,
         clock=clock,
     )  # fmt: skip
     studio = Studio(parts, boot_id=ground.boot_id, queue_limit=config.queue.limit, stop=stop)
-    return Core(studio, runner, pauses, deliveries, indexing)
+    return Core(studio, runner, pauses, deliveries, indexing, retention)
 
 
 async def _tell_plugins(plugins: Plugins, names: list[str], index: Index, job: Job, receipt: Receipt) -> None:

@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 
 class Runner:
-    """Takes jobs one after another. `closed(job, receipt)` is told of every end."""
+    """Takes jobs one after another. `loaded` names the models in memory; `closed(job, receipt)` is told of every end."""
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class Runner:
         keeper: Keeper,
         watch: Watch,
         pauses: Pauses,
+        loaded: Callable[[], list[str]],
         tell: Callable[[BaseException], ErrorInfo],
         closed: Callable[[Job, Receipt | None], None],
     ) -> None:
@@ -67,6 +68,7 @@ class Runner:
         self._keeper = keeper
         self._watch = watch
         self._pauses = pauses
+        self._loaded = loaded
         self._tell = tell
         self._closed = closed
         self._wake = asyncio.Event()
@@ -143,7 +145,7 @@ class Runner:
         if self._ending or await self._pauses.hold():
             return None
         try:
-            if claimed := await claim(self._database, self._queue):
+            if claimed := await claim(self._database, self._queue, self._loaded()):
                 return claimed
             await self._pauses.passed()
         except (DiskFull, FolderUnwritable) as problem:
