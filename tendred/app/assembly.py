@@ -36,7 +36,8 @@ from tendred.library.index import Index
 from tendred.library.receipts import Receipts
 from tendred.models.catalog import Catalog
 from tendred.models.shelf import PACKAGED, Shelf
-from tendred.queue.store import Queue
+from tendred.queue.claim import claim
+from tendred.queue.store import Claim, Queue
 from tendred.schema.asset import Receipt
 from tendred.schema.job import Job
 from tendred.store.database import Database
@@ -131,10 +132,12 @@ def assemble(
         if receipt is not None and (names := plugins.having("media_finished")):
             ground.tasks.spawn("media-finished", _tell_plugins(plugins, names, index, job, receipt))
 
+    async def claimed() -> Claim | None:
+        return await claim(database, queue, [model.model for model in residency.loaded()])
+
     runner = Runner(
-        database=database, queue=queue, boundary=boundary, catalog=catalog, shelf=shelf, submitter=submitter,
+        claim=claimed, queue=queue, boundary=boundary, catalog=catalog, shelf=shelf, submitter=submitter,
         backend=backend, keeper=keeper, watch=watch, pauses=pauses, tell=tell, closed=closed,
-        loaded=lambda: [model.model for model in residency.loaded()],
     )  # fmt: skip
     retries = Retries(queue=queue, catalog=catalog, shelf=shelf, submitter=submitter, ids=ids)
     retention = Retention(database, clock, days=rules.history_days, jobs=rules.history_jobs)

@@ -134,7 +134,9 @@ class Pauses:
         topic = "queue.resumed" if self.reason is None else "queue.paused"
         reason = self.reason
         try:
-            await self._database.write(lambda tx: tx.emit(topic, {"queue": self._queue.counts_in(tx.connection, reason)}))
+            await self._database.write(
+                lambda tx: tx.emit(topic, {"queue": self._queue.counts_in(tx.connection, reason)})
+            )
         except TendredError:
             # The disk that is full is the one that the event would be written to; status tells it all the same.
             return

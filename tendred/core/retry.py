@@ -12,9 +12,10 @@ from tendred.boundary.seal import canonical
 from tendred.clock import Ids
 from tendred.core.loras import check_fit, resolved
 from tendred.core.submit import Submitter
+from tendred.errors import WrongState
 from tendred.models.catalog import Catalog
 from tendred.models.shelf import Shelf
-from tendred.queue.store import NewJob, Queue
+from tendred.queue.store import RETRIED, NewJob, Queue
 from tendred.schema.job import Origin, Submitted
 from tendred.schema.still import Still
 
@@ -36,6 +37,8 @@ class Retries:
         WrongState, BoundaryRefused, QueueFull, ModelMissing, ModelRefused.
         """
         before = await self._queue.get(job_id)
+        if before.state not in RETRIED:
+            raise WrongState("retry", path="job_id", name=job_id, state=before.state)
         # It goes where the job stood last: somebody may have moved it.
         still = replace(msgspec.convert(before.request, Still), lane=before.lane)
         model = await self._catalog.get(still.model)

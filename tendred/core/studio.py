@@ -219,7 +219,9 @@ class Studio:
     async def queue_status(self) -> QueueStatus:
         """How full the queue is, and whether it moves."""
         status = await self._p.queue.counts(self._p.pauses.reason)
-        return status if status.eta_s is None else replace(status, eta_s=round(status.eta_s + self._p.watch.left_s(), 1))
+        return (
+            status if status.eta_s is None else replace(status, eta_s=round(status.eta_s + self._p.watch.left_s(), 1))
+        )
 
     async def pause(self, *, mode: Literal["drain", "now"], unload: bool) -> QueueStatus:
         """Let nothing more start; `now` puts the running job back; `unload` gives the engine's memory back."""

@@ -1,7 +1,6 @@
-"""The line: who waits, in which order. One small row for each queued job, kept in order as it changes, so that the
-next job is one look at an index.
+"""The line: who waits, in which order.
 
-Between clients the order is start-time fair queuing (Goyal, Vin, Cheng: SIGCOMM 1996). A place is a number of seconds
+One small row for each queued job, kept in order as it changes, so that the next job is one look at an index. Between clients the order is start-time fair queuing (Goyal, Vin, Cheng: SIGCOMM 1996). A place is a number of seconds
 on the lane's own clock, which stands at the place of the job that was first when one last started. Whoever comes in
 stands behind the clock and behind what is before it of the same client: its own waiting jobs, and the seconds that
 the client was served already. So clients take turns by the time they use, however many jobs each has sent.
@@ -120,8 +119,11 @@ def take(tx: Tx, loaded: Sequence[str], warm_s: float) -> str | None:
 
 
 def settle(tx: Tx, lane: Lane, line: str, model: str, work: float, seconds: float) -> None:
-    """A job took so many seconds: learn from it. Where that changes much, its client is charged with the difference,
-    and all places are reckoned anew before the next one starts."""
+    """A job took so many seconds: learn from it.
+
+    Where that changes much, its client is charged with the difference, and all places are reckoned anew before the
+    next one starts.
+    """
     charged = Paces(tx.connection).cost(model, work)
     if learn(tx, model, work, seconds):
         tx.run(SETTLE, Paces(tx.connection).cost(model, work) - charged, RANKS[lane], line)

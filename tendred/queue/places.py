@@ -10,7 +10,9 @@ from tendred.queue.pace import Paces
 POSITIONS: Final = 1000
 """A position further back than this is told as null: nobody counts that far, and counting costs."""
 
-LINE: Final = "SELECT job_id, model, work FROM waiting INDEXED BY waiting_first ORDER BY lane_rank, place, job_id LIMIT ?"
+LINE: Final = (
+    "SELECT job_id, model, work FROM waiting INDEXED BY waiting_first ORDER BY lane_rank, place, job_id LIMIT ?"
+)
 AHEAD: Final = (
     "SELECT model, count(*) AS jobs, sum(work) AS work FROM (SELECT model, work FROM waiting INDEXED BY waiting_first "
     "WHERE (lane_rank, place, job_id) <= (SELECT lane_rank, place, job_id FROM waiting WHERE job_id = ?) LIMIT ?) "

@@ -126,7 +126,10 @@ def _run(connection: sqlite3.Connection, statements: str) -> None:
             statement = ""
 
 
-MIGRATIONS: Final[list[tuple[str, Callable[[sqlite3.Connection], None]]]] = [("0001-spine", _spine), ("0002-line", _line)]
+MIGRATIONS: Final[list[tuple[str, Callable[[sqlite3.Connection], None]]]] = [
+    ("0001-spine", _spine),
+    ("0002-line", _line),
+]
 
 
 def migrate(connection: sqlite3.Connection, path: Path, clock: Clock) -> None:

@@ -204,7 +204,11 @@ class FakeStudio:
         states = [job.state for job in self._jobs.values()]
         counts: dict[str, int] = {state: states.count(state) for state in states}
         reason = "user" if self._paused else self.obstacle
-        return QueueStatus(paused=reason is not None, reason=reason, counts=counts, lanes={})
+        waiting = [job.origin.client or "local" for job in self._jobs.values() if job.state == "queued"]
+        return QueueStatus(
+            paused=reason is not None, reason=reason, counts=counts, lanes={}, warm_s=60.0,
+            clients={client: waiting.count(client) for client in waiting}, eta_s=90.0 if waiting else None,
+        )  # fmt: skip
 
     async def pause(self, *, mode: Literal["drain", "now"], unload: bool) -> QueueStatus:
         del mode

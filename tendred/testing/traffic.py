@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from tendred.clock import Ids, SystemRng
@@ -113,7 +114,7 @@ def _job(job_id: str, sent: Sent) -> NewJob:
 
 def switches_in_order(sent: Sequence[Sent]) -> int:
     """How often the model changes where the first that came is the first that is served."""
-    return sum(one.model != other.model for one, other in zip(sent, sent[1:], strict=False))
+    return sum(one.model != other.model for one, other in pairwise(sent))
 
 
 def fair_ends(sent: Sequence[Sent]) -> list[float]:

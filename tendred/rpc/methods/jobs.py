@@ -22,7 +22,6 @@ from tendred.schema.base import Asked, Cursor, Id, Limit, Name
 from tendred.schema.job import Job, JobPage, State, Submitted
 from tendred.schema.still import Kind
 
-
 Time = Annotated[str, Meta(max_length=64, description="RFC 3339, of its making; `after` itself is in, `before` out.")]
 
 

@@ -1,6 +1,7 @@
 """A thousand jobs in simulated time: fair between clients, few changes of model, nobody left behind."""
 
 import random
+import sys
 from statistics import mean
 
 import pytest
@@ -19,15 +20,20 @@ WARM_S = 60.0
 LONGEST_S = LOAD_S["flux"] + DRAW_S["flux"]
 
 
-@pytest.fixture
-def traffic(tmp_path):
+def opened(path):
     clock = ManualClock()
     database = Database(
-        tmp_path / "t.db", clock=clock, committed=SystemFs().committed, boot_id="b", publish=lambda _: None, inline=True
+        path, clock=clock, committed=SystemFs().committed, boot_id="b", publish=lambda _: None, inline=True
     )
     database.open()
-    yield Traffic(database, Queue(database, 100_000, warm_s=WARM_S), clock, Engine(LOAD_S))
-    database.close()
+    return Traffic(database, Queue(database, 100_000, warm_s=WARM_S), clock, Engine(LOAD_S))
+
+
+@pytest.fixture
+def traffic(tmp_path):
+    traffic = opened(tmp_path / "t.db")
+    yield traffic
+    traffic.database.close()
 
 
 def sent(client, model, at):
@@ -37,7 +43,10 @@ def sent(client, model, at):
 def mixed(seed):
     """Four clients: one floods at once, two send over an hour, one is modest; each wants all three models."""
     rng = random.Random(seed)
-    pick = lambda: rng.choice(list(DRAW_S))
+
+    def pick():
+        return rng.choice(list(DRAW_S))
+
     jobs = [sent("folder", pick(), 0.0) for _ in range(500)]
     jobs += [sent("krita", pick(), rng.uniform(0, 3600)) for _ in range(250)]
     jobs += [sent("blender", pick(), rng.uniform(0, 3600)) for _ in range(150)]
@@ -72,12 +81,21 @@ async def test_a_thousand_jobs_of_three_models_from_four_clients(traffic, jobs):
     share, in_order = shares(jobs, done), switches_in_order(jobs)
     passed = max(one.started - one.passed for one in done if one.passed is not None)
     told = ", ".join(f"{client} {value:.2f}" for client, value in share.items())
-    print(f"{len(jobs)} jobs; x fair share: {told}; model switches {traffic.engine.switches}, in order of arrival ")
-    print(f"{in_order}; the first in line let others pass for {passed:.0f} s at most (bound {WARM_S:.0f} s and a job)")
+    sys.stdout.write(  # pytest shows it with -rP
+        f"{len(jobs)} jobs; x fair share: {told}; model switches {traffic.engine.switches}, in order of arrival "
+        f"{in_order}; the first in line let others pass for {passed:.0f} s at most (bound {WARM_S:.0f} s and a job)"
+    )
     assert len(done) == len(jobs)
     assert max(share.values()) <= 2
     assert traffic.engine.switches <= in_order / 3
     assert passed <= WARM_S + LONGEST_S
+
+
+async def test_the_same_traffic_goes_the_same_way_twice(traffic, tmp_path):
+    again = opened(tmp_path / "again.db")
+    went = [[one.sent for one in await each.run(mixed(1)[:40])] for each in (traffic, again)]
+    again.database.close()
+    assert went[0] == went[1]
 
 
 async def test_a_lone_cold_job_is_next_once_others_have_passed_for_the_bound(traffic):

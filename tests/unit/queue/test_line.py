@@ -372,9 +372,10 @@ def test_whatever_happens_rows_agree_lanes_hold_and_everybody_is_served(steps):
         driver.do(step)
         driver.in_order()
     waiting = len(driver.rows("SELECT 1 FROM waiting"))
-    places = [driver.queue.get_in(driver.connection, row, position=True).position for (row,) in driver.rows(
-        "SELECT job_id FROM waiting ORDER BY lane_rank, place, job_id"
-    )]
+    places = [
+        driver.queue.get_in(driver.connection, row, position=True).position
+        for (row,) in driver.rows("SELECT job_id FROM waiting ORDER BY lane_rank, place, job_id")
+    ]
     assert places == list(range(waiting))
     for _ in range(waiting):
         assert driver.take("a") is not None

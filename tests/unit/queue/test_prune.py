@@ -11,6 +11,7 @@ from tendred.schema.sealed import Reviewed
 from tendred.testing.clock import START, ManualClock
 
 BROKEN = ErrorInfo(kind="engine_died", message="m", path=None, next="n", detail={}, ref="r")
+DONE = Finished()
 FOR_EVER = 2e12
 
 
@@ -29,7 +30,7 @@ def ended(database, queue, clock):
     """`await ended(3)`: ids of so many jobs that ended, ten seconds apart."""
     ids = Ids(clock, SystemRng())
 
-    async def make(count, happening=Finished()):
+    async def make(count, happening=DONE):
         made = []
         for _ in range(count):
             new = NewJob(

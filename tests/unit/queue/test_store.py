@@ -18,10 +18,11 @@ from tendred.testing.clock import ManualClock
 IDS = Ids(SystemClock(), SystemRng())
 
 
+HERE = Origin(door="rpc")
 BROKEN = ErrorInfo(kind="engine_died", message="m", path=None, next="n", detail={}, ref="r")
 
 
-def new(lane="normal", key=None, key_hash=b"h", origin=Origin(door="rpc"), retry_of=None):
+def new(lane="normal", key=None, key_hash=b"h", origin=HERE, retry_of=None):
     return NewJob(
         id=IDS.new("job"), kind="still", lane=lane, request={"prompt": "x"}, asked={"prompt": "x"},
         origin=origin, reviewed=Reviewed(request=b"r", conditioning=b"c", policy="p", mac=b"m"),
