@@ -33,10 +33,9 @@ ASSUME: Final = "UPDATE pace SET assumed = ? WHERE model = ?"
 
 def work_of(request: Mapping[str, Any]) -> float:
     """How much a request asks for: pictures x steps x megapixels, or 1 where it doesn't say."""
-    sizes = [request.get(name) for name in ("count", "steps", "width", "height")]
-    if not all(isinstance(size, int) and size > 0 for size in sizes):
-        return 1.0
-    return math.prod(sizes) / 1e6  # pyright: ignore[reportArgumentType] - they are whole numbers, see above
+    said = [request.get(name) for name in ("count", "steps", "width", "height")]
+    sizes = [size for size in said if isinstance(size, int) and size > 0]
+    return math.prod(sizes) / 1e6 if len(sizes) == len(said) else 1.0
 
 
 def learn(tx: Tx, model: str, work: float, seconds: float) -> bool:

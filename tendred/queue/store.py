@@ -234,15 +234,17 @@ class Queue:
     def _move_in(self, tx: Tx, job_id: str, to: str) -> Job:
         row = self._waiting(tx, job_id, "job_id")
         lane: Lane = row["lane"]
+        if to == job_id:
+            return self.get_in(tx.connection, job_id, position=True)
         if to == "first":
             line.put_first(tx, job_id)
         elif to == "last":
             line.put_last(tx, job_id)
         elif to in RANKS:
-            lane = cast("Lane", to)
+            lane = to
             line.leave(tx, job_id)
             line.enter(tx, job_id, lane, _client(row), row["model"], _work(row))
-        elif to != job_id:
+        else:
             lane = self._waiting(tx, to, "to")["lane"]
             line.put_before(tx, job_id, to)
         tx.run(MOVE, lane, RANKS[lane], job_id)

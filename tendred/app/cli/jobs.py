@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from argparse import ArgumentTypeError, Namespace
-from typing import Any, Final, get_args
+from typing import Any, Final, cast, get_args
 
 from tendred.app.cli.context import Context
 from tendred.app.cli.exits import Exit
@@ -71,11 +71,11 @@ def _jobs(ctx: Context) -> int:
 
 def _following(args: Namespace, cursor: str) -> str:
     """The command that shows the next page."""
-    given = {name: getattr(args, name, None) for name in ("home", "lang", *_FILTERS)}
+    given: dict[str, Any] = {name: getattr(args, name, None) for name in ("home", "lang", *_FILTERS)}
     given |= {"limit": None if args.limit == _PAGE else args.limit, "cursor": cursor}
     words = ["tendre", "jobs"]
     for name, value in given.items():
-        each: list[Any] = value if isinstance(value, list) else [] if value is None else [value]
+        each = cast("list[Any]", value) if isinstance(value, list) else [] if value is None else [value]
         words += [part for one in each for part in (f"--{name}", str(one))]
     return shlex.join(words)
 

@@ -31,6 +31,29 @@ def test_a_later_step_is_applied_once_with_a_backup_before(tmp_path):
     assert names(path) == [*ours, "9999-test"]
 
 
+def test_what_waited_before_there_was_a_line_waits_on_in_its_order(tmp_path):
+    connection = sqlite3.connect(tmp_path / "tendred.db", isolation_level=None)
+    later = migrations.MIGRATIONS[1:]
+    del migrations.MIGRATIONS[1:]
+    try:
+        migrations.migrate(connection, tmp_path / "tendred.db", SystemClock())
+    finally:
+        migrations.MIGRATIONS.extend(later)
+    for job_id, state, rank in (("job_3", "queued", 1), ("job_1", "queued", 1), ("job_2", "succeeded", 1)):
+        connection.execute(
+            "INSERT INTO job(id, kind, state, lane, lane_rank, rev, request, asked, origin, sealed_request, "
+            "conditioning, policy, mac, removed, attempts, engine_deaths, created_at) "
+            "VALUES (?, 'still', ?, 'normal', ?, 1, ?, x'', x'', x'', x'', '', x'', x'', 0, 0, 0)",
+            (job_id, state, rank, b'{"model":"starter","count":1}'),
+        )
+    migrations.migrate(connection, tmp_path / "tendred.db", SystemClock())
+    line = connection.execute("SELECT job_id, model FROM waiting ORDER BY lane_rank, place").fetchall()
+    assert line == [("job_1", "starter"), ("job_3", "starter")]
+    assert connection.execute("SELECT sum(waiting) FROM share").fetchone() == (2,)
+    assert connection.execute("SELECT DISTINCT model FROM job").fetchall() == [("starter",)]
+    connection.close()
+
+
 def test_a_step_that_fails_leaves_the_database_as_it_was(tmp_path):
     path = tmp_path / "tendred.db"
     connection = sqlite3.connect(path, isolation_level=None)
