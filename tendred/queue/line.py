@@ -139,20 +139,20 @@ def get(connection: sqlite3.Connection, job_id: str) -> sqlite3.Row | None:
 def put_first(tx: Tx, job_id: str) -> None:
     """Before everything that waits in its lane."""
     row = _row(tx, job_id)
-    _put(tx, row, min(_ends(tx, row["lane_rank"])[0], _clock(tx, row["lane_rank"])) - 1, row["line"], fixed=1)
+    rank = row["lane_rank"]
+    _pin(tx, row, min(_ends(tx, rank)[0], _clock(tx, rank)) - 1)
 
 
 def put_last(tx: Tx, job_id: str) -> None:
     """Behind everything that waits in its lane now."""
     row = _row(tx, job_id)
-    _put(tx, row, _ends(tx, row["lane_rank"])[1] + 1, row["line"], fixed=1)
+    _pin(tx, row, _ends(tx, row["lane_rank"])[1] + 1)
 
 
 def put_before(tx: Tx, job_id: str, other_id: str) -> None:
     """Before another job: in that one's lane and in its client's line, so that it stays there as the line moves."""
     row, other = _row(tx, job_id), _row(tx, other_id)
-    tx.run(LEAVE, job_id)
-    tx.run(GAP, row["lane_rank"], row["line"])
+    leave(tx, job_id)
     rank, place = other["lane_rank"], other["place"]
     ahead = tx.one(BEFORE, rank, other_id)
     between = place - 1 if ahead is None else (ahead["place"] + place) / 2
@@ -169,10 +169,9 @@ def _row(tx: Tx, job_id: str) -> sqlite3.Row:
     return row
 
 
-def _put(tx: Tx, row: sqlite3.Row, place: float, line: str, *, fixed: int) -> None:
-    tx.run(LEAVE, row["job_id"])
-    tx.run(GAP, row["lane_rank"], row["line"])
-    tx.run(ENTER, row["job_id"], row["lane_rank"], line, row["model"], row["work"], place, fixed)
+def _pin(tx: Tx, row: sqlite3.Row, place: float) -> None:
+    leave(tx, row["job_id"])
+    tx.run(ENTER, row["job_id"], row["lane_rank"], row["line"], row["model"], row["work"], place, 1)
 
 
 def _clock(tx: Tx, rank: int) -> float:

@@ -17,7 +17,7 @@ LEAST_S: Final = 0.001
 """A turn costs at least so much, so that no two jobs of one client have the same place."""
 LONGEST_S: Final = 86_400.0
 """A job that seems to have taken longer tells of a clock that was set, not of the model."""
-DRIFT: Final = 1.25
+DRIFT: Final = 2.0
 """A model is told to have changed once it turned out so many times slower or faster than was assumed."""
 PATIENCE_S: Final = (1, 30, 3600)
 """When to come back to a full queue: at the least, where nothing was measured, at the most."""

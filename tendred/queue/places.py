@@ -7,6 +7,8 @@ from typing import Final, NamedTuple
 
 from tendred.queue.pace import Paces
 
+COUNTED: Final = 10_000
+"""Where more jobs wait, nobody tells when all are done."""
 POSITIONS: Final = 1000
 """A position further back than this is told as null: nobody counts that far, and counting costs."""
 
@@ -18,7 +20,9 @@ AHEAD: Final = (
     "WHERE (lane_rank, place, job_id) <= (SELECT lane_rank, place, job_id FROM waiting WHERE job_id = ?) LIMIT ?) "
     "GROUP BY model"
 )
-ALL: Final = "SELECT model, sum(work) AS work FROM waiting GROUP BY model"
+ALL: Final = (
+    "SELECT model, count(*) AS jobs, sum(work) AS work FROM (SELECT model, work FROM waiting LIMIT ?) GROUP BY model"
+)
 
 
 class Place(NamedTuple):
@@ -57,7 +61,8 @@ def places(connection: sqlite3.Connection) -> dict[str, Place]:
 
 def emptied_s(connection: sqlite3.Connection) -> float | None:
     """Seconds until nothing waits any more; null where that can't be told."""
-    return _sum(Paces(connection), connection.execute(ALL).fetchall())
+    rows = connection.execute(ALL, (COUNTED + 1,)).fetchall()
+    return _sum(Paces(connection), rows) if sum(row["jobs"] for row in rows) <= COUNTED else None
 
 
 def _sum(paces: Paces, rows: list[sqlite3.Row]) -> float | None:

@@ -52,7 +52,9 @@ MOVE: Final = "UPDATE job SET lane = ?, lane_rank = ?, rev = rev + 1 WHERE id = 
 TALLY: Final = "SELECT state, lane, count FROM tally WHERE count > 0"
 WAITING: Final = "SELECT coalesce(sum(waiting), 0) FROM share"
 WAITING_OF: Final = "SELECT coalesce(sum(waiting), 0) FROM share WHERE line = ?"
-CLIENTS: Final = "SELECT line, sum(waiting) AS waiting FROM share WHERE waiting > 0 GROUP BY line ORDER BY line"
+CLIENTS: Final = (
+    "SELECT line, sum(waiting) AS waiting FROM share WHERE waiting > 0 GROUP BY line ORDER BY 2 DESC, 1 LIMIT 50"
+)
 UNFINISHED: Final = "SELECT id FROM job WHERE state IN ('running', 'cancelling') ORDER BY id"
 RETRIED: Final[frozenset[State]] = frozenset({"parked", "failed", "cancelled"})
 """States in which a job may be tried again."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -15,7 +14,7 @@ from tendred.queue.store import NewJob, Queue
 from tendred.schema.job import Origin
 from tendred.schema.sealed import Reviewed
 from tendred.schema.still import Lane
-from tendred.store.database import Database
+from tendred.store.database import Database, Tx
 from tendred.testing.clock import ManualClock
 
 PASSED: Final = "SELECT job_id, passed_at FROM waiting WHERE passed_at IS NOT NULL"
@@ -85,22 +84,27 @@ class Traffic:
             due = [one for one in coming if one.at <= now]
             coming = coming[len(due) :]
             jobs = [_job(ids.new("job"), one) for one in due]
-            await self.queue.add(jobs)
+            if jobs:
+                await self.queue.add(jobs)
             names |= {job.id: one for job, one in zip(jobs, due, strict=True)}
             taken = await claim(self.database, self.queue, [self.engine.model] if self.engine.model else [])
             if taken is None:
                 self.clock.advance(coming[0].at - now)
                 continue
-            passed |= {row["job_id"]: row["passed_at"] - start for row in await self.database.read(_passed)}
             one = names[taken.job.id]
             self.clock.advance(self.engine.takes(one))
-            await self.queue.apply(taken.job.id, Finished())
+            passed |= await self._finish(taken.job.id, start)
             self.done.append(Done(one, now, self.clock.mono() - began, passed.get(taken.job.id)))
         return self.done
 
+    async def _finish(self, job_id: str, start: float) -> dict[str, float]:
+        """It is done. Returns who lets others pass, and since when."""
 
-def _passed(connection: sqlite3.Connection) -> list[sqlite3.Row]:
-    return connection.execute(PASSED).fetchall()
+        def work(tx: Tx) -> dict[str, float]:
+            self.queue.apply_in(tx, job_id, Finished())
+            return {row["job_id"]: row["passed_at"] - start for row in tx.run(PASSED)}
+
+        return await self.database.write(work)
 
 
 def _job(job_id: str, sent: Sent) -> NewJob:

@@ -44,7 +44,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "reason_start_next": ("Go on with: tendre queue resume", "Reprenez avec : tendre queue resume"),
     "passing": (
         "The first in line lets jobs of a loaded model pass for {time} at most.",
-        "Le premier de la file laisse passer {time} au plus les tâches d'un modèle chargé.",
+        "Le premier de la file laisse passer, pendant {time} au plus, les tâches d'un modèle chargé.",
     ),
     "emptied": ("Nothing waits any more in about {time}.", "Plus rien n'attendra dans environ {time}."),
     "reason_disk_full": ("the disk is full", "le disque est plein"),

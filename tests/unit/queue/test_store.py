@@ -107,7 +107,7 @@ async def test_a_client_has_a_limit_of_its_own_and_is_told_when_to_come_back(dat
         await queue.add([new(origin=Origin(door="rpc", client="krita/6.0"))])
     assert (caught.value.variant, caught.value.detail) == ("client", {"queued": 2, "limit": 2, "retry_after_s": 30})
     assert len(await queue.add([new(origin=blender)])) == 1
-    assert (await queue.counts()).clients == {"rpc:blender": 1, "rpc:krita": 2}
+    assert (await queue.counts()).clients == {"rpc:krita": 2, "rpc:blender": 1}
 
 
 async def test_when_to_come_back_is_told_from_what_jobs_took(tmp_path):
