@@ -102,7 +102,7 @@ def take(tx: Tx, loaded: Sequence[str], warm_s: float) -> str | None:
 
     The first of the first lane, or a job of a model that is loaded where the first one would need another: it lets
     such jobs pass for `warm_s`, counted from the first that does, and goes then even if somebody stands before it
-    by now. Where a person has put a job, none passes it.
+    by now. One that a person put first lets none pass.
     """
     first = _first(tx)
     if first is None:

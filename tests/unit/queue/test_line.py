@@ -364,8 +364,8 @@ class Driver(Room):
             self.apply(name, {"cancel": CancelAsked(), "finish": Finished(), "back": PutBack()}[kind])
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(STEPS, max_size=40))
+@settings(max_examples=40, deadline=None)
+@given(st.lists(STEPS, max_size=30))
 def test_whatever_happens_rows_agree_lanes_hold_and_everybody_is_served(steps):
     driver = Driver()
     for step in steps:
