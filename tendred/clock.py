@@ -68,6 +68,15 @@ def rfc3339(seconds: float) -> str:
     return f"{stamp:%Y-%m-%dT%H:%M:%S}.{stamp.microsecond // 1000:03d}Z"
 
 
+def _ulid(value: int) -> str:
+    return "".join(_CROCKFORD[(value >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def ulid_floor(seconds: float) -> str:
+    """The least ULID of a time in seconds since 1970; times that no ULID can have are brought to the nearest."""
+    return _ulid(min(max(0, int(seconds * 1000)), (1 << 48) - 1) << 80)
+
+
 class Ids:
     """Makes ids: a prefix, `_`, and a ULID (48 bits of milliseconds, 80 of chance, Crockford base 32).
 
@@ -90,8 +99,7 @@ class Ids:
             # The top bit stays clear, so that counting up can't overflow into the time.
             self._last_random = int.from_bytes(self._rng.bytes(10), "big") >> 1
             self._last_ms = ms
-        value = (ms << 80) | self._last_random
-        return "".join(_CROCKFORD[(value >> shift) & 31] for shift in range(125, -1, -5))
+        return _ulid((ms << 80) | self._last_random)
 
     def new(self, prefix: str) -> str:
         """`prefix_ULID`."""

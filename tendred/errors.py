@@ -98,6 +98,10 @@ class ShuttingDown(TendredError):
     kind, code = "shutting_down", 1017
 
 
+class WrongState(TendredError):
+    kind, code = "wrong_state", 1018
+
+
 class QueueFull(TendredError):
     kind, code = "queue_full", 1101
 

@@ -21,6 +21,8 @@ from tendred.core.keep import Keeper
 from tendred.core.pauses import Pauses
 from tendred.core.progress import Watch
 from tendred.core.refusals import Refusals
+from tendred.core.retention import Retention
+from tendred.core.retry import Retries
 from tendred.core.run import Runner
 from tendred.core.settings import Settings
 from tendred.core.studio import Parts, Studio
@@ -34,7 +36,8 @@ from tendred.library.index import Index
 from tendred.library.receipts import Receipts
 from tendred.models.catalog import Catalog
 from tendred.models.shelf import PACKAGED, Shelf
-from tendred.queue.store import Queue
+from tendred.queue.claim import claim
+from tendred.queue.store import Claim, Queue
 from tendred.schema.asset import Receipt
 from tendred.schema.job import Job
 from tendred.store.database import Database
@@ -81,6 +84,7 @@ class Core:
     pauses: Pauses
     deliveries: Deliveries
     indexing: Indexing
+    retention: Retention
 
 
 def assemble(
@@ -96,7 +100,8 @@ def assemble(
     config, paths, database = ground.config, ground.paths, ground.database
     boundary, tell, ids = ground.boundary, ground.tell, ground.ids
     clock, rng = ground.machine.clock, ground.machine.rng
-    queue = Queue(database, config.queue.limit)
+    rules = config.queue
+    queue = Queue(database, rules.limit, client_limit=rules.client_limit, warm_s=rules.warm_s)
     index, receipts = Index(database, paths.pictures), Receipts(database)
     catalog, settings = Catalog(database), Settings(database)
     shelf = Shelf(database, [ground.machine.packaged, paths.models])
@@ -105,8 +110,8 @@ def assemble(
     watch = Watch(ground.bus, clock, ground.boot_id)
     indexing = Indexing(index, history, clock)
     pauses = Pauses(
-        database=database, settings=settings, residency=residency, clock=clock, pictures=paths.pictures,
-        reserve_bytes=config.library.reserve_bytes,
+        database=database, queue=queue, settings=settings, residency=residency, clock=clock,
+        pictures=paths.pictures, reserve_bytes=config.library.reserve_bytes,
     )  # fmt: skip
     deliveries = Deliveries(
         database=database, plugins=plugins, index=index, receipts=receipts, ids=ids, clock=clock, tell=tell
@@ -127,18 +132,23 @@ def assemble(
         if receipt is not None and (names := plugins.having("media_finished")):
             ground.tasks.spawn("media-finished", _tell_plugins(plugins, names, index, job, receipt))
 
+    async def claimed() -> Claim | None:
+        return await claim(database, queue, [model.model for model in residency.loaded()])
+
     runner = Runner(
-        database=database, queue=queue, boundary=boundary, catalog=catalog, shelf=shelf, submitter=submitter,
+        claim=claimed, queue=queue, boundary=boundary, catalog=catalog, shelf=shelf, submitter=submitter,
         backend=backend, keeper=keeper, watch=watch, pauses=pauses, tell=tell, closed=closed,
     )  # fmt: skip
+    retries = Retries(queue=queue, catalog=catalog, shelf=shelf, submitter=submitter, ids=ids)
+    retention = Retention(database, clock, days=rules.history_days, jobs=rules.history_jobs)
     parts = Parts(
-        database=database, bus=ground.bus, queue=queue, submitter=submitter, runner=runner,
+        database=database, bus=ground.bus, queue=queue, submitter=submitter, retries=retries, runner=runner,
         residency=residency, pauses=pauses, watch=watch, waiting=Waiting(ground.bus), index=index, receipts=receipts,
         catalog=catalog, shelf=shelf, cast=cast, plugins=plugins, history=history, settings=settings, teller=tell,
         clock=clock,
     )  # fmt: skip
     studio = Studio(parts, boot_id=ground.boot_id, queue_limit=config.queue.limit, stop=stop)
-    return Core(studio, runner, pauses, deliveries, indexing)
+    return Core(studio, runner, pauses, deliveries, indexing, retention)
 
 
 async def _tell_plugins(plugins: Plugins, names: list[str], index: Index, job: Job, receipt: Receipt) -> None:

@@ -155,10 +155,11 @@ class Daemon:
 
     async def _begin(self, core: Core) -> None:
         """Recover what was interrupted, then let the rooms work."""
-        await core.pauses.load()
+        await core.pauses.load(self.config.queue.start)
         await core.runner.recover()
         self._tasks.spawn("indexing", core.indexing.run())
         self._tasks.spawn("deliveries", core.deliveries.run())
+        self._tasks.spawn("retention", core.retention.run())
         self._tasks.spawn("runner", core.runner.run())
         self._runner = core.runner
         self._exit.push_async_callback(self._settle_running, core.runner)

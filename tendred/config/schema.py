@@ -73,6 +73,21 @@ class QueueSection(Section, frozen=True):
     """What waits."""
 
     limit: Annotated[int, _says("Jobs that may wait.", ge=1, le=1_000_000)] = 100_000
+    client_limit: Annotated[int, _says("Jobs that one client may have waiting.", ge=1, le=1_000_000)] = 50_000
+    warm_s: Annotated[
+        float,
+        _says("Seconds for which jobs of a loaded model may pass the first in line; 0 never.", ge=0, le=3600),
+    ] = 60.0
+    start: Annotated[
+        Literal["last", "run", "paused"],
+        _says("At a start, also after a crash: as a person left it, running, or paused until somebody resumes."),
+    ] = "last"
+    history_days: Annotated[
+        float, _says("Days for which jobs that have ended are kept; 0 for ever. Pictures and receipts stay.", ge=0)
+    ] = 90.0
+    history_jobs: Annotated[
+        int, _says("Jobs that have ended kept at most, the last day's at least; 0 without limit.", ge=0)
+    ] = 100_000
 
 
 class LibrarySection(Section, frozen=True):

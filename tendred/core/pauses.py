@@ -1,4 +1,4 @@
-"""Why the queue stands still: a person's wish (kept across restarts), or something that is in the way."""
+"""Why the queue stands still: a person's wish (kept across restarts), how it was set to start, or an obstacle."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from tendred.backend import Residency
 from tendred.clock import Clock
@@ -19,6 +19,8 @@ from tendred.store.database import Database
 RETRY_S: Final = 2.0
 SETTING: Final = "queue_paused"
 
+Start = Literal["last", "run", "paused"]
+
 
 class Pauses:
     """One reason at a time; a person's wins. What is in the way is looked at again every few seconds."""
@@ -27,6 +29,7 @@ class Pauses:
         self,
         *,
         database: Database,
+        queue: Queue,
         settings: Settings,
         residency: Residency,
         clock: Clock,
@@ -34,20 +37,21 @@ class Pauses:
         reserve_bytes: int,
     ) -> None:
         self._database = database
+        self._queue = queue
         self._settings = settings
         self._residency = residency
         self._clock = clock
         self._pictures = pictures
         self._reserve_bytes = reserve_bytes
-        self._user = False
+        self._wish: Literal["user", "start"] | None = None
         self._obstacle: str | None = None
         self._met_at: float | None = None
         """When a job last ran into the obstacle, on the monotonic clock; None where it was only looked at."""
 
     @property
     def reason(self) -> str | None:
-        """`user`, `disk_full`, `folder_unwritable`, `engine_unstable`, or None while the queue moves."""
-        return "user" if self._user else self._obstacle
+        """`user`, `start`, `disk_full`, `folder_unwritable`, `engine_unstable`, or None while the queue moves."""
+        return self._wish or self._obstacle
 
     def disk(self) -> DiskState:
         """Room where pictures go."""
@@ -57,15 +61,20 @@ class Pauses:
             free = 0
         return DiskState(free_bytes=free, reserve_bytes=self._reserve_bytes)
 
-    async def load(self) -> None:
-        """At start."""
-        self._user = bool(await self._settings.get(SETTING))
+    async def load(self, start: Start = "last") -> None:
+        """At start: as a person left it, or whatever was left. A start that changes it is told."""
+        left = bool(await self._settings.get(SETTING))
+        paused = left if start == "last" else start == "paused"
+        self._wish = None if not paused else "user" if left else "start"
+        if paused != left:
+            await self._settings.set(SETTING, paused)
+            await self._tell()
 
     async def set_user(self, *, paused: bool) -> None:
         """A person pauses or resumes. Resuming also looks at obstacles at once: they may hold the queue still."""
-        if self._user != paused:
+        if (self._wish is not None) != paused:
             await self._settings.set(SETTING, paused)
-            self._user = paused
+            self._wish = "user" if paused else None
             if not paused:
                 self._met_at, self._obstacle = None, self._look()
             await self._tell()
@@ -82,7 +91,7 @@ class Pauses:
         through as a trial once `RETRY_S` are over. The queue keeps its reason meanwhile: else it would be said to
         move, and to stand still again, with every trial.
         """
-        if self._user:
+        if self._wish is not None:
             return True
         if seen := self._look():
             await self._stand(seen)
@@ -118,14 +127,16 @@ class Pauses:
 
     async def _stand(self, obstacle: str | None) -> None:
         before, self._obstacle = self._obstacle, obstacle
-        if before != obstacle and not self._user:
+        if before != obstacle and self._wish is None:
             await self._tell()
 
     async def _tell(self) -> None:
         topic = "queue.resumed" if self.reason is None else "queue.paused"
         reason = self.reason
         try:
-            await self._database.write(lambda tx: tx.emit(topic, {"queue": Queue.counts_in(tx.connection, reason)}))
+            await self._database.write(
+                lambda tx: tx.emit(topic, {"queue": self._queue.counts_in(tx.connection, reason)})
+            )
         except TendredError:
             # The disk that is full is the one that the event would be written to; status tells it all the same.
             return

@@ -23,6 +23,10 @@ class Watch:
         """Where a job is, if it runs."""
         return self._now.get(job_id)
 
+    def left_s(self) -> float:
+        """Seconds that what runs still needs, as far as that is known."""
+        return sum(progress.eta_s or 0.0 for progress in self._now.values())
+
     def advance(self, job_id: str, report: Advance) -> None:
         """A job got further."""
         progress = Progress(phase=report.phase, done=report.done, total=report.total, eta_s=self._eta(job_id, report))

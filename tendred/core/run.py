@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,6 @@ from tendred.core.submit import Submitter
 from tendred.errors import Cancelled, DiskFull, EngineDied, FolderUnwritable, Internal, ShuttingDown
 from tendred.models.catalog import Catalog
 from tendred.models.shelf import Shelf
-from tendred.queue.claim import claim
 from tendred.queue.machine import EngineDied as EngineEnded
 from tendred.queue.machine import Failed, Finished, Happening, Interrupted, PutBack, Stopped
 from tendred.queue.store import Claim, Queue
@@ -31,7 +30,6 @@ from tendred.schema.error import ErrorInfo
 from tendred.schema.job import Job
 from tendred.schema.still import Still
 from tendred.schema.work import Advance, LoraFile, Output, WorkOrder
-from tendred.store.database import Database
 
 FAULTS: Final = 3
 """So often is the end of a job tried that fails for a reason of our own."""
@@ -39,12 +37,12 @@ _log = logging.getLogger(__name__)
 
 
 class Runner:
-    """Takes jobs one after another. `closed(job, receipt)` is told of every end."""
+    """Takes jobs one after another, as `claim` hands them out. `closed(job, receipt)` is told of every end."""
 
     def __init__(
         self,
         *,
-        database: Database,
+        claim: Callable[[], Awaitable[Claim | None]],
         queue: Queue,
         boundary: Boundary,
         catalog: Catalog,
@@ -57,7 +55,7 @@ class Runner:
         tell: Callable[[BaseException], ErrorInfo],
         closed: Callable[[Job, Receipt | None], None],
     ) -> None:
-        self._database = database
+        self._claim = claim
         self._queue = queue
         self._boundary = boundary
         self._catalog = catalog
@@ -143,7 +141,7 @@ class Runner:
         if self._ending or await self._pauses.hold():
             return None
         try:
-            if claimed := await claim(self._database, self._queue):
+            if claimed := await self._claim():
                 return claimed
             await self._pauses.passed()
         except (DiskFull, FolderUnwritable) as problem:

@@ -18,6 +18,7 @@ from tendred.core.characters import Cast
 from tendred.core.history import History
 from tendred.core.pauses import Pauses
 from tendred.core.progress import Watch
+from tendred.core.retry import Retries
 from tendred.core.run import Runner
 from tendred.core.settings import Settings
 from tendred.core.submit import Submission, Submitter
@@ -30,6 +31,7 @@ from tendred.library.receipts import Receipts
 from tendred.models.catalog import Catalog
 from tendred.models.shelf import Shelf
 from tendred.queue.machine import CancelAsked
+from tendred.queue.pages import JobQuery
 from tendred.queue.store import Queue
 from tendred.schema.asset import Asset, AssetPage, Receipt
 from tendred.schema.base import Record
@@ -70,6 +72,7 @@ class Parts(Record, frozen=True):
     bus: Bus
     queue: Queue
     submitter: Submitter
+    retries: Retries
     runner: Runner
     residency: Residency
     pauses: Pauses
@@ -169,9 +172,23 @@ class Studio:
         """One job."""
         return self._live(await self._p.queue.get(job_id))
 
-    async def jobs(self, *, state: list[State] | None, kind: Kind | None, limit: int, cursor: str | None) -> JobPage:
-        """A page of jobs, newest first."""
-        jobs = await self._p.queue.page(state=state, kind=kind, limit=limit + 1, before=cursor)
+    async def jobs(
+        self,
+        *,
+        state: list[State] | None,
+        kind: Kind | None,
+        limit: int,
+        cursor: str | None,
+        model: str | None = None,
+        before: str | None = None,
+        after: str | None = None,
+    ) -> JobPage:
+        """A page of jobs, newest first. `before` and `after` are RFC 3339 times of their making."""
+        query = JobQuery(
+            state=state, kind=kind, model=model, after=_seconds("after", after), before=_seconds("before", before),
+            limit=limit + 1, cursor=cursor,
+        )  # fmt: skip
+        jobs = await self._p.queue.page(query)
         following = jobs[limit - 1].id if len(jobs) > limit else None
         return JobPage(jobs=[self._live(job) for job in jobs[:limit]], next=following)
 
@@ -182,6 +199,18 @@ class Studio:
             await self._p.runner.cancel(job_id)
         return self._live(job)
 
+    async def move(self, job_id: str, to: str) -> Job:
+        """Put a waiting job `first` or `last` of its lane, in a lane, or before the job of that id."""
+        return self._live(await self._p.queue.move(job_id, to))
+
+    async def retry(self, job_id: str, origin: Origin) -> Submitted:
+        """Make a job anew that failed, was cancelled or is parked."""
+        if self.stopping:
+            raise ShuttingDown
+        submitted = await self._p.retries.retry(job_id, origin)
+        self._p.runner.wake()
+        return submitted
+
     async def wait(self, job_id: str, timeout_s: float) -> Job:
         """A job once it is terminal or parked, or as it stands after `timeout_s`."""
         await self._p.waiting.until_done(job_id, timeout_s, self._p.queue)
@@ -189,7 +218,10 @@ class Studio:
 
     async def queue_status(self) -> QueueStatus:
         """How full the queue is, and whether it moves."""
-        return await self._p.queue.counts(self._p.pauses.reason)
+        status = await self._p.queue.counts(self._p.pauses.reason)
+        return (
+            status if status.eta_s is None else replace(status, eta_s=round(status.eta_s + self._p.watch.left_s(), 1))
+        )
 
     async def pause(self, *, mode: Literal["drain", "now"], unload: bool) -> QueueStatus:
         """Let nothing more start; `now` puts the running job back; `unload` gives the engine's memory back."""
@@ -207,7 +239,14 @@ class Studio:
         return await self.queue_status()
 
     def _live(self, job: Job) -> Job:
-        return replace(job, progress=self._p.watch.get(job.id)) if job.state in {"running", "cancelling"} else job
+        """With what is known of it just now: nobody can tell how long a pause lasts."""
+        if job.state in {"running", "cancelling"}:
+            progress = self._p.watch.get(job.id)
+            return replace(job, progress=progress, eta_s=None if progress is None else progress.eta_s)
+        if job.eta_s is None:
+            return job
+        left_s = None if self._p.pauses.reason is not None else round(job.eta_s + self._p.watch.left_s(), 1)
+        return replace(job, eta_s=left_s)
 
     # -- library -------------------------------------------------------------------------------------------
 

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
 import msgspec
 
+from tendred.queue.line import take
 from tendred.queue.machine import Claimed
 from tendred.queue.store import Claim, Queue
 from tendred.schema.sealed import Reviewed
 from tendred.store.database import Database, Tx
 
-NEXT: Final = "SELECT id FROM job INDEXED BY job_claim WHERE state = 'queued' ORDER BY lane_rank, id LIMIT 1"
 SEALED: Final = "SELECT sealed_request, conditioning, policy, mac, asked, removed FROM job WHERE id = ?"
 
 
-async def claim(database: Database, queue: Queue) -> Claim | None:
-    """Take the first waiting job: interactive before normal before idle, then the oldest. None when nothing waits.
+async def claim(database: Database, queue: Queue, loaded: Sequence[str] = ()) -> Claim | None:
+    """Take the next waiting job; None when nothing waits. `loaded` are models in memory: see `line.take`.
 
-    The partial index answers without looking at finished jobs. Select and update are one transaction of the
-    only writer, so no two runners can take the same job.
+    Choice and change are one transaction of the only writer, so no two runners can take the same job.
     """
 
     def work(tx: Tx) -> Claim | None:
-        row = tx.one(NEXT)
-        if row is None:
+        job_id = take(tx, loaded, queue.warm_s)
+        if job_id is None:
             return None
-        job = queue.apply_in(tx, row["id"], Claimed())
+        job = queue.apply_in(tx, job_id, Claimed())
         return read_claim(tx, job_id=job.id, queue=queue)
 
     return await database.write(work)

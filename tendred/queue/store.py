@@ -9,8 +9,13 @@ from typing import Any, Final, cast, get_args
 import msgspec
 
 from tendred.clock import rfc3339
-from tendred.errors import IdempotencyConflict, NotFound, QueueFull
-from tendred.queue.machine import Change, Facts, Happening, transition
+from tendred.errors import IdempotencyConflict, NotFound, QueueFull, WrongState
+from tendred.queue import line
+from tendred.queue.line import RANKS, WARM_S
+from tendred.queue.machine import CancelAsked, Change, Facts, Finished, Happening, transition
+from tendred.queue.pace import Paces, work_of
+from tendred.queue.pages import JobQuery, select
+from tendred.queue.places import NOWHERE, Place, emptied_s, place, places
 from tendred.schema.base import Record
 from tendred.schema.error import ErrorInfo
 from tendred.schema.job import Job, Origin, QueueStatus, State
@@ -18,37 +23,41 @@ from tendred.schema.sealed import Reviewed
 from tendred.schema.still import Kind, Lane
 from tendred.store.database import Database, Tx
 
-RANKS: Final[dict[Lane, int]] = {"interactive": 0, "normal": 1, "idle": 2}
-POSITIONS: Final = 1000
-"""A position further back than this is told as null: nobody counts that far, and counting costs."""
-
 COLUMNS: Final = (
     "id, kind, state, lane, rev, request, origin, policy, attempts, engine_deaths, created_at, started_at, "
-    "finished_at, error, retry_of"
+    "finished_at, error, retry_of, model, claimed_at"
 )
 GET: Final = f"SELECT {COLUMNS} FROM job WHERE id = ?"
 BY_KEY: Final = f"SELECT {COLUMNS}, idem_hash FROM job WHERE idem = ?"
+OPEN_RETRY: Final = (
+    f"SELECT {COLUMNS} FROM job WHERE retry_of = ? AND state IN ('queued', 'running', 'cancelling') ORDER BY id LIMIT 1"
+)
 CREATED: Final = "SELECT created_at FROM job WHERE id = ?"
+ASKED: Final = "SELECT asked FROM job WHERE id = ?"
 ASSETS: Final = "SELECT id FROM asset WHERE job_id = ? ORDER BY idx"
 INSERT: Final = (
     "INSERT INTO job(id, kind, state, lane, lane_rank, rev, request, asked, origin, sealed_request, conditioning, "
-    "policy, mac, removed, attempts, engine_deaths, created_at, retry_of, idem, idem_hash) "
-    "VALUES (?, ?, 'queued', ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?)"
+    "policy, mac, removed, attempts, engine_deaths, created_at, retry_of, idem, idem_hash, model) "
+    "VALUES (?, ?, 'queued', ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?)"
 )
 APPLY: Final = (
-    "UPDATE job SET state = ?, rev = rev + 1, attempts = ?, engine_deaths = ?, error = ?, "
-    "finished_at = CASE WHEN ? THEN ? ELSE finished_at END, "
-    "started_at = CASE WHEN ? = 'running' AND started_at IS NULL THEN ? ELSE started_at END "
-    "WHERE id = ? AND rev = ?"
+    "UPDATE job SET state = ?1, rev = rev + 1, attempts = ?2, engine_deaths = ?3, error = coalesce(?4, error), "
+    "finished_at = CASE WHEN ?5 THEN ?6 ELSE finished_at END, "
+    "started_at = CASE WHEN ?1 = 'running' AND started_at IS NULL THEN ?6 ELSE started_at END, "
+    "claimed_at = CASE WHEN ?1 = 'running' THEN ?6 ELSE claimed_at END "
+    "WHERE id = ?7 AND rev = ?8"
 )
-QUEUED: Final = "SELECT id FROM job INDEXED BY job_claim WHERE state = 'queued' ORDER BY lane_rank, id LIMIT ?"
-AHEAD: Final = (
-    "SELECT count(*) FROM (SELECT 1 FROM job INDEXED BY job_claim WHERE state = 'queued' AND (lane_rank, id) < "
-    "(SELECT lane_rank, id FROM job WHERE id = ?) LIMIT ?)"
-)
+"""What parked a job stays told when a person cancels it."""
+MOVE: Final = "UPDATE job SET lane = ?, lane_rank = ?, rev = rev + 1 WHERE id = ?"
 TALLY: Final = "SELECT state, lane, count FROM tally WHERE count > 0"
-WAITING: Final = "SELECT coalesce(sum(count), 0) FROM tally WHERE state = 'queued'"
+WAITING: Final = "SELECT coalesce(sum(waiting), 0) FROM share"
+WAITING_OF: Final = "SELECT coalesce(sum(waiting), 0) FROM share WHERE line = ?"
+CLIENTS: Final = (
+    "SELECT line, sum(waiting) AS waiting FROM share WHERE waiting > 0 GROUP BY line ORDER BY 2 DESC, 1 LIMIT 50"
+)
 UNFINISHED: Final = "SELECT id FROM job WHERE state IN ('running', 'cancelling') ORDER BY id"
+RETRIED: Final[frozenset[State]] = frozenset({"parked", "failed", "cancelled"})
+"""States in which a job may be tried again."""
 
 
 class NewJob(Record, frozen=True):
@@ -76,7 +85,7 @@ class Claim(Record, frozen=True):
     removed: list[str]
 
 
-def job_of(connection: sqlite3.Connection, row: sqlite3.Row, position: int | None = None) -> Job:
+def job_of(connection: sqlite3.Connection, row: sqlite3.Row, at: Place = NOWHERE) -> Job:
     """A row as the record that everybody sees."""
     error = msgspec.json.decode(row["error"], type=ErrorInfo) if row["error"] is not None else None
     return Job(
@@ -88,7 +97,8 @@ def job_of(connection: sqlite3.Connection, row: sqlite3.Row, position: int | Non
         request=msgspec.json.decode(row["request"]),
         origin=msgspec.json.decode(row["origin"], type=Origin),
         progress=None,
-        position=position,
+        position=at.position,
+        eta_s=at.eta_s,
         attempts=row["attempts"],
         engine_deaths=row["engine_deaths"],
         created_at=rfc3339(row["created_at"]),
@@ -112,11 +122,19 @@ def _by_key(connection: sqlite3.Connection, key: str, key_hash: bytes) -> Job | 
 
 
 class Queue:
-    """Jobs in the database."""
+    """Jobs in the database.
 
-    def __init__(self, database: Database, limit: int) -> None:
+    `limit` jobs may wait, `client_limit` of one client. A job that is first in line lets jobs of a loaded model pass
+    for `warm_s` at most.
+    """
+
+    def __init__(
+        self, database: Database, limit: int, *, client_limit: int | None = None, warm_s: float = WARM_S
+    ) -> None:
         self._database = database
         self._limit = limit
+        self._client_limit = limit if client_limit is None else client_limit
+        self.warm_s = warm_s
 
     async def add(self, jobs: Sequence[NewJob]) -> list[tuple[Job, bool]]:
         """Enqueue all or none; see `add_in`."""
@@ -129,18 +147,46 @@ class Queue:
         """
         if new.key is not None and (known := _by_key(tx.connection, new.key, new.key_hash)) is not None:
             return known, True
-        waiting = cast("int", cast("sqlite3.Row", tx.one(WAITING))[0])
-        if waiting >= self._limit:
-            raise QueueFull(queued=waiting, retry_after_s=30)
-        encode = msgspec.json.encode
+        client = line.line_of(new.origin)
+        self._check_room(tx, client)
+        encode, model = msgspec.json.encode, str(new.request.get("model", ""))
         tx.run(
             INSERT, new.id, new.kind, new.lane, RANKS[new.lane], encode(new.request), encode(new.asked),
             encode(new.origin), new.reviewed.request, new.reviewed.conditioning, new.reviewed.policy, new.reviewed.mac,
-            encode(new.removed), tx.now, new.retry_of, new.key, new.key_hash,
+            encode(new.removed), tx.now, new.retry_of, new.key, new.key_hash, model,
         )  # fmt: skip
+        line.enter(tx, new.id, new.lane, client, model, work_of(new.request))
         job = self.get_in(tx.connection, new.id)
         tx.emit("job.queued", {"job": job}, job.id)
         return job, False
+
+    async def retry(self, new: NewJob) -> tuple[Job, bool]:
+        """Enqueue the same once more, with `retry_of` linked. True beside the job: it was waiting or running already.
+
+        A parked one has been seen to with that, and is cancelled. Raises NotFound, WrongState, QueueFull.
+        """
+        return await self._database.write(lambda tx: self._retry_in(tx, new))
+
+    def _retry_in(self, tx: Tx, new: NewJob) -> tuple[Job, bool]:
+        assert new.retry_of is not None
+        if (known := tx.one(OPEN_RETRY, new.retry_of)) is not None:
+            return job_of(tx.connection, known), True
+        before = self._row(tx.connection, new.retry_of)
+        if before["state"] not in RETRIED:
+            raise WrongState("retry", path="job_id", name=new.retry_of, state=before["state"])
+        made = self.add_in(tx, new)
+        if before["state"] == "parked":
+            self.apply_in(tx, new.retry_of, CancelAsked())
+        return made
+
+    def _check_room(self, tx: Tx, client: str) -> None:
+        waiting, own = (cast("sqlite3.Row", tx.one(*ask))[0] for ask in ((WAITING,), (WAITING_OF, client)))
+        if own >= self._client_limit:
+            # Clients take turns: one of its own jobs starts once each of the others has had one.
+            room_s = Paces(tx.connection).room_s(len(tx.run(CLIENTS).fetchall()))
+            raise QueueFull("client", queued=own, limit=self._client_limit, retry_after_s=room_s)
+        if waiting >= self._limit:
+            raise QueueFull(queued=waiting, limit=self._limit, retry_after_s=Paces(tx.connection).room_s())
 
     async def by_key(self, key: str, key_hash: bytes) -> Job | None:
         """The job that a key made before. Raises IdempotencyConflict."""
@@ -151,82 +197,123 @@ class Queue:
         row = await self._database.read(lambda connection: connection.execute(CREATED, (job_id,)).fetchone())
         return float(row["created_at"])
 
+    async def asked(self, job_id: str) -> dict[str, Any]:
+        """What the client wrote, as it wrote it. Raises NotFound."""
+        row = await self._database.read(lambda connection: connection.execute(ASKED, (job_id,)).fetchone())
+        if row is None:
+            raise NotFound(noun="job", name=job_id, near=[])
+        return msgspec.json.decode(row["asked"], type=dict[str, Any])
+
     async def apply(self, job_id: str, happening: Happening) -> Job:
         """Let something happen to a job; see `apply_in`."""
         return await self._database.write(lambda tx: self.apply_in(tx, job_id, happening))
 
     def apply_in(self, tx: Tx, job_id: str, happening: Happening) -> Job:
-        """The only write path of a job that exists. Raises NotFound, IllegalTransitionError."""
-        row = tx.one(GET, job_id)
-        if row is None:
-            raise NotFound(noun="job", name=job_id, near=[])
+        """The only write path of a job's state. Raises NotFound, IllegalTransitionError."""
+        row = self._row(tx.connection, job_id)
         change = transition(Facts(row["state"], row["attempts"], row["engine_deaths"]), happening)
         if change is None:
             return job_of(tx.connection, row)
         self._update(tx, row, change)
+        if row["state"] == "queued":
+            line.leave(tx, job_id)  # one that was claimed is gone from there already
+        elif change.state == "queued":
+            line.come_back(tx, job_id, row["lane"], _client(row), row["model"], _work(row))
+        elif isinstance(happening, Finished) and row["attempts"] == 1:
+            # Of a later attempt some pictures may have been there already.
+            line.settle(tx, row["lane"], _client(row), row["model"], _work(row), tx.now - row["claimed_at"])
         job = self.get_in(tx.connection, job_id)
         tx.emit(change.topic, {"job": job}, job_id)
         return job
+
+    async def move(self, job_id: str, to: str) -> Job:
+        """Put a waiting job elsewhere: `first` or `last` of its lane, in a lane, or before the job of that id.
+
+        In a lane it takes its turn as if it had been sent just now. Raises NotFound, WrongState.
+        """
+        return await self._database.write(lambda tx: self._move_in(tx, job_id, to))
+
+    def _move_in(self, tx: Tx, job_id: str, to: str) -> Job:
+        row = self._waiting(tx, job_id, "job_id")
+        lane: Lane = row["lane"]
+        if to == job_id:
+            return self.get_in(tx.connection, job_id, position=True)
+        if to == "first":
+            line.put_first(tx, job_id)
+        elif to == "last":
+            line.put_last(tx, job_id)
+        elif to in RANKS:
+            lane = to
+            line.leave(tx, job_id)
+            line.enter(tx, job_id, lane, _client(row), row["model"], _work(row))
+        else:
+            lane = self._waiting(tx, to, "to")["lane"]
+            line.put_before(tx, job_id, to)
+        tx.run(MOVE, lane, RANKS[lane], job_id)
+        job = self.get_in(tx.connection, job_id, position=True)
+        tx.emit("job.moved", {"job": job}, job_id)
+        return job
+
+    def _waiting(self, tx: Tx, job_id: str, path: str) -> sqlite3.Row:
+        row = self._row(tx.connection, job_id, path)
+        if row["state"] != "queued":
+            raise WrongState(path=path, name=job_id, state=row["state"])
+        return row
+
+    @staticmethod
+    def _row(connection: sqlite3.Connection, job_id: str, path: str | None = None) -> sqlite3.Row:
+        row: sqlite3.Row | None = connection.execute(GET, (job_id,)).fetchone()
+        if row is None:
+            raise NotFound(path=path, noun="job", name=job_id, near=[])
+        return row
 
     @staticmethod
     def _update(tx: Tx, row: sqlite3.Row, change: Change) -> None:
         error = None if change.error is None else msgspec.json.encode(change.error)
         done = tx.run(
-            APPLY, change.state, change.attempts, change.engine_deaths, error, change.finished, tx.now,
-            change.state, tx.now, row["id"], row["rev"],
+            APPLY, change.state, change.attempts, change.engine_deaths, error, change.finished, tx.now, row["id"],
+            row["rev"],
         )  # fmt: skip
         assert done.rowcount == 1, "the writer is alone, so a row can't move under it"
 
     def get_in(self, connection: sqlite3.Connection, job_id: str, *, position: bool = False) -> Job:
         """One job. Raises NotFound."""
-        row = connection.execute(GET, (job_id,)).fetchone()
-        if row is None:
-            raise NotFound(noun="job", name=job_id, near=[])
-        ahead = None
-        if position and row["state"] == "queued":
-            count: int = connection.execute(AHEAD, (job_id, POSITIONS)).fetchone()[0]
-            ahead = count if count < POSITIONS else None
-        return job_of(connection, row, ahead)
+        row = self._row(connection, job_id)
+        at = place(connection, job_id) if position and row["state"] == "queued" else NOWHERE
+        return job_of(connection, row, at)
 
     async def get(self, job_id: str) -> Job:
-        """One job with its position. Raises NotFound."""
+        """One job with its place in line. Raises NotFound."""
         return await self._database.read(lambda connection: self.get_in(connection, job_id, position=True))
 
-    async def page(
-        self, *, state: Sequence[State] | None, kind: Kind | None, limit: int, before: str | None
-    ) -> list[Job]:
-        """Jobs newest first, those with ids below `before`."""
-        where, values = ["1"], list[Any]()
-        if before is not None:
-            where.append("id < ?")
-            values.append(before)
-        if state:
-            where.append(f"state IN ({', '.join('?' * len(state))})")
-            values.extend(state)
-        if kind is not None:
-            where.append("kind = ?")
-            values.append(kind)
-        sql = f"SELECT {COLUMNS} FROM job WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"
+    async def page(self, query: JobQuery) -> list[Job]:
+        """Jobs newest first, with their places in line."""
+        sql, values = select(COLUMNS, query)
 
         def work(connection: sqlite3.Connection) -> list[Job]:
-            places = {row["id"]: place for place, row in enumerate(connection.execute(QUEUED, (POSITIONS,)))}
-            rows = connection.execute(sql, (*values, limit)).fetchall()
-            return [
-                job_of(connection, row, places.get(row["id"]) if row["state"] == "queued" else None) for row in rows
-            ]
+            rows = connection.execute(sql, values).fetchall()
+            found = places(connection) if any(row["state"] == "queued" for row in rows) else {}
+            return [job_of(connection, row, found.get(row["id"], NOWHERE)) for row in rows]
 
         return await self._database.read(work)
 
-    @staticmethod
-    def counts_in(connection: sqlite3.Connection, reason: str | None) -> QueueStatus:
-        """How many jobs are in which state, and how many wait in which lane. `reason` says why nothing starts."""
+    def counts_in(self, connection: sqlite3.Connection, reason: str | None) -> QueueStatus:
+        """How many jobs are in which state, and who waits for how long. `reason` says why nothing starts."""
         counts: dict[str, int] = dict.fromkeys(get_args(State), 0)
         lanes = dict.fromkeys(RANKS, 0)
         for row in connection.execute(TALLY):
             counts[row["state"]] = counts.get(row["state"], 0) + row["count"]
             if row["state"] == "queued":
                 lanes[row["lane"]] += row["count"]
-        return QueueStatus(paused=reason is not None, reason=reason, counts=counts, lanes={**lanes})
+        return QueueStatus(
+            paused=reason is not None,
+            reason=reason,
+            counts=counts,
+            lanes={**lanes},
+            clients={row["line"]: row["waiting"] for row in connection.execute(CLIENTS)},
+            warm_s=self.warm_s,
+            eta_s=None if reason is not None else emptied_s(connection),
+        )
 
     async def counts(self, reason: str | None = None) -> QueueStatus:
         """See `counts_in`."""
@@ -235,3 +322,11 @@ class Queue:
     async def unfinished(self) -> list[str]:
         """Jobs that a daemon before this one left running."""
         return await self._database.read(lambda connection: [row["id"] for row in connection.execute(UNFINISHED)])
+
+
+def _client(row: sqlite3.Row) -> str:
+    return line.line_of(msgspec.json.decode(row["origin"], type=Origin))
+
+
+def _work(row: sqlite3.Row) -> float:
+    return work_of(msgspec.json.decode(row["request"], type=dict[str, Any]))

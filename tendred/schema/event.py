@@ -13,6 +13,7 @@ MEANINGS: Final[dict[str, tuple[str, str]]] = {
     "job.preview": ("preview", "A rough picture of what is being drawn."),
     "job.output": ("asset", "One of its outputs is in the library."),
     "job.requeued": ("job", "It waits again: the daemon or the engine ended, or something was in the way."),
+    "job.moved": ("job", "A person put it elsewhere in the line."),
     "job.cancelling": ("job", "It was told to stop and still runs."),
     "job.cancelled": ("job", "It stopped because somebody wanted it to."),
     "job.succeeded": ("job", "Everything asked for is in the library, and its receipt is written."),

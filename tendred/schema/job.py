@@ -31,7 +31,11 @@ class Progress(Record, frozen=True):
 
 
 class Job(Record, frozen=True):
-    """One accepted piece of work. `request` holds the final values, after plugins and expansion."""
+    """One accepted piece of work. `request` holds the final values, after plugins and expansion.
+
+    `position` counts the jobs before it in line; `eta_s` the seconds until it is expected to be done, where the
+    models that come before it were measured.
+    """
 
     id: str
     kind: Kind
@@ -52,6 +56,7 @@ class Job(Record, frozen=True):
     retry_of: str | None
     policy: str
     clip: dict[str, Any] | None
+    eta_s: float | None = None
 
 
 class Submitted(Record, frozen=True):
@@ -69,9 +74,16 @@ class JobPage(Record, frozen=True):
 
 
 class QueueStatus(Record, frozen=True):
-    """How full the queue is: jobs per state, queued jobs per lane, and whether it is paused, by whom or why."""
+    """How full the queue is: jobs per state, queued jobs per lane and client, and whether it is paused, and why.
+
+    `warm_s`: seconds for which jobs of a loaded model may pass one that is first in line. `eta_s`: seconds until
+    nothing waits any more, where that is known.
+    """
 
     paused: bool
     reason: str | None
     counts: dict[str, int]
     lanes: dict[str, int]
+    clients: dict[str, int] = {}
+    warm_s: float = 0.0
+    eta_s: float | None = None

@@ -62,18 +62,74 @@ CREATE TABLE model (name TEXT PRIMARY KEY, path TEXT NOT NULL, added_at REAL NOT
 CREATE TABLE model_hash (path TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, sha256 TEXT NOT NULL) WITHOUT ROWID;
 """
 
+_LINE: Final = """
+ALTER TABLE job ADD COLUMN model TEXT NOT NULL DEFAULT '';
+ALTER TABLE job ADD COLUMN claimed_at REAL;
+UPDATE job SET model = coalesce(json_extract(CAST(request AS TEXT), '$.model'), '');
+DROP INDEX job_claim;
+CREATE INDEX job_by_model ON job(model, id);
+CREATE INDEX job_ended ON job(finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX job_retries ON job(retry_of) WHERE retry_of IS NOT NULL;
+CREATE INDEX event_of_job ON event(job_id) WHERE job_id IS NOT NULL;
+DROP TRIGGER job_recounted;
+CREATE TRIGGER job_recounted AFTER UPDATE OF state, lane ON job
+  WHEN old.state <> new.state OR old.lane <> new.lane BEGIN
+  UPDATE tally SET count = count - 1 WHERE state = old.state AND lane = old.lane;
+  INSERT INTO tally VALUES (new.state, new.lane, 1) ON CONFLICT DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER job_uncounted AFTER DELETE ON job BEGIN
+  UPDATE tally SET count = count - 1 WHERE state = old.state AND lane = old.lane;
+END;
+-- The line: a small row for each queued job. `place`: seconds on the lane's clock. `fixed`: a person put it there.
+CREATE TABLE waiting (
+  job_id TEXT PRIMARY KEY REFERENCES job(id), lane_rank INTEGER NOT NULL, line TEXT NOT NULL, model TEXT NOT NULL,
+  work REAL NOT NULL, place REAL NOT NULL, fixed INTEGER NOT NULL, passed_at REAL) WITHOUT ROWID;
+CREATE INDEX waiting_first ON waiting(lane_rank, place, job_id, model, work);
+CREATE INDEX waiting_warm ON waiting(lane_rank, model, place, job_id) WHERE fixed = 0;
+CREATE INDEX waiting_passed ON waiting(lane_rank, passed_at) WHERE passed_at IS NOT NULL;
+CREATE INDEX waiting_line ON waiting(line, lane_rank, place, job_id);
+-- What each client has waiting and was served, by lane. `stale`: its places have to be reckoned anew.
+CREATE TABLE share (
+  lane_rank INTEGER NOT NULL, line TEXT NOT NULL, waiting INTEGER NOT NULL, served REAL NOT NULL,
+  stale INTEGER NOT NULL, PRIMARY KEY (lane_rank, line)) WITHOUT ROWID;
+CREATE TRIGGER waiting_more AFTER INSERT ON waiting BEGIN
+  INSERT INTO share VALUES (new.lane_rank, new.line, 1, 0, 0) ON CONFLICT DO UPDATE SET waiting = waiting + 1;
+END;
+CREATE TRIGGER waiting_less AFTER DELETE ON waiting BEGIN
+  UPDATE share SET waiting = waiting - 1 WHERE lane_rank = old.lane_rank AND line = old.line;
+END;
+CREATE TABLE lane_clock (lane_rank INTEGER PRIMARY KEY, at REAL NOT NULL);
+INSERT INTO lane_clock VALUES (0, 0), (1, 0), (2, 0);
+CREATE TABLE pace (
+  model TEXT PRIMARY KEY, work REAL NOT NULL, seconds REAL NOT NULL, jobs REAL NOT NULL, assumed REAL) WITHOUT ROWID;
+INSERT INTO waiting SELECT id, lane_rank, 'local', model, 1, row_number() OVER (ORDER BY id), 0, NULL
+  FROM job WHERE state = 'queued';
+"""
+"""What waited before there were clients stands in one line, in the order in which it came."""
+
 
 def _spine(connection: sqlite3.Connection) -> None:
+    _run(connection, _SPINE)
+
+
+def _line(connection: sqlite3.Connection) -> None:
+    _run(connection, _LINE)
+
+
+def _run(connection: sqlite3.Connection, statements: str) -> None:
     # executescript would commit on its own; the statements go one by one inside our transaction.
     statement = ""
-    for line in _SPINE.splitlines():
+    for line in statements.splitlines():
         statement += line + "\n"
         if sqlite3.complete_statement(statement):
             connection.execute(statement)
             statement = ""
 
 
-MIGRATIONS: Final[list[tuple[str, Callable[[sqlite3.Connection], None]]]] = [("0001-spine", _spine)]
+MIGRATIONS: Final[list[tuple[str, Callable[[sqlite3.Connection], None]]]] = [
+    ("0001-spine", _spine),
+    ("0002-line", _line),
+]
 
 
 def migrate(connection: sqlite3.Connection, path: Path, clock: Clock) -> None:

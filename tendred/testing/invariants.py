@@ -67,7 +67,17 @@ def _database(database: sqlite3.Connection, _home: Path) -> list[str]:
     real = dict(database.execute("SELECT state, count(*) FROM job GROUP BY state"))
     if counted != real:
         faults.append(f"the tally says {counted}, the rows say {real}")
-    return faults
+    return [*faults, *_line(database)]
+
+
+def _line(database: sqlite3.Connection) -> list[str]:
+    """In line are the queued jobs, in their lanes, and what clients have waiting adds up."""
+    in_line = {tuple(row) for row in _rows(database, "SELECT job_id, lane_rank FROM waiting")}
+    queued = {tuple(row) for row in database.execute("SELECT id, lane_rank FROM job WHERE state = 'queued'")}
+    shares = sum(row["waiting"] for row in _rows(database, "SELECT waiting FROM share"))
+    faults = [f"queued, but not in line: {job_id}" for job_id, _ in queued - in_line]
+    faults += [f"in line, but not queued there: {job_id}" for job_id, _ in in_line - queued]
+    return faults if shares == len(in_line) else [*faults, f"clients have {shares} waiting, {len(in_line)} are in line"]
 
 
 def _rows(database: sqlite3.Connection, sql: str) -> list[sqlite3.Row]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import hashlib
 import logging
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
@@ -22,20 +21,21 @@ from tendred.errors import (
     ModelMissing,
     NotFound,
     TendredError,
+    WrongState,
 )
-from tendred.schema.asset import Asset, AssetPage, EngineInfo, ModelUse, Receipt
+from tendred.schema.asset import Asset, AssetPage, Receipt
 from tendred.schema.character import Character, CharacterLora, Characters
 from tendred.schema.error import ErrorInfo, tell
 from tendred.schema.event import LIVE, Event, EventPage
 from tendred.schema.job import TERMINAL, Job, JobPage, Origin, QueueStatus, State, Submitted
 from tendred.schema.model import Loaded, ModelInfo, ModelKind, Models, Unloaded
 from tendred.schema.sealed import Verdict
-from tendred.schema.still import Kind, LoraUse, StillRequest
+from tendred.schema.still import Kind, Lane, LoraUse, StillRequest
 from tendred.schema.system import CloudState, DiskState, EngineState, Hello, Limits, Status
 from tendred.testing.hot_folders import FakeHotFolders
+from tendred.testing.records import asset_at, queued
 
 _log = logging.getLogger(__name__)
-_ENGINE = EngineInfo(version="0", torch="0", diffusers="0", device="cpu", dtype="float32", threads=1, batch_size=1)
 
 
 MIRA: Final = Character(
@@ -144,17 +144,49 @@ class FakeStudio:
             raise NotFound(noun="job", name=job_id, near=difflib.get_close_matches(job_id, self._jobs))
         return self._jobs[job_id]
 
-    async def jobs(self, *, state: list[State] | None, kind: Kind | None, limit: int, cursor: str | None) -> JobPage:
+    async def jobs(
+        self,
+        *,
+        state: list[State] | None,
+        kind: Kind | None,
+        limit: int,
+        cursor: str | None,
+        model: str | None = None,
+        before: str | None = None,
+        after: str | None = None,
+    ) -> JobPage:
         wanted = [
             job
             for job in reversed(self._jobs.values())
-            if (not state or job.state in state) and kind in {None, job.kind} and (cursor is None or job.id < cursor)
+            if (not state or job.state in state)
+            and kind in {None, job.kind}
+            and model in {None, job.request["model"]}
+            and (cursor is None or job.id < cursor)
+            and (after or "") <= job.created_at < (before or "~")
         ]
         return JobPage(jobs=wanted[:limit], next=wanted[limit - 1].id if len(wanted) > limit else None)
 
     async def cancel(self, job_id: str) -> Job:
         job = await self.job(job_id)
         return job if job.state in TERMINAL else await self._change(job, "cancelled", "job.cancelled")
+
+    async def move(self, job_id: str, to: str) -> Job:
+        job = await self.job(job_id)
+        if job.state != "queued":
+            raise WrongState(path="job_id", name=job_id, state=job.state)
+        lane = (await self.job(to)).lane if to.startswith("job_") else to if to in get_args(Lane) else job.lane
+        self._jobs[job_id] = moved = msgspec.structs.replace(job, lane=lane, rev=job.rev + 1, position=0, eta_s=1.5)
+        self.happen("job.moved", {"job": msgspec.to_builtins(moved)}, job_id)
+        return moved
+
+    async def retry(self, job_id: str, origin: Origin) -> Submitted:
+        before = await self.job(job_id)
+        if before.state not in {"failed", "cancelled", "parked"}:
+            raise WrongState("retry", path="job_id", name=job_id, state=before.state)
+        request = StillRequest(prompt=before.request["prompt"], lane=before.lane)
+        [made] = await self.submit([Submission(request=request, asked={}, key=None)], origin)
+        self._jobs[made.job.id] = job = msgspec.structs.replace(made.job, retry_of=job_id)
+        return Submitted(job=job, deduplicated=False)
 
     async def wait(self, job_id: str, timeout_s: float) -> Job:
         subscription = self.bus.subscribe(["job."])
@@ -172,7 +204,11 @@ class FakeStudio:
         states = [job.state for job in self._jobs.values()]
         counts: dict[str, int] = {state: states.count(state) for state in states}
         reason = "user" if self._paused else self.obstacle
-        return QueueStatus(paused=reason is not None, reason=reason, counts=counts, lanes={})
+        waiting = [job.origin.client or "local" for job in self._jobs.values() if job.state == "queued"]
+        return QueueStatus(
+            paused=reason is not None, reason=reason, counts=counts, lanes={}, warm_s=60.0,
+            clients={client: waiting.count(client) for client in waiting}, eta_s=90.0 if waiting else None,
+        )  # fmt: skip
 
     async def pause(self, *, mode: Literal["drain", "now"], unload: bool) -> QueueStatus:
         del mode
@@ -308,38 +344,7 @@ class FakeStudio:
 
     def add_asset(self, path: Path, media_type: str = "image/png") -> Asset:
         """An asset whose file stands at `path`."""
-        body, asset_id = path.read_bytes(), self._ids.new("ast")
-        return self._keep(
-            Asset(
-                id=asset_id,
-                kind="still",
-                path=str(path),
-                url=f"/media/{asset_id}",
-                media_type=media_type,
-                bytes=len(body),
-                sha256=hashlib.sha256(body).hexdigest(),
-                pixels_sha256="0" * 64,
-                width=1,
-                height=1,
-                duration_s=None,
-                fps=None,
-                audio=None,
-                created_at=self._now(),
-                job_id=self._ids.new("job"),
-                index=0,
-                seed=0,
-                settings={},
-                model=ModelUse(name="starter", sha256="0" * 64),
-                loras=[],
-                character=None,
-                engine=_ENGINE,
-                parents=[],
-                receipt_id=self._ids.new("rcp"),
-                policy="fake",
-                tags=[],
-                state="kept",
-            )
-        )
+        return self._keep(asset_at(path, media_type, self._ids, self._now()))
 
     def _now(self) -> str:
         return rfc3339(self._clock.now())
@@ -360,35 +365,12 @@ class FakeStudio:
             if request != submission.request:
                 raise IdempotencyConflict(key=submission.key)
             return Submitted(job=self._jobs[job_id], deduplicated=True)
-        job = self._queued(submission, origin)
+        job = queued(submission.request, origin, self._ids, self._now())
         if submission.key is not None:
             self._keys[submission.key] = (job.id, submission.request)
         self._jobs[job.id] = job
         self.happen("job.queued", {"job": msgspec.to_builtins(job)}, job.id)
         return Submitted(job=job, deduplicated=False)
-
-    def _queued(self, submission: Submission, origin: Origin) -> Job:
-        return Job(
-            id=self._ids.new("job"),
-            kind="still",
-            state="queued",
-            lane=submission.request.lane,
-            rev=1,
-            request=msgspec.to_builtins(submission.request),
-            origin=origin,
-            progress=None,
-            position=None,
-            attempts=0,
-            engine_deaths=0,
-            created_at=self._now(),
-            started_at=None,
-            finished_at=None,
-            asset_ids=[],
-            error=None,
-            retry_of=None,
-            policy="fake",
-            clip=None,
-        )
 
     async def _change(self, job: Job, state: State, topic: str) -> Job:
         changed = msgspec.structs.replace(job, state=state, rev=job.rev + 1, finished_at=self._now())

@@ -176,6 +176,85 @@ async def test_pause_now_and_resume_at_once_runs_the_job_once(daemon):
     assert len(requeued) <= 1
 
 
+async def test_a_draining_pause_lets_the_job_finish_and_then_gives_the_memory_back(daemon):
+    daemon.script(step_s=0.02)
+    job = await daemon.submit("hills", steps=30)
+    await daemon.state_of(job.id, "running")
+    assert await daemon.eventually(lambda: daemon.studio.loaded().loaded)
+    status = await daemon.studio.pause(mode="drain", unload=True)
+    assert (status.paused, status.counts["running"]) == (True, 1)
+    assert (await daemon.studio.wait(job.id, 20)).state == "succeeded"
+    assert await daemon.eventually(lambda: daemon.studio._p.residency.state().state == "off")
+
+
+@pytest.mark.parametrize(("start", "paused"), [("run", False), ("paused", True)])
+async def test_a_start_may_be_set_to_run_or_to_wait(make_daemon, start, paused):
+    daemon = await make_daemon()
+    if start == "run":
+        await daemon.studio.pause(mode="drain", unload=False)
+    await daemon.stop()
+    again = await make_daemon(f"queue.start={start}", home=daemon.home)
+    status = await again.studio.queue_status()
+    assert (status.paused, status.reason) == (paused, "start" if paused else None)
+    job = await again.submit("hills")
+    await again.studio.resume()
+    assert (await again.studio.wait(job.id, 20)).state == "succeeded"
+
+
+async def test_moves_survive_a_restart_and_decide_who_is_next(make_daemon):
+    daemon = await make_daemon()
+    await daemon.studio.pause(mode="drain", unload=False)
+    jobs = [await daemon.submit("hills", steps=1) for _ in range(4)]
+    await daemon.studio.move(jobs[0].id, "last")
+    await daemon.studio.move(jobs[3].id, "first")
+    moved = await daemon.studio.move(jobs[2].id, jobs[1].id)
+    assert (moved.position, moved.eta_s) == (1, None)
+    await daemon.stop()
+    again = await make_daemon(home=daemon.home)
+    wanted = [jobs[number].id for number in (3, 2, 1, 0)]
+    assert [(await again.studio.job(job_id)).position for job_id in wanted] == [0, 1, 2, 3]
+    await again.studio.resume()
+    for job in jobs:
+        assert (await again.studio.wait(job.id, 20)).state == "succeeded"
+    assert [event.job_id for event in (await again.studio.events_since(1, ["job.started"], 10)).events] == wanted
+    assert len((await again.studio.events_since(1, ["job.moved"], 10)).events) == 3
+
+
+async def test_who_waits_is_told_how_long_once_the_model_was_measured(daemon):
+    daemon.script(step_s=0.05)
+    await daemon.still("hills", steps=4)
+    running = await daemon.submit("hills", steps=100)
+    waiting = await daemon.submit("hills", steps=4)
+    assert (await daemon.studio.job(waiting.id)).eta_s > 0
+    assert (await daemon.studio.queue_status()).eta_s > 0
+    [listed] = (await daemon.studio.jobs(state=None, kind=None, limit=1, cursor=None)).jobs
+    assert listed.eta_s > 0
+    await daemon.studio.pause(mode="drain", unload=False)
+    assert (await daemon.studio.job(waiting.id)).eta_s is None
+    assert (await daemon.studio.queue_status()).eta_s is None
+    await daemon.studio.cancel(running.id)
+
+
+async def test_jobs_that_ended_long_ago_are_forgotten_and_their_pictures_are_not(make_daemon):
+    daemon = await make_daemon()
+    job, recent = await daemon.still("red hills"), await daemon.still("blue hills")
+    await daemon.stop()
+    with sqlite3.connect(daemon.home / "data" / "tendred.db") as connection:
+        connection.execute("UPDATE job SET finished_at = finished_at - 172800 WHERE id = ?", (job.id,))
+    connection.close()
+    again = await make_daemon("queue.history_days=1", home=daemon.home)
+    async with asyncio.timeout(20):
+        while len((await again.studio.jobs(state=None, kind=None, limit=5, cursor=None)).jobs) == 2:
+            await asyncio.sleep(0.05)
+    with pytest.raises(NotFound):
+        await again.studio.job(job.id)
+    asset = await again.studio.asset(job.asset_ids[0])
+    assert (asset.state, asset.job_id) == ("kept", job.id)
+    assert (await again.studio.receipt(asset.receipt_id)).job_id == job.id
+    kept = {event.job_id for event in (await again.studio.events_since(1, ["job."], 50)).events}
+    assert kept == {recent.id}
+
+
 async def test_a_seal_opens_nothing_for_another_job(daemon):
     await daemon.studio.pause(mode="drain", unload=False)
     one, other = await daemon.submit("red hills"), await daemon.submit("blue hills")

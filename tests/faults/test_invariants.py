@@ -96,6 +96,10 @@ ALWAYS = {
     ),
     "an event is missing": sql("DELETE FROM event WHERE seq = 3"),
     "the tally is wrong": sql("UPDATE tally SET count = count + 1 WHERE state = 'succeeded'"),
+    "one that doesn't wait is in line": sql(
+        "INSERT INTO waiting SELECT id, lane_rank, 'x', model, 1, 0, 0, NULL FROM job LIMIT 1"
+    ),
+    "what clients have waiting doesn't add up": sql("INSERT INTO share VALUES (1, 'x', 1, 0, 0)"),
     "a receipt file is gone": lambda home: next((home / "pictures").rglob("*.receipt.json")).unlink(),
     "a receipt file has other words": other_words,
     "half a receipt": lambda home: next((home / "pictures").rglob("*.receipt.json")).write_text("{"),

@@ -27,7 +27,6 @@ ELSEWHERE = {
     "tendred/hotfolder/wake.py": "tests/unit/hotfolder/test_folder.py",
     "tendred/media/worker/confine.py": "tests/unit/media/worker/test_main.py: in a process of its own",
     "tendred/media/worker/marking.py": "tests/unit/media/worker/test_encode.py: what travels in a file",
-    "tendred/queue/claim.py": "tests/unit/queue/test_store.py: a claim is a change of rows",
     "tendred/rpc/methods/__init__.py": "tests/gates/test_wire.py: the registry",
     "tendred/rpc/methods/common.py": "tests/unit/rpc/methods/test_images.py",
     "tendred/testing/": "tests: fakes are tested by their use; those that stand in for a disk have tests of their own",

@@ -164,6 +164,11 @@ class Bench:
         await daemon.submit("hills")
         await daemon.submit("hills")
 
+    async def wrong_state(self):
+        daemon = await self.make_daemon()
+        job = await daemon.still("hills")
+        return await self.posted(daemon, json.dumps(call("jobs.retry", job_id=job.id)))
+
     async def unsupported_parameter(self):
         folder = self.tmp_path / "flux"
         (folder / "transformer").mkdir(parents=True)

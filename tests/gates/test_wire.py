@@ -32,7 +32,7 @@ system.status
 system.shutdown drain=true
 images.generate prompt negative_prompt="" model? width? height? steps? guidance? scheduler? seed? count=1 loras=[] character? format="png" lane="normal" keep_alive_s? tags=[] idempotency_key?
 jobs.get job_id
-jobs.list state? kind? limit=50 cursor?
+jobs.list state? kind? model? after? before? limit=50 cursor?
 jobs.cancel job_id
 jobs.wait job_id timeout_s=30
 queue.status
@@ -50,6 +50,8 @@ boundary.check prompt negative_prompt="" character? loras=[] kind="still" lang="
 rpc.discover
 """
 BESIDES = """
+jobs.move job_id to
+jobs.retry job_id
 library.remove asset_id
 library.restore asset_id
 library.tag asset_id add=[] remove=[]
@@ -66,7 +68,7 @@ events.unsubscribe subscription_id
 KINDS = """
 -32700 parse_error -32600 invalid_request -32601 method_not_found -32602 invalid_params -32603 internal
 1001 boundary_refused 1002 output_withheld 1003 still_not_ours 1010 not_found 1011 idempotency_conflict 1012 too_large
-1013 not_permitted 1014 slow_down 1015 needs_socket 1016 events_gone 1017 shutting_down
+1013 not_permitted 1014 slow_down 1015 needs_socket 1016 events_gone 1017 shutting_down 1018 wrong_state
 1101 queue_full 1102 model_missing 1103 model_refused 1104 unsupported_parameter 1105 engine_missing 1106 engine_died
 1107 out_of_memory 1108 disk_full 1109 folder_unwritable 1110 signer_broken
 1201 cloud_off 1202 credentials_missing 1203 keyring_unavailable 1204 prices_missing 1205 prices_stale 1206 not_offered
@@ -82,7 +84,7 @@ STATUSES = {
     "slow_down": 429,
 }
 TOPICS_OF_WIRE = """
-job.queued job.started job.progress job.preview job.output job.requeued job.cancelling job.cancelled job.succeeded
+job.queued job.started job.progress job.preview job.output job.requeued job.moved job.cancelling job.cancelled job.succeeded
 job.failed job.parked job.unknown asset.kept asset.removed queue.paused queue.resumed engine.started engine.stopped
 engine.died model.loaded model.unloaded hotfolder.claimed hotfolder.done hotfolder.failed boundary.refused
 plugin.disabled system.started system.stopping
@@ -101,7 +103,7 @@ EXITS = {
 }
 
 JOB = """id kind state lane rev request origin progress position attempts engine_deaths created_at started_at finished_at
- asset_ids error retry_of policy clip"""
+ asset_ids error retry_of policy clip eta_s"""
 ASSET = """id kind path url media_type bytes sha256 pixels_sha256 width height duration_s fps audio created_at job_id index
  seed settings model loras character engine parents receipt_id policy tags state"""
 ENGINE_OF_ASSET = "version torch diffusers device dtype threads batch_size"
@@ -109,7 +111,7 @@ RECEIPT = """receipt id job_id origin asked settings verdict made model loras ch
  finished_at body_sha256 prev_sha256"""
 MADE = "asset_id file sha256 pixels_sha256 media_type width height seed"
 STATUS_OF_SYSTEM = "version api boot_id pid started_at engine queue cloud disk plugins"
-QUEUE = "paused reason counts lanes"
+QUEUE = "paused reason counts lanes clients warm_s eta_s"
 EVENT = "seq boot_id at topic job_id data"
 ERROR = "kind message path next detail ref"
 MODEL = "name kind family path bytes licence source sha256 last_used_at is_default state reason"

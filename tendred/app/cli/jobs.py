@@ -1,34 +1,47 @@
-"""jobs, job, cancel, queue."""
+"""jobs, job, cancel, retry."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+import shlex
+from argparse import ArgumentTypeError, Namespace
+from typing import Any, Final, cast, get_args
 
 from tendred.app.cli.context import Context
 from tendred.app.cli.exits import Exit
+from tendred.app.cli.out import span
 from tendred.app.cli.parser import Commands, actions, command
-from tendred.app.cli.paused import reason
 from tendred.app.cli.watch import add_options, conclude, follow, place_of
+from tendred.schema.job import State
+from tendred.schema.still import Kind, Lane
 
-STATES: Final = ("queued", "running", "cancelling", "succeeded", "failed", "cancelled", "parked", "unknown")
+_PAGE: Final = 20
+_FILTERS: Final = ("state", "kind", "model", "after", "before")
+ENDS: Final = ("first", "last")
 
 
 def add(commands: Commands) -> None:
-    many = command(commands, "jobs", "list jobs, newest first", _jobs)
-    many.add_argument("--state", choices=STATES, action="append", help="may be given several times")
-    many.add_argument("--limit", type=int, default=20, metavar="N", help="at most N (20)")
+    noun = actions(command(commands, "jobs", "list and move jobs"))
+    many = command(noun, "list", "list jobs, newest first", _jobs)
+    many.add_argument("--state", choices=get_args(State), action="append", help="may be given several times")
+    many.add_argument("--kind", choices=get_args(Kind))
+    many.add_argument("--model", metavar="NAME")
+    many.add_argument("--after", metavar="TIME", help="made then or later, such as 2026-11-22T10:00:00Z")
+    many.add_argument("--before", metavar="TIME", help="made earlier")
+    many.add_argument("--limit", type=int, default=_PAGE, metavar="N", help=f"at most N ({_PAGE})")
+    many.add_argument("--cursor", help="the next of the page before")
+    move = command(noun, "move", "put a waiting job elsewhere in the line", _move)
+    move.add_argument("job_id", metavar="ID")
+    lanes = ", ".join(get_args(Lane))
+    move.add_argument("to", type=_goal, metavar="TO", help=f"first, last, a lane ({lanes}), or the job to go before")
     one = command(commands, "job", "show one job", _job)
     one.add_argument("job_id", metavar="ID")
     one.add_argument("--wait", action="store_true", help="until it is done")
     add_options(one)
-    stop = command(commands, "cancel", "cancel jobs, whatever their state", _cancel)
-    stop.add_argument("job_ids", nargs="+", metavar="ID")
-    queue = actions(command(commands, "queue", "show, pause or resume the queue"))
-    command(queue, "status", "show how full it is", _queue_status)
-    pause = command(queue, "pause", "start no more jobs", _pause)
-    pause.add_argument("--now", action="store_true", help="stop the running job too; it starts anew on resume")
-    pause.add_argument("--unload", action="store_true", help="let the models go as well")
-    command(queue, "resume", "go on", _resume)
+    for name, text, run in (
+        ("cancel", "cancel jobs, whatever their state", _cancel),
+        ("retry", "make jobs anew that failed, were cancelled or are parked", _retry),
+    ):
+        command(commands, name, text, run).add_argument("job_ids", nargs="+", metavar="ID")
 
 
 def when(stamp: str | None) -> str:
@@ -36,15 +49,42 @@ def when(stamp: str | None) -> str:
     return "-" if stamp is None else f"{stamp[:10]} {stamp[11:19]}Z"
 
 
+def _goal(text: str) -> str:
+    if text not in {*ENDS, *get_args(Lane)} and not text.startswith("job_"):
+        raise ArgumentTypeError(f"{text!r} is no place: {', '.join((*ENDS, *get_args(Lane)))}, or a job's id")
+    return text
+
+
 def _jobs(ctx: Context) -> int:
-    page = ctx.call("jobs.list", state=ctx.args.state, limit=ctx.args.limit)
+    filters = {name: getattr(ctx.args, name) for name in (*_FILTERS, "limit", "cursor")}
+    page = ctx.call("jobs.list", **filters)
     ctx.out.document(page)
-    rows = [(job["id"], job["state"], when(job["created_at"]), _gist(job)) for job in page["jobs"]]
+    rows = [(job["id"], job["state"], standing(job), when(job["created_at"]), _gist(job)) for job in page["jobs"]]
     if rows:
-        ctx.out.table(("ID", "STATE", "CREATED", "PROMPT"), rows)
+        ctx.out.table(("ID", "STATE", "PLACE", "CREATED", "PROMPT"), rows)
     else:
         ctx.out.note(ctx.say("none"))
+    if page["next"]:
+        ctx.out.note(ctx.say("more", command=_following(ctx.args, page["next"])))
     return Exit.DONE
+
+
+def _following(args: Namespace, cursor: str) -> str:
+    """The command that shows the next page."""
+    given: dict[str, Any] = {name: getattr(args, name, None) for name in ("home", "lang", *_FILTERS)}
+    given |= {"limit": None if args.limit == _PAGE else args.limit, "cursor": cursor}
+    words = ["tendre", "jobs"]
+    for name, value in given.items():
+        each = cast("list[Any]", value) if isinstance(value, list) else [] if value is None else [value]
+        words += [part for one in each for part in (f"--{name}", str(one))]
+    return shlex.join(words)
+
+
+def standing(job: dict[str, Any]) -> str:
+    """Where a job waits and how long still, or how long it still runs."""
+    left = None if job["eta_s"] is None else f"~{span(job['eta_s'])}"
+    waiting = [job["lane"], place_of(job)] if job["state"] == "queued" else []
+    return " ".join(part for part in (*waiting, left) if part) or "-"
 
 
 def _gist(job: dict[str, Any]) -> str:
@@ -75,7 +115,8 @@ def _describe(ctx: Context, job: dict[str, Any]) -> None:
         ("started", when(job["started_at"])),
         ("finished", when(job["finished_at"])),
         ("progress", progress and f"{progress['phase']} {progress['done']}/{progress['total'] or '?'}"),
-        ("position", place_of(job)),
+        ("place", standing(job) if job["state"] in {"queued", "running"} else None),
+        ("retry of", job["retry_of"]),
         ("error", error and f"{error['kind']}: {error['message']}"),
         ("next", error and error["next"]),
         *(("picture", asset_id) for asset_id in job["asset_ids"]),
@@ -93,25 +134,16 @@ def _cancel(ctx: Context) -> int:
     return Exit.DONE
 
 
-def _queue_status(ctx: Context) -> int:
-    return _tell_queue(ctx, ctx.call("queue.status"))
+def _retry(ctx: Context) -> int:
+    made = [ctx.call("jobs.retry", job_id=job_id) for job_id in ctx.args.job_ids]
+    for submitted in made:
+        ctx.out.line(submitted["job"]["id"])
+    ctx.out.document({"submitted": made})
+    return Exit.DONE
 
 
-def _pause(ctx: Context) -> int:
-    return _tell_queue(ctx, ctx.call("queue.pause", mode="now" if ctx.args.now else "drain", unload=ctx.args.unload))
-
-
-def _resume(ctx: Context) -> int:
-    return _tell_queue(ctx, ctx.call("queue.resume"))
-
-
-def _tell_queue(ctx: Context, queue: dict[str, Any]) -> int:
-    ctx.out.document(queue)
-    ctx.out.line(ctx.say("paused", reason=reason(ctx, queue)) if queue["paused"] else ctx.say("resumed"))
-    for name, count in {
-        **queue["counts"],
-        **{f"lane {lane}": waiting for lane, waiting in queue["lanes"].items()},
-    }.items():
-        if count:
-            ctx.out.line(f"  {name:<18}{count}")
+def _move(ctx: Context) -> int:
+    job = ctx.call("jobs.move", job_id=ctx.args.job_id, to=ctx.args.to)
+    ctx.out.line(f"{job['id']}  {standing(job)}")
+    ctx.out.document(job)
     return Exit.DONE

@@ -42,6 +42,14 @@ def size(count: int) -> str:
     return f"{value:.1f} TB"
 
 
+def span(seconds: float) -> str:
+    """A span of time for people."""
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= length * 1.5:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def short(text: str, most: int) -> str:
     """At most so many characters."""
     text = clean(text)

@@ -20,6 +20,7 @@ Run = Callable[[Context], int]
 SHORT: Final[dict[str, tuple[str, frozenset[str]]]] = {
     "library": ("search", frozenset({"search", "show", "remove", "restore", "tag"})),
     "models": ("list", frozenset({"list", "ps", "add", "use", "remove", "unload"})),
+    "jobs": ("list", frozenset({"list", "move"})),
     "queue": ("status", frozenset({"status", "pause", "resume"})),
     "config": ("show", frozenset({"show", "sample", "path"})),
     "characters": ("list", frozenset({"list", "show"})),

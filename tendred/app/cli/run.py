@@ -21,6 +21,7 @@ from tendred.app.cli import (
     library,
     logs,
     models,
+    queue,
     settings,
 )
 from tendred.app.cli.context import Context, Stop
@@ -38,6 +39,7 @@ COMMANDS = [
     drop.add,
     check.add,
     jobs.add,
+    queue.add,
     library.add,
     models.add,
     characters.add,

@@ -1,4 +1,4 @@
-"""jobs.*: what was accepted, and where it stands."""
+"""jobs.*: what was accepted, where it stands, and where it goes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,23 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from tendred.errors import NotFound, ShuttingDown, SlowDown
+from tendred.errors import (
+    BoundaryRefused,
+    InvalidParams,
+    ModelMissing,
+    ModelRefused,
+    NotFound,
+    QueueFull,
+    ShuttingDown,
+    SlowDown,
+    WrongState,
+)
 from tendred.rpc.methods.common import Here, JobParams, Methods
-from tendred.schema.base import Asked, Cursor, Id, Limit
-from tendred.schema.job import Job, JobPage, State
+from tendred.schema.base import Asked, Cursor, Id, Limit, Name
+from tendred.schema.job import Job, JobPage, State, Submitted
 from tendred.schema.still import Kind
+
+Time = Annotated[str, Meta(max_length=64, description="RFC 3339, of its making; `after` itself is in, `before` out.")]
 
 
 class ListJobs(Asked, frozen=True):
@@ -18,8 +30,24 @@ class ListJobs(Asked, frozen=True):
 
     state: Annotated[list[State], Meta(max_length=8, description="Jobs in one of these states.")] | None = None
     kind: Kind | None = None
+    model: Name | None = None
+    after: Time | None = None
+    before: Time | None = None
     limit: Limit = 50
     cursor: Cursor | None = None
+
+
+class MoveParams(Asked, frozen=True):
+    """Names a waiting job, and where it goes."""
+
+    job_id: Id
+    to: Annotated[
+        str,
+        Meta(
+            pattern="^(first|last|interactive|normal|idle|job_[0-9A-HJKMNP-TV-Z]{26})$",
+            description="The first or last of its lane, a lane, or the waiting job that it goes before.",
+        ),
+    ]
 
 
 class WaitParams(Asked, frozen=True):
@@ -34,11 +62,22 @@ async def get(call: Here, params: JobParams) -> Job:
 
 
 async def page(call: Here, params: ListJobs) -> JobPage:
-    return await call.door.studio.jobs(state=params.state, kind=params.kind, limit=params.limit, cursor=params.cursor)
+    return await call.door.studio.jobs(
+        state=params.state, kind=params.kind, model=params.model, after=params.after, before=params.before,
+        limit=params.limit, cursor=params.cursor,
+    )  # fmt: skip
 
 
 async def cancel(call: Here, params: JobParams) -> Job:
     return await call.door.studio.cancel(params.job_id)
+
+
+async def move(call: Here, params: MoveParams) -> Job:
+    return await call.door.studio.move(params.job_id, params.to)
+
+
+async def retry(call: Here, params: JobParams) -> Submitted:
+    return await call.door.studio.retry(params.job_id, call.door.origin)
 
 
 async def wait(call: Here, params: WaitParams) -> Job:
@@ -48,7 +87,15 @@ async def wait(call: Here, params: WaitParams) -> Job:
 def register(methods: Methods) -> None:
     add = methods.add
     add("jobs.get", JobParams, get, result=Job, scope="read", summary="One job.", errors=(NotFound,))
-    add("jobs.list", ListJobs, page, result=JobPage, scope="read", summary="Jobs, newest first.")
+    add(
+        "jobs.list",
+        ListJobs,
+        page,
+        result=JobPage,
+        scope="read",
+        summary="Jobs, newest first.",
+        errors=(InvalidParams,),
+    )
     add(
         "jobs.cancel",
         JobParams,
@@ -57,6 +104,24 @@ def register(methods: Methods) -> None:
         scope="generate",
         summary="Stop a job in any state; one that has ended comes back unchanged.",
         errors=(NotFound,),
+    )
+    add(
+        "jobs.move",
+        MoveParams,
+        move,
+        result=Job,
+        scope="manage",
+        summary="Put a waiting job elsewhere in the line.",
+        errors=(NotFound, WrongState),
+    )
+    add(
+        "jobs.retry",
+        JobParams,
+        retry,
+        result=Submitted,
+        scope="generate",
+        summary="Make a job anew that failed, was cancelled or is parked; a parked one is cancelled with that.",
+        errors=(BoundaryRefused, ModelMissing, ModelRefused, NotFound, QueueFull, ShuttingDown, WrongState),
     )
     add(
         "jobs.wait",

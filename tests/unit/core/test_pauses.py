@@ -7,6 +7,7 @@ import pytest
 from tendred.core.pauses import RETRY_S, Pauses
 from tendred.core.settings import Settings
 from tendred.errors import DiskFull, FolderUnwritable
+from tendred.queue.store import Queue
 from tendred.schema.system import EngineState
 
 
@@ -38,7 +39,7 @@ def make(database, clock, residency, tmp_path):
 
     def build(reserve_bytes=0):
         return Pauses(
-            database=database, settings=Settings(database), residency=residency, clock=clock,
+            database=database, queue=Queue(database, limit=10), settings=Settings(database), residency=residency, clock=clock,
             pictures=tmp_path / "pictures", reserve_bytes=reserve_bytes,
         )  # fmt: skip
 
@@ -63,6 +64,38 @@ async def test_a_wish_is_told_once_and_outlives_the_daemon(make, published):
     await after.set_user(paused=False)
     assert told(published)[1:] == [("queue.resumed", False, None)]
     assert not await after.hold()
+
+
+@pytest.mark.parametrize(
+    ("start", "left", "reason", "events"),
+    [
+        ("last", False, None, []),
+        ("last", True, "user", []),
+        ("run", False, None, []),
+        ("run", True, None, [("queue.resumed", False, None)]),
+        ("paused", False, "start", [("queue.paused", True, "start")]),
+        ("paused", True, "user", []),
+    ],
+)
+async def test_a_start_goes_by_what_is_set(make, published, start, left, reason, events):
+    await make().set_user(paused=left)
+    published.clear()
+    pauses = make()
+    await pauses.load(start)
+    assert (pauses.reason, told(published)) == (reason, events)
+    assert await pauses.hold() == (reason is not None)
+    after = make()
+    await after.load("last")
+    assert (after.reason is None) == (reason is None)
+
+
+async def test_a_queue_that_started_paused_is_resumed_like_any(make, published):
+    pauses = make()
+    await pauses.load("paused")
+    await pauses.set_user(paused=True)
+    await pauses.set_user(paused=False)
+    assert not await pauses.hold()
+    assert [topic for topic, *_ in told(published)] == ["queue.paused", "queue.resumed"]
 
 
 async def test_a_folder_that_is_gone_holds_the_queue_until_it_is_back(make, published, tmp_path):

@@ -16,7 +16,7 @@ def test_a_later_step_is_applied_once_with_a_backup_before(tmp_path):
     connection = sqlite3.connect(path, isolation_level=None)
     migrations.migrate(connection, path, SystemClock())
     assert not list(tmp_path.glob("*-before-*.db"))
-    extra = ("0002-test", lambda c: c.execute("CREATE TABLE extra (x)"))
+    extra = ("9999-test", lambda c: c.execute("CREATE TABLE extra (x)"))
     migrations.MIGRATIONS.append(extra)
     try:
         migrations.migrate(connection, path, SystemClock())
@@ -26,8 +26,32 @@ def test_a_later_step_is_applied_once_with_a_backup_before(tmp_path):
     connection.close()
     backups = list(tmp_path.glob("*-before-*.db"))
     assert len(backups) == 1
-    assert names(backups[0]) == ["0001-spine"]
-    assert names(path) == ["0001-spine", "0002-test"]
+    ours = [name for name, _ in migrations.MIGRATIONS]
+    assert names(backups[0]) == ours
+    assert names(path) == [*ours, "9999-test"]
+
+
+def test_what_waited_before_there_was_a_line_waits_on_in_its_order(tmp_path):
+    connection = sqlite3.connect(tmp_path / "tendred.db", isolation_level=None)
+    later = migrations.MIGRATIONS[1:]
+    del migrations.MIGRATIONS[1:]
+    try:
+        migrations.migrate(connection, tmp_path / "tendred.db", SystemClock())
+    finally:
+        migrations.MIGRATIONS.extend(later)
+    for job_id, state, rank in (("job_3", "queued", 1), ("job_1", "queued", 1), ("job_2", "succeeded", 1)):
+        connection.execute(
+            "INSERT INTO job(id, kind, state, lane, lane_rank, rev, request, asked, origin, sealed_request, "
+            "conditioning, policy, mac, removed, attempts, engine_deaths, created_at) "
+            "VALUES (?, 'still', ?, 'normal', ?, 1, ?, x'', x'', x'', x'', '', x'', x'', 0, 0, 0)",
+            (job_id, state, rank, b'{"model":"starter","count":1}'),
+        )
+    migrations.migrate(connection, tmp_path / "tendred.db", SystemClock())
+    line = connection.execute("SELECT job_id, model FROM waiting ORDER BY lane_rank, place").fetchall()
+    assert line == [("job_1", "starter"), ("job_3", "starter")]
+    assert connection.execute("SELECT sum(waiting) FROM share").fetchone() == (2,)
+    assert connection.execute("SELECT DISTINCT model FROM job").fetchall() == [("starter",)]
+    connection.close()
 
 
 def test_a_step_that_fails_leaves_the_database_as_it_was(tmp_path):
@@ -39,7 +63,7 @@ def test_a_step_that_fails_leaves_the_database_as_it_was(tmp_path):
         c.execute("CREATE TABLE half (x)")
         c.execute("NOT SQL")
 
-    migrations.MIGRATIONS.append(("0002-broken", broken))
+    migrations.MIGRATIONS.append(("9999-broken", broken))
     try:
         try:
             migrations.migrate(connection, path, SystemClock())
@@ -50,4 +74,4 @@ def test_a_step_that_fails_leaves_the_database_as_it_was(tmp_path):
     assert failed
     assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'half'").fetchone()[0] == 0
     connection.close()
-    assert names(path) == ["0001-spine"]
+    assert names(path) == [name for name, _ in migrations.MIGRATIONS]

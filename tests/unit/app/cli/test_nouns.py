@@ -20,10 +20,52 @@ def asset(tendre, peer):
 def test_jobs_are_listed_and_filtered(tendre, peer, asset):
     tendre("image", "stuck", "--no-wait")
     lines = tendre("jobs").out.splitlines()
-    assert lines[0].split() == ["ID", "STATE", "CREATED", "PROMPT"]
+    assert lines[0].split() == ["ID", "STATE", "PLACE", "CREATED", "PROMPT"]
     assert len(lines) == 3
     assert [job["state"] for job in tendre("jobs", "--state", "queued", "--json").document["jobs"]] == ["queued"]
     assert len(tendre("jobs", "--limit", "1", "--json").document["jobs"]) == 1
+
+
+def test_jobs_are_narrowed_and_paged(tendre, peer, asset):
+    for _ in range(2):
+        tendre("image", "stuck", "--model", "other", "--no-wait")
+    narrowed = tendre("jobs", "--model", "other", "--kind", "still", "--after", "2026-01-01T00:00:00Z", "--limit", "1")
+    assert len(narrowed.out.splitlines()) == 2
+    more = shlex.split(narrowed.err.partition(": ")[2])
+    assert more[:2] == ["tendre", "jobs"]
+    assert {"--model", "--kind", "--after", "--limit", "--cursor"} <= set(more)
+    rest = tendre(*more[1:])
+    assert (rest.code, len(rest.out.splitlines()), rest.err) == (0, 2, "")
+    assert tendre("jobs", "--before", "2026-01-01T00:00:00Z").out == ""
+
+
+def test_a_waiting_job_is_moved(tendre, peer):
+    job_id = tendre("image", "stuck", "--no-wait").out.strip()
+    other = tendre("image", "stuck", "--no-wait").out.strip()
+    assert tendre("jobs", "move", job_id, "first").out.strip() == f"{job_id}  normal #1 ~2 s"
+    assert tendre("jobs", "move", job_id, "idle", "--json").document["lane"] == "idle"
+    assert tendre("jobs", "move", job_id, other).code == 0
+    slip = tendre("jobs", "move", job_id, "frist")
+    assert (slip.code, "first, last" in slip.err) == (2, True)
+    assert "normal #1 ~2 s" in tendre("job", job_id).out
+    tendre("cancel", job_id)
+    assert tendre("jobs", "move", job_id, "first", "--json").document["error"]["kind"] == "wrong_state"
+
+
+def test_jobs_are_tried_again(tendre, peer):
+    failed = tendre("image", "explode", "--no-wait").out.strip()
+    tendre("job", failed, "--wait")
+    ran = tendre("retry", failed)
+    assert ran.code == 0
+    assert f"retry of  {failed}" in tendre("job", ran.out.strip()).out
+    [made] = tendre("retry", failed, "--json").document["submitted"]
+    assert made["job"]["retry_of"] == failed
+    assert tendre("retry", ran.out.strip()).code == 1
+
+
+def test_a_parked_job_says_how_it_goes_on(tendre, peer):
+    ran = tendre("image", "parked")
+    assert "tendre retry job_" in ran.err
 
 
 def test_no_jobs_is_told_beside_the_result(tendre, peer):
@@ -65,6 +107,11 @@ def test_the_queue_is_paused_and_resumed(tendre, peer):
     assert tendre("queue", "pause", "--now", "--unload").code == 0
     assert tendre("queue", "--json").document["paused"] is True
     assert "paused" in tendre("queue").out
+    job_id = tendre("image", "stuck", "--no-wait").out.strip()
+    told = tendre("queue").out
+    for part in ("tendre/", "about 2 min", "60 s at most"):
+        assert part in told
+    tendre("cancel", job_id)
     assert tendre("queue", "resume", "--json").document["paused"] is False
 
 

@@ -14,6 +14,7 @@ def pause(peer, reason):
     ("reason", "step"),
     [
         ("user", "tendre queue resume"),
+        ("start", "tendre queue resume"),
         ("disk_full", "Free some space"),
         ("folder_unwritable", "writable"),
         ("engine_unstable", "tendre logs"),

@@ -51,3 +51,37 @@ async def test_wait_gives_the_job_as_it_is(door: Door) -> None:
     assert (await door.call("jobs.wait", job_id=job_id, timeout_s=0))["result"]["state"] == "queued"
     assert (await door.call("jobs.wait", job_id=job_id, timeout_s=61))["error"]["data"]["path"] == "timeout_s"
     assert (await door.call("jobs.wait", job_id="job_none"))["error"]["code"] == 1010
+
+
+async def test_list_by_model_and_time(door: Door) -> None:
+    made = [(await door.call("images.generate", prompt="x", model=model))["result"]["job"] for model in ("a", "b", "a")]
+    listed = (await door.call("jobs.list", model="a"))["result"]["jobs"]
+    assert [job["id"] for job in listed] == [made[2]["id"], made[0]["id"]]
+    assert len((await door.call("jobs.list", after=made[0]["created_at"]))["result"]["jobs"]) == 3
+    assert (await door.call("jobs.list", before=made[0]["created_at"]))["result"]["jobs"] == []
+
+
+async def test_move(door: Door) -> None:
+    one, other = await jobs(door, 2)
+    for to in ("first", "last", "normal", other):
+        moved = (await door.call("jobs.move", job_id=one, to=to))["result"]
+        assert (moved["id"], moved["lane"], moved["position"]) == (one, "normal", 0)
+    assert (await door.call("jobs.move", job_id=one, to="idle"))["result"]["lane"] == "idle"
+    for to in ("second", "job_x", "", "FIRST", 1):
+        assert (await door.call("jobs.move", job_id=one, to=to))["error"]["data"]["path"] == "to", to
+    await door.studio.finish(one)
+    error = (await door.call("jobs.move", job_id=one, to="first"))["error"]
+    assert (error["code"], error["data"]["kind"], error["data"]["detail"]["state"]) == (
+        1018,
+        "wrong_state",
+        "succeeded",
+    )
+
+
+async def test_retry(door: Door) -> None:
+    (job_id,) = await jobs(door, 1)
+    assert (await door.call("jobs.retry", job_id=job_id))["error"]["data"]["kind"] == "wrong_state"
+    await door.call("jobs.cancel", job_id=job_id)
+    made = (await door.call("jobs.retry", job_id=job_id))["result"]
+    assert (made["job"]["retry_of"], made["job"]["state"], made["deduplicated"]) == (job_id, "queued", False)
+    assert made["job"]["origin"]["door"] == "rpc"
