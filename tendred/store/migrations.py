@@ -62,18 +62,30 @@ CREATE TABLE model (name TEXT PRIMARY KEY, path TEXT NOT NULL, added_at REAL NOT
 CREATE TABLE model_hash (path TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, sha256 TEXT NOT NULL) WITHOUT ROWID;
 """
 
+_PULLS: Final = """
+CREATE TABLE pull (
+  id TEXT PRIMARY KEY, state TEXT NOT NULL, key TEXT NOT NULL, repo TEXT NOT NULL, doc BLOB NOT NULL, plan BLOB)
+  WITHOUT ROWID;
+-- One of a kind at a time: whoever asks for the same again gets the one there is.
+CREATE UNIQUE INDEX pull_open ON pull(key) WHERE state NOT IN ('succeeded', 'cancelled');
+CREATE INDEX pull_by_state ON pull(state, id);
+"""
 
-def _spine(connection: sqlite3.Connection) -> None:
+
+def _run(connection: sqlite3.Connection, script: str) -> None:
     # executescript would commit on its own; the statements go one by one inside our transaction.
     statement = ""
-    for line in _SPINE.splitlines():
+    for line in script.splitlines():
         statement += line + "\n"
         if sqlite3.complete_statement(statement):
             connection.execute(statement)
             statement = ""
 
 
-MIGRATIONS: Final[list[tuple[str, Callable[[sqlite3.Connection], None]]]] = [("0001-spine", _spine)]
+MIGRATIONS: Final[list[tuple[str, Callable[[sqlite3.Connection], None]]]] = [
+    ("0001-spine", lambda connection: _run(connection, _SPINE)),
+    ("0002-pulls", lambda connection: _run(connection, _PULLS)),
+]
 
 
 def migrate(connection: sqlite3.Connection, path: Path, clock: Clock) -> None:

@@ -59,6 +59,13 @@ hotfolders.rescan hotfolder_id?
 models.add path name?
 models.use name
 models.remove name
+models.pull repo revision? variant? name?
+pulls.list state? limit=50 cursor?
+pulls.get pull_id
+pulls.wait pull_id timeout_s=30
+pulls.pause pull_id
+pulls.resume pull_id
+pulls.cancel pull_id
 characters.list
 characters.get name
 events.unsubscribe subscription_id
@@ -86,6 +93,8 @@ job.queued job.started job.progress job.preview job.output job.requeued job.canc
 job.failed job.parked job.unknown asset.kept asset.removed queue.paused queue.resumed engine.started engine.stopped
 engine.died model.loaded model.unloaded hotfolder.claimed hotfolder.done hotfolder.failed boundary.refused
 plugin.disabled system.started system.stopping
+model.pull_queued model.pulling model.pull_progress model.pulled model.pull_paused model.pull_failed
+model.pull_cancelled
 """
 STATES = "queued running cancelling succeeded failed cancelled parked unknown"
 PHASES = "loading sampling decoding saving uploading rendering downloading"
@@ -113,6 +122,8 @@ QUEUE = "paused reason counts lanes"
 EVENT = "seq boot_id at topic job_id data"
 ERROR = "kind message path next detail ref"
 MODEL = "name kind family path bytes licence source sha256 last_used_at is_default state reason"
+PULL = """id state repo revision variant host name commit licence gated files phase done_bytes total_bytes rate_bytes eta_s
+ created_at finished_at retry_at error"""
 LOADED = "model device bytes loaded_at expires_at busy"
 HOTFOLDER = "id path watch state waiting claimed done failed"
 CHARACTER = "name version fragment loras seed reference_asset_id state reason"
@@ -163,7 +174,7 @@ def test_http_answers():
 
 def test_topics_states_and_the_rest_of_the_words():
     assert tuple(TOPICS_OF_WIRE.split()) == TOPICS
-    assert {"job.progress", "job.preview"} == LIVE
+    assert {"job.progress", "job.preview", "model.pull_progress"} == LIVE
     assert get_args(State) == tuple(STATES.split())
     assert {"succeeded", "failed", "cancelled"} == TERMINAL
     assert get_args(Phase) == tuple(PHASES.split())
