@@ -64,7 +64,7 @@ def place(section: HubSection, env: Mapping[str, str] | None = None) -> HubPlace
         endpoint=endpoint,
         env=_environment(section, env, endpoint),
         _file=section.token_file,
-        _file_host=section.token_host,
+        _file_host=section.token_host or urlsplit(DEFAULT).netloc,
         _variable=Secret(variable) if variable else None,
         _variable_host=urlsplit(theirs).netloc,
     )

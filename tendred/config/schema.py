@@ -88,17 +88,19 @@ class HubSection(Section, frozen=True):
     """Where models are pulled from. Nothing is asked there unless somebody asks for a pull."""
 
     endpoint: Annotated[
-        str, _says("The hub's address; empty takes HF_ENDPOINT, or https://huggingface.co.", pattern=r"^(https?://.+)?$")
+        str,
+        _says("The hub's address; empty takes HF_ENDPOINT, or https://huggingface.co.", pattern=r"^(https?://.+)?$"),
     ] = ""
     token_file: Annotated[
         str, _says("A file of yours (0600) that holds a token for gated models; empty takes HF_TOKEN, if it is set.")
     ] = ""
-    token_host: Annotated[str, _says("The host that the token in that file is for; no other is sent it.")] = (
-        "huggingface.co"
-    )
+    token_host: Annotated[
+        str, _says("The host that the token in that file is for, huggingface.co if empty; no other is sent it.")
+    ] = ""
     proxy: Annotated[str, _says("A proxy for pulls; empty takes HTTPS_PROXY and the like.")] = ""
     ca_file: Annotated[
-        str, _says("Certificates (PEM) of an authority of your own for pulls; empty takes SSL_CERT_FILE or the system's.")
+        str,
+        _says("Certificates (PEM) of an authority of your own for pulls; empty takes SSL_CERT_FILE or the system's."),
     ] = ""
 
 

@@ -109,8 +109,6 @@ class PullRows:
         return await self.database.write(lambda tx: self.change_in(tx, pull_id, allowed, topic, **changes))
 
 
-
-
 def _key(pull: Pull) -> str:
     return " ".join((pull.host, pull.repo, pull.revision, pull.variant or "-"))
 

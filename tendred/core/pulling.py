@@ -31,9 +31,7 @@ SHORT: Final = 12
 class Pulling:
     """Works at one pull after another. `models`: the user's models folder."""
 
-    def __init__(
-        self, *, hub: Hub, rows: PullRows, catalog: Catalog, fs: Fs, models: Path, reserve_bytes: int
-    ) -> None:
+    def __init__(self, *, hub: Hub, rows: PullRows, catalog: Catalog, fs: Fs, models: Path, reserve_bytes: int) -> None:
         self._hub = hub
         self._rows = rows
         self._catalog = catalog
@@ -42,8 +40,9 @@ class Pulling:
         self._reserve_bytes = reserve_bytes
 
     async def settle(self, pull: Pull) -> tuple[Pull, Plan]:
-        """What the revision means and holds, written down before anything of it is fetched. Raises what Hub does,
-        ModelRefused and InvalidParams for what could not be used.
+        """What the revision means and holds, written down before anything of it is fetched.
+
+        Raises what Hub does, ModelRefused and InvalidParams for what could not be used.
         """
         if (known := await self._rows.plan(pull.id)) is not None:
             return pull, known
@@ -57,13 +56,14 @@ class Pulling:
         return await self._rows.database.write(work), settled
 
     async def fetch(self, pull: Pull, settled: Plan, told: Callable[[Fetched], None]) -> Path:
-        """Bring the model here; goes on where it was left. Returns its folder, checked and hashed. Raises what Hub does,
-        ModelRefused, DiskFull, FolderUnwritable.
+        """Bring the model here; goes on where it was left. Returns its folder, checked and hashed.
+
+        Raises what Hub does, ModelRefused, DiskFull, FolderUnwritable.
         """
         place = self._models / PLACE / folder_name(pull, settled.commit)
         if not await offload((place / INDEX).is_file):
             staging = self.staging(pull.id)
-            await offload(self._room, pull, settled, staging)
+            await offload(self._room, pull, settled)
             await self._hub.fetch(pull.repo, settled, staging, told)
             about = {"licence": pull.licence, "source": f"{pull.host}/{pull.repo}@{settled.commit}"}
             await offload(self._publish, pull, staging, place, about)
@@ -74,6 +74,10 @@ class Pulling:
     def staging(self, pull_id: str) -> Path:
         """Where its files gather."""
         return self._models / STAGING / pull_id
+
+    def present(self, pull_id: str) -> int:
+        """Bytes that were fetched so far. Blocking."""
+        return sum(path.stat().st_size for path in self.staging(pull_id).rglob("*") if path.is_file())
 
     def clear(self, pull_id: str) -> None:
         """Remove what it fetched. Blocking. Raises FolderUnwritable."""
@@ -89,12 +93,12 @@ class Pulling:
             if folder.name not in kept:
                 self._remove(folder)
 
-    def _room(self, pull: Pull, settled: Plan, staging: Path) -> None:
+    def _room(self, pull: Pull, settled: Plan) -> None:
         """Raises DiskFull before the first byte rather than after the last one that fits."""
         try:
-            self._fs.mkdir(staging)
-            here = sum(path.stat().st_size for path in staging.rglob("*") if path.is_file())
-            free = shutil.disk_usage(staging).free
+            self._fs.mkdir(self.staging(pull.id))
+            here = self.present(pull.id)
+            free = shutil.disk_usage(self._models).free
         except OSError as problem:
             raise FolderUnwritable(folder=str(self._models), problem=problem.strerror) from problem
         needed = max(0, settled.bytes - here)

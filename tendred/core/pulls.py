@@ -245,6 +245,9 @@ class Pulls:
             task = self._task
             task.cancel()
             await asyncio.wait([task])
+            # What its process wrote last, it had no time to tell.
+            here = await offload(self._pulling.present, pull_id)
+            pull = await self._rows.change(pull_id, {state}, None, done_bytes=here)
         return pull
 
     def _done(self) -> int:

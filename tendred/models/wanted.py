@@ -26,9 +26,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_][\w.-]{0,200}", re.ASCII)
 _WEIGHTS: Final = re.compile(
     r"(?P<stem>\w+)(?:\.(?P<variant>[a-z0-9_]+))?(?P<shard>-\d{5}-of-\d{5})?\.safetensors", re.ASCII
 )
-_SHARDS: Final = re.compile(
-    r"(?P<stem>\w+)\.safetensors\.index(?:\.(?P<variant>[a-z0-9_]+))?\.json", re.ASCII
-)
+_SHARDS: Final = re.compile(r"(?P<stem>\w+)\.safetensors\.index(?:\.(?P<variant>[a-z0-9_]+))?\.json", re.ASCII)
 _STEMS: Final = ("diffusion_pytorch_model", "model")
 """What loaders look for."""
 
@@ -38,7 +36,9 @@ def plan(listed: Listed, variant: str | None, repo: str) -> Plan:
     try:
         return _plan(listed, variant, repo)
     except ModelRefused as refused:
-        raise ModelRefused("hub", **refused.detail) from refused
+        # Other words: nothing was fetched yet.
+        told = refused.detail
+        raise ModelRefused("hub", name=repo, reason=told["reason"], problem=told["problem"]) from refused
 
 
 def _plan(listed: Listed, variant: str | None, repo: str) -> Plan:

@@ -17,16 +17,17 @@ ENDED: Final[frozenset[PullState]] = frozenset({"succeeded", "cancelled"})
 Repo = Annotated[
     str,
     Meta(
-        pattern=r"^(?!.*(--|\.\.|\.git$))([A-Za-z0-9_][\w.-]{0,95}/)?[A-Za-z0-9_]([\w.-]{0,94}[A-Za-z0-9_])?$",
+        pattern=r"^(?!.*(--|\.\.|\.git$))([A-Za-z0-9_][A-Za-z0-9_.-]{0,95}/)?[A-Za-z0-9_]([A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?$(?!\n)",
         max_length=193,
         description="A model on the hub: OWNER/NAME.",
     ),
 ]
 Revision = Annotated[
-    str, Meta(pattern=r"^[^\s\x00-\x1f\x7f]{1,128}$", description="A branch, a tag or a commit of its repository.")
+    str,
+    Meta(pattern=r"^[^\s\x00-\x1f\x7f]{1,128}$(?!\n)", description="A branch, a tag or a commit of its repository."),
 ]
 Variant = Annotated[
-    str, Meta(pattern=r"^[a-z0-9]{1,16}$", description="Weights of this kind where there are any, such as fp16.")
+    str, Meta(pattern=r"^[a-z0-9]{1,16}$(?!\n)", description="Weights of this kind where there are any, such as fp16.")
 ]
 
 
@@ -107,7 +108,7 @@ class HubAccess(Record, frozen=True):
 
 # Frames, daemon to child.
 class Look(Record, frozen=True, tag="look"):
-    """What is in this repository?"""
+    """Asks what is in a repository."""
 
     repo: str
     revision: str

@@ -21,6 +21,7 @@ from tendred.app.cli import (
     library,
     logs,
     models,
+    pulls,
     settings,
 )
 from tendred.app.cli.context import Context, Stop
@@ -40,6 +41,7 @@ COMMANDS = [
     jobs.add,
     library.add,
     models.add,
+    pulls.add,
     characters.add,
     hotfolders.add,
     settings.add,

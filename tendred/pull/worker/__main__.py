@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any, cast
 
 import msgspec
 
@@ -42,8 +44,7 @@ def _work(frames: int, order: Look | Fetch) -> None:
         say(_told(Internal(problem=f"{type(error).__name__}: {error}")))
 
 
-def _do(order: Look | Fetch, say: object) -> Up:
-    assert callable(say)
+def _do(order: Look | Fetch, say: Callable[[Up], None]) -> Up:
     try:
         from tendred.pull.worker import fetch, hub
     except ImportError as problem:
@@ -55,12 +56,14 @@ def _do(order: Look | Fetch, say: object) -> Up:
 
 
 def _told(error: TendredError) -> PullFailed:
-    plain = {
-        name: value if isinstance(value, int | str) else [str(one) for one in value]
-        if isinstance(value, list) else str(value)
-        for name, value in error.detail.items()
-    }  # fmt: skip
+    plain = {name: _plain(value) for name, value in error.detail.items()}
     return PullFailed(kind=error.kind, variant=error.variant, path=error.path, detail=plain)
+
+
+def _plain(value: object) -> int | str | list[str]:
+    if isinstance(value, list):
+        return [str(one) for one in cast("list[Any]", value)]
+    return value if isinstance(value, int | str) else str(value)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from huggingface_hub import constants
-from huggingface_hub.file_download import http_get
+from huggingface_hub.file_download import http_get  # pyright: ignore[reportUnknownVariableType]
 
 from tendred.errors import ModelRefused
 from tendred.pull.worker import guard, hub
@@ -38,12 +38,14 @@ def fetch(order: Fetch, say: Say) -> None:
     folder = Path(order.folder)
     with told(order, order.folder), _alone(folder):
         meter = Meter(order, folder, say)
-        for file in order.plan.files:
-            if not _stands(folder, file):
-                _bring(order, file, folder, meter)
-        for path in {folder, *((folder / file.target).parent for file in order.plan.files)}:
-            _sync(path)
-        meter.tell("verifying", always=True)
+        try:
+            for file in order.plan.files:
+                if not _stands(folder, file):
+                    _bring(order, file, folder, meter)
+            for path in {folder, *((folder / file.target).parent for file in order.plan.files)}:
+                _sync(path)
+        finally:
+            meter.tell("verifying", always=True)
 
 
 class Meter:
@@ -139,9 +141,7 @@ def _download(order: Fetch, source: RemoteFile, part: Part) -> None:
 
 def _is_right(half: Path, source: RemoteFile, meter: Meter) -> bool:
     seen = (
-        hashlib.sha256()
-        if source.sha256
-        else hashlib.sha1(b"blob %d\0" % half.stat().st_size, usedforsecurity=False)
+        hashlib.sha256() if source.sha256 else hashlib.sha1(b"blob %d\0" % half.stat().st_size, usedforsecurity=False)
     )
     with half.open("rb") as data:
         while piece := data.read(4 * 1024 * 1024):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from huggingface_hub import HfApi, hf_hub_url
-from huggingface_hub.file_download import http_get
+from huggingface_hub.file_download import http_get  # pyright: ignore[reportUnknownVariableType]
 from huggingface_hub.hf_api import ModelInfo, RepoSibling
-from huggingface_hub.utils import build_hf_headers
+from huggingface_hub.utils import build_hf_headers  # pyright: ignore[reportUnknownVariableType]
 
 from tendred import __version__
 from tendred.errors import ProviderRefused, ProviderUnavailable
@@ -43,7 +43,9 @@ def _info(order: Look) -> ModelInfo:
     try:
         return api.model_info(order.repo, revision=order.revision, files_metadata=True, timeout=guard.timeout_s())
     except (KeyError, TypeError, AttributeError) as problem:
-        raise ProviderRefused("pull", provider=order.hub.endpoint, problem=f"its answer is no hub's ({problem!r})") from problem
+        raise ProviderRefused(
+            "pull", provider=order.hub.endpoint, problem=f"its answer is no hub's ({problem!r})"
+        ) from problem
 
 
 def headers(hub: HubAccess) -> dict[str, str]:
@@ -98,7 +100,7 @@ def _licence(info: ModelInfo) -> str | None:
     if licence in {None, "other"} and isinstance(told_name, str):
         return told_name
     if isinstance(licence, list):
-        return ", ".join(map(str, licence))
+        return ", ".join(str(one) for one in cast("list[Any]", licence))
     if licence is None:
         tags = [tag.removeprefix("license:") for tag in info.tags or [] if tag.startswith("license:")]
         return tags[0] if tags else None

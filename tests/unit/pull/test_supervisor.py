@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from pathlib import Path
 
 import pytest
 
@@ -78,7 +77,7 @@ async def test_a_repository_is_looked_up_at_one_commit(hub, tmp_path):
 
 
 async def test_files_arrive_whole_and_the_cdn_sees_no_token(hub, tmp_path):
-    hub.repos["maker/tiny"] = Repo(model(), gated=True, token="hf_secret")  # noqa: S106
+    hub.repos["maker/tiny"] = Repo(model(), gated=True, token="hf_secret")
     told = Told()
     process = pulling(hub, tmp_path, HF_ENDPOINT=hub.endpoint, HF_TOKEN="hf_secret")
     settled = await fetch(process, tmp_path / "model", told)
@@ -163,7 +162,9 @@ async def test_a_full_disk_keeps_what_fits(hub, tmp_path):
         assert (disk / "model" / f"{UNET}.part").stat().st_size > CHUNK
 
 
-@pytest.mark.parametrize(("status", "kind"), [(404, ProviderRefused), (503, ProviderUnavailable), (401, CredentialsMissing)])
+@pytest.mark.parametrize(
+    ("status", "kind"), [(404, ProviderRefused), (503, ProviderUnavailable), (401, CredentialsMissing)]
+)
 async def test_what_the_hub_answers_is_told_by_kind(hub, tmp_path, status, kind):
     hub.faults.append(Fault("", what="status", status=status, times=9))
     with pytest.raises(kind):
@@ -181,7 +182,7 @@ async def test_what_is_not_there_is_told(hub, tmp_path):
 
 
 async def test_gated_models_are_explained(hub, tmp_path):
-    hub.repos["maker/tiny"] = Repo(model(), gated=True, token="hf_secret", let_in=False)  # noqa: S106
+    hub.repos["maker/tiny"] = Repo(model(), gated=True, token="hf_secret", let_in=False)
     with pytest.raises(CredentialsMissing) as caught:
         await pulling(hub, tmp_path).look("maker/tiny", "main")
     assert (caught.value.variant, caught.value.detail["page"]) == ("gated", f"{hub.endpoint}/maker/tiny")
