@@ -123,6 +123,8 @@ class FakeHub:
         self.requests: list[Request] = []
         self.sent: dict[str, list[tuple[int, int]]] = {}
         self.lock = threading.Lock()
+        self.busy = 0
+        """Files that are being sent just now; what was sent of them isn't counted yet."""
         self._servers = [_Server(self, "hub"), _Server(self, "cdn")]
 
     def __enter__(self) -> Self:
@@ -270,6 +272,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, name: str, data: bytes, start: int) -> None:
         hub, at = self.server.hub, start
+        with hub.lock:
+            hub.busy += 1
         try:
             while at < len(data):
                 stop = min(at + PIECE, len(data))
@@ -291,6 +295,7 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             with hub.lock:
                 hub.sent.setdefault(name, []).append((start, at))
+                hub.busy -= 1
 
     def _write(self, piece: bytes | bytearray) -> None:
         self.wfile.write(piece)
