@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ QUIET: Final = {
     "PYTHONWARNINGS": "ignore",
 }
 _TOKEN_BYTES: Final = 4096
+_TOKEN: Final = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, repr=False)
@@ -81,18 +83,25 @@ def _environment(section: HubSection, env: Mapping[str, str], endpoint: str) -> 
     return {**told, **QUIET, "HF_ENDPOINT": endpoint}
 
 
-def _read(file: Path, host: str) -> Secret | None:
+def _read(file: Path, host: str) -> Secret:
     try:
+        # Nothing may make us wait here, not even a named pipe.
         descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError as problem:
-        raise CredentialsMissing("file", provider=host, file=str(file), problem=problem.strerror) from problem
-    with os.fdopen(descriptor, "rb") as data:
-        seen = os.fstat(data.fileno())
+        raise _unfit(file, host, problem.strerror) from problem
+    try:
+        seen = os.fstat(descriptor)
         if not stat.S_ISREG(seen.st_mode):
-            raise CredentialsMissing("file", provider=host, file=str(file), problem="it is no ordinary file")
+            raise _unfit(file, host, "it is no ordinary file")
         if os.name != "nt" and seen.st_mode & 0o077:
-            raise CredentialsMissing("file", provider=host, file=str(file), problem="others can read it (chmod 600)")
-        text = data.read(_TOKEN_BYTES).decode("ascii", "replace").strip()
-    if not text or not text.isprintable() or " " in text or not text.isascii():
-        raise CredentialsMissing("file", provider=host, file=str(file), problem="it holds no token")
+            raise _unfit(file, host, "others can read it (chmod 600)")
+        text = os.read(descriptor, _TOKEN_BYTES).decode("utf-8", "replace").strip()
+    finally:
+        os.close(descriptor)
+    if not _TOKEN.fullmatch(text):
+        raise _unfit(file, host, "it holds no token")
     return Secret(text)
+
+
+def _unfit(file: Path, host: str, problem: str) -> CredentialsMissing:
+    return CredentialsMissing("file", provider=host, file=str(file), problem=problem)
