@@ -88,7 +88,7 @@ def _read(file: Path, host: str) -> Secret:
         # Nothing may make us wait here, not even a named pipe.
         descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError as problem:
-        raise _unfit(file, host, problem.strerror) from problem
+        raise _unfit(file, host, problem.strerror or str(problem)) from problem
     try:
         seen = os.fstat(descriptor)
         if not stat.S_ISREG(seen.st_mode):

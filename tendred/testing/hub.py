@@ -10,12 +10,14 @@ import hashlib
 import json
 import re
 import socket
+import ssl
 import struct
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Final, Literal, Self
 from urllib.parse import unquote, urlsplit
 
@@ -115,9 +117,12 @@ class Request:
 
 
 class FakeHub:
-    """Use it as a context. `endpoint` is the hub's address; files of `repos` may be exchanged while it runs."""
+    """Use it as a context. `endpoint` is the hub's address; files of `repos` may be exchanged while it runs.
 
-    def __init__(self, repos: Mapping[str, Repo] | None = None) -> None:
+    `certificate` (a PEM file with its key) makes the hub speak TLS; the CDN never does. It also answers as a proxy.
+    """
+
+    def __init__(self, repos: Mapping[str, Repo] | None = None, certificate: Path | None = None) -> None:
         self.repos = dict(repos or {"maker/tiny": Repo(model())})
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
@@ -125,7 +130,8 @@ class FakeHub:
         self.lock = threading.Lock()
         self.busy = 0
         """Files that are being sent just now; what was sent of them isn't counted yet."""
-        self._servers = [_Server(self, "hub"), _Server(self, "cdn")]
+        self._scheme = "http" if certificate is None else "https"
+        self._servers = [_Server(self, "hub", certificate), _Server(self, "cdn")]
 
     def __enter__(self) -> Self:
         for server in self._servers:
@@ -139,7 +145,7 @@ class FakeHub:
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._servers[0].server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._servers[0].server_port}"
 
     @property
     def host(self) -> str:
@@ -175,9 +181,13 @@ class FakeHub:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, hub: FakeHub, where: str) -> None:
+    def __init__(self, hub: FakeHub, where: str, certificate: Path | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.hub, self.where = hub, where
+        if certificate is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
         # Little under way, so that what was sent is nearly what was read.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PIECE)
 

@@ -23,7 +23,9 @@ from tendred.rpc.methods import registry
 from tendred.schema.event import LIVE, MEANINGS, TOPICS
 from tendred.schema.job import TERMINAL, Phase, State
 from tendred.schema.model import ModelKind
+from tendred.schema.pull import PullState
 from tendred.schema.still import Kind, Still
+from tendred.testing.hub import FakeHub
 
 # name, then its params: `name` must be given, `name?` may be left out (null or empty), `name=JSON` has that default.
 METHODS = """
@@ -177,6 +179,7 @@ def test_topics_states_and_the_rest_of_the_words():
     assert {"job.progress", "job.preview", "model.pull_progress"} == LIVE
     assert get_args(State) == tuple(STATES.split())
     assert {"succeeded", "failed", "cancelled"} == TERMINAL
+    assert get_args(PullState) == ("queued", "running", "paused", "succeeded", "failed", "cancelled")
     assert get_args(Phase) == tuple(PHASES.split())
     assert get_args(Kind) == ("still", "clip", "upscale", "sheet")
     assert set(get_args(ModelKind)) == {"model", "lora", "vae", "controlnet", "upscaler", "embedding"}
@@ -357,6 +360,25 @@ async def test_models_folders_and_verdicts(peer):
     document = await peer.call("rpc.discover")
     assert document["openrpc"].startswith("1.3")
     assert {"methods", "components", "x-events"} <= set(document)
+
+
+async def test_a_pull_has_every_field_in_every_state(make_daemon):
+    with FakeHub() as hub:
+        daemon = await make_daemon(f"hub.endpoint={hub.endpoint}")
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {daemon.token}"}) as session:
+            peer = Peer(daemon, session)
+            queued = has(await peer.call("models.pull", repo="maker/tiny"), PULL)
+            assert re.fullmatch(f"pul_{ULID}", queued["id"])
+            assert (queued["state"], queued["total_bytes"], queued["finished_at"]) == ("queued", None, None)
+            done = has(await peer.call("pulls.wait", pull_id=queued["id"], timeout_s=30), PULL)
+            assert (done["state"], done["done_bytes"]) == ("succeeded", done["total_bytes"])
+            assert TIME.fullmatch(done["finished_at"])
+            assert await peer.call("pulls.get", pull_id=queued["id"]) == done
+            assert await peer.call("pulls.list") == {"pulls": [done], "next": None}
+            page = await peer.call("events.since", seq=1, topics=["model.pull"], limit=500)
+            for event in page["events"]:
+                has(has(event, EVENT)["data"]["pull"], PULL)
+            assert event["topic"] == "model.pulled"
 
 
 async def test_events_in_pages_and_as_they_happen(peer, daemon):

@@ -21,6 +21,7 @@ NAME: Final = "tendred"
 INDEX: Final = "model_index.json"
 INDEX_BYTES: Final = 1024 * 1024
 FILES: Final = 20_000
+LICENCE: Final = 200
 
 
 def look(order: Look) -> Listed:
@@ -33,7 +34,9 @@ def look(order: Look) -> Listed:
             raise ProviderRefused("pull", provider=order.hub.endpoint, problem="it names no commit")
         index = next((file for file in files if file.name == INDEX), None)
         text = None if index is None else _read(order, commit, index)
-    return Listed(commit=commit, files=files, index=text, licence=_licence(info), gated=bool(info.gated))
+    return Listed(
+        commit=commit, files=files, index=text, licence=(_licence(info) or "")[:LICENCE] or None, gated=bool(info.gated)
+    )
 
 
 def _info(order: Look) -> ModelInfo:

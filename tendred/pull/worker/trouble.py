@@ -35,6 +35,7 @@ _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 _LATER: Final = {408, 416, 425, 429}
 _UNAUTHORIZED: Final = 401
 _BROKEN: Final = 500
+WORDS: Final = 300
 
 
 @contextmanager
@@ -81,8 +82,8 @@ def _of_status(problem: HfHubHTTPError, host: str) -> TendredError:
         return CredentialsMissing("rejected", provider=host)
     if status in _LATER or status >= _BROKEN:
         return ProviderUnavailable("pull", provider=host, problem=f"HTTP {status}")
-    words = problem.server_message or _short(problem)
-    return ProviderRefused("pull", provider=host, problem=f"HTTP {status}: {words}")
+    words = problem.server_message or str(problem)
+    return ProviderRefused("pull", provider=host, problem=f"HTTP {status}: {_short(words)}")
 
 
 def _of_disk(problem: OSError, order: Look | Fetch, folder: str) -> TendredError:
@@ -95,6 +96,7 @@ def _of_disk(problem: OSError, order: Look | Fetch, folder: str) -> TendredError
     return ProviderUnavailable("pull", provider=host, problem=_short(problem))
 
 
-def _short(problem: BaseException) -> str:
+def _short(problem: BaseException | str) -> str:
+    """Its first line, and not much of that: a server may say anything."""
     words = str(problem).strip().splitlines() or [type(problem).__name__]
-    return words[0][:300]
+    return words[0][:WORDS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import subprocess
 
 import pytest
 
@@ -36,8 +37,17 @@ def hub():
         yield hub
 
 
-def pulling(hub, tmp_path, **env):
-    section = HubSection(endpoint=hub.endpoint)
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate for 127.0.0.1 and its key in one file, signed by nobody else."""
+    file = tmp_path / "hub.pem"
+    words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run(["openssl", *words.split(), "-keyout", file, "-out", file], check=True, capture_output=True)
+    return file
+
+
+def pulling(hub, tmp_path, *, ca_file="", proxy="", **env):
+    section = HubSection(endpoint=hub.endpoint, ca_file=str(ca_file), proxy=proxy)
     return HubProcess(
         place=place(section, env), spawn=spawn_child, stderr=tmp_path / "pull.log", home=tmp_path / "hub home"
     )
@@ -210,6 +220,34 @@ async def test_a_hub_that_is_not_there(hub, tmp_path):
     with pytest.raises(ProviderUnavailable) as caught:
         await pulling(hub, tmp_path).look("maker/tiny", "main")
     assert caught.value.variant == "pull"
+
+
+@pytest.mark.needs("openssl")
+async def test_an_authority_of_ones_own(certificate, tmp_path):
+    with FakeHub(certificate=certificate) as hub:
+        with pytest.raises(ProviderUnavailable) as caught:
+            await pulling(hub, tmp_path).look("maker/tiny", "main")
+        assert caught.value.variant == "certificate"
+        for told in ({"ca_file": certificate}, {"SSL_CERT_FILE": str(certificate)}):
+            process = pulling(hub, tmp_path, **told)
+            listed = await process.look("maker/tiny", "main")
+            assert listed.commit == hub.repos["maker/tiny"].commit
+        # This hub's CDN speaks no TLS.
+        with pytest.raises(ProviderRefused) as refused:
+            await process.fetch("maker/tiny", plan(listed, None, "maker/tiny"), tmp_path / "model", Told())
+        assert "from https to http" in refused.value.detail["problem"]
+        assert not [request for request in hub.requests if request.where == "cdn"]
+
+
+async def test_a_proxy_is_asked_for_a_host_that_only_it_knows(hub, tmp_path):
+    far = type("Far", (), {"endpoint": "http://hub.invalid"})
+    for told in ({"proxy": hub.endpoint}, {"HTTP_PROXY": hub.endpoint}, {"http_proxy": hub.endpoint}):
+        hub.requests.clear()
+        listed = await pulling(far, tmp_path, **told).look("maker/tiny", "main")
+        assert listed.index is not None
+        assert {request.path.partition("/maker")[0] for request in hub.requests} == {
+            "http://hub.invalid/api/models", "http://hub.invalid",
+        }  # fmt: skip
 
 
 async def test_one_byte_more_or_less_is_noticed(hub, tmp_path):
