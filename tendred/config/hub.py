@@ -27,6 +27,8 @@ QUIET: Final = {
     # Its protocol resumes nothing: what hf_xet had of a file is gone with the process.
     "HF_HUB_DISABLE_XET": "1",
     "HF_HUB_DOWNLOAD_TIMEOUT": "30",
+    # Its warnings name addresses, and a CDN's are signed.
+    "HF_HUB_VERBOSITY": "error",
     "PYTHONWARNINGS": "ignore",
 }
 _TOKEN_BYTES: Final = 4096
@@ -60,6 +62,7 @@ def place(section: HubSection, env: Mapping[str, str] | None = None) -> HubPlace
     """Settings first, then the environment. HF_TOKEN belongs to the hub that the environment itself names."""
     env = os.environ if env is None else env
     theirs = (env.get("HF_ENDPOINT") or DEFAULT).rstrip("/")
+    theirs = theirs if "://" in theirs else f"https://{theirs}"
     endpoint = section.endpoint.rstrip("/") or theirs
     variable = env.get("HF_TOKEN", "").strip()
     return HubPlace(

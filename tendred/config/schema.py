@@ -89,7 +89,9 @@ class HubSection(Section, frozen=True):
 
     endpoint: Annotated[
         str,
-        _says("The hub's address; empty takes HF_ENDPOINT, or https://huggingface.co.", pattern=r"^(https?://.+)?$"),
+        _says(
+            "The hub's address; empty takes HF_ENDPOINT, or https://huggingface.co.", pattern=r"^(https?://[^@\s]+)?$"
+        ),
     ] = ""
     token_file: Annotated[
         str, _says("A file of yours (0600) that holds a token for gated models; empty takes HF_TOKEN, if it is set.")

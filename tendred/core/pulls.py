@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import itertools
 import logging
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -17,7 +18,7 @@ from tendred.clock import Clock, Ids, rfc3339
 from tendred.core.pace import Pace, left_s
 from tendred.core.pull_rows import PullRows
 from tendred.core.pulling import Pulling
-from tendred.errors import InvalidParams, NotFound, ProviderUnavailable, TendredError
+from tendred.errors import DiskFull, InvalidParams, NotFound, ProviderUnavailable, TendredError
 from tendred.models.catalog import Catalog
 from tendred.schema.error import ErrorInfo
 from tendred.schema.event import Event
@@ -64,6 +65,7 @@ class Pulls:
         self._boot_id = boot_id
         self._tell = tell
         self._wake = asyncio.Event()
+        self._working: str | None = None
         self._now: Pull | None = None  # the one being worked at, as it is told
         self._task: asyncio.Task[None] | None = None
 
@@ -142,9 +144,10 @@ class Pulls:
             if (pull := await self._rows.following()) is None:
                 await self._wake.wait()
                 continue
+            self._working = pull.id
             self._task = self._tasks.spawn(f"pull {pull.repo}", self._one(pull.id))
             await asyncio.wait([self._task])
-            self._task, self._now = None, None
+            self._working = self._task = self._now = None
 
     async def _one(self, pull_id: str) -> None:
         """Work at one until it has ended in one way or another, and that is written down."""
@@ -174,11 +177,15 @@ class Pulls:
 
         while True:
             try:
-                self._show(replace(pull, phase="looking"))
+                self._show(replace(pull, phase="fetching" if pull.commit else "looking", done_bytes=self._done()))
                 pull, settled = await self._pulling.settle(pull)
-                self._show(pull)
+                self._show(replace(pull, phase="fetching", done_bytes=self._done()))
                 place = await self._pulling.fetch(pull, settled, told)
             except TendredError as problem:
+                if isinstance(problem, DiskFull) and not problem.variant:
+                    # The database's: whatever became of the pull could not be written down either.
+                    await self._rest(problem, STUCK_S)
+                    continue
                 passing = isinstance(problem, ProviderUnavailable) and problem.variant == "pull"
                 reached = self._done()
                 tries, best = (tries + 1, best) if reached <= best else (1, reached)
@@ -205,12 +212,12 @@ class Pulls:
 
     def _finish_in(self, tx: Tx, pull: Pull, place: Path) -> None:
         """The row of the model and the end of the pull, together."""
-        names = [pull.name, f"{pull.name}-{(pull.commit or '')[:7]}"]
-        while not self._catalog.is_free_in(tx, names[0], place):
-            names = [*names[1:], f"{pull.name}-{tx.now:.0f}"]
+        other = f"{pull.name}-{(pull.commit or '')[:7]}"
+        names = itertools.chain([pull.name, other], (f"{other}-{number}" for number in itertools.count(2)))
+        name = next(name for name in names if self._catalog.is_free_in(tx, name, place))
         changes = {**_STILL, "state": "succeeded", "error": None, "finished_at": rfc3339(tx.now)}
         ended = self._rows.change_in(
-            tx, pull.id, {"running"}, "model.pulled", name=names[0], done_bytes=pull.total_bytes, **changes
+            tx, pull.id, {"running"}, "model.pulled", name=name, done_bytes=pull.total_bytes, **changes
         )
         if ended.state == "succeeded":
             self._catalog.add_in(tx, ended.name, place)
@@ -236,18 +243,19 @@ class Pulls:
 
     async def _hold(self, pull_id: str, allowed: Collection[PullState], topic: str, state: PullState) -> Pull:
         """Written down first, then stopped: a daemon that dies in between starts with it at rest."""
-        mine = self._now is not None and self._now.id == pull_id
-        changes: dict[str, Any] = {"done_bytes": self._done()} if mine else {}
+        changes: dict[str, Any] = {}
         if state == "cancelled":
-            changes["finished_at"] = rfc3339(self._clock.now())
+            changes = {"finished_at": rfc3339(self._clock.now()), "done_bytes": 0}
+        elif self._now is not None and self._now.id == pull_id:
+            changes = {"done_bytes": self._done()}
         pull = await self._rows.change(pull_id, allowed, topic, state=state, **_STILL, **changes)
-        if pull.state == state and mine and self._task is not None:
-            task = self._task
-            task.cancel()
-            await asyncio.wait([task])
-            # What its process wrote last, it had no time to tell.
+        if pull.state == state and self._working == pull_id and self._task is not None:
+            self._task.cancel()
+            # Its process is gone at once. A hash over a whole model, if it is at that, goes on by itself for a while.
+            await asyncio.wait([self._task], timeout=STUCK_S)
+        if pull.state == "paused":
             here = await offload(self._pulling.present, pull_id)
-            pull = await self._rows.change(pull_id, {state}, None, done_bytes=here)
+            pull = await self._rows.change(pull_id, {"paused"}, None, done_bytes=here)
         return pull
 
     def _done(self) -> int:

@@ -29,6 +29,8 @@ _WEIGHTS: Final = re.compile(
 _SHARDS: Final = re.compile(r"(?P<stem>\w+)\.safetensors\.index(?:\.(?P<variant>[a-z0-9_]+))?\.json", re.ASCII)
 _STEMS: Final = ("diffusion_pytorch_model", "model")
 """What loaders look for."""
+_TRAINING: Final = frozenset({"ema_only", "non_ema"})
+"""Weights to go on training with, rather than to draw with."""
 
 
 def plan(listed: Listed, variant: str | None, repo: str) -> Plan:
@@ -48,15 +50,16 @@ def _plan(listed: Listed, variant: str | None, repo: str) -> Plan:
     variants: set[str] = set()
     weighed = False
     for part, (library, kind) in parts.items():
+        if library is None:
+            continue
         files = inside.get(part, [])
-        found += [Wanted(source=file, target=file.name) for file in files if _is_config(file)]
         weights, named = _weights(files, variant)
-        if library and not weights and not str(kind).endswith(WEIGHTLESS):
+        if not weights and not str(kind).endswith(WEIGHTLESS):
             raise _weightless(files, part, repo)
-        if library:
-            found += weights
-            variants |= named
-            weighed = weighed or bool(weights)
+        found += [Wanted(source=file, target=file.name) for file in files if _is_config(file)]
+        found += weights
+        variants |= named
+        weighed = weighed or bool(weights)
     if not weighed:
         raise ModelRefused(name=repo, reason="header", problem="it holds no .safetensors weights")
     if variant is not None and variant not in variants:
@@ -105,17 +108,20 @@ def _is_config(file: RemoteFile) -> bool:
 def _weights(files: list[RemoteFile], variant: str | None) -> tuple[list[Wanted], set[str]]:
     """A component's weights, under the names that loaders look for, and the variants that it has.
 
-    A component without the variant comes as it is, as it does elsewhere too. A whole file goes before its shards.
+    A component without the variant comes as it is; one that has nothing else comes as the variant that it has. A whole
+    file goes before its shards.
     """
     named = [(file, found) for file in files if (found := _WEIGHTS.fullmatch(PurePosixPath(file.name).name))]
     stems = {found["stem"] for _, found in named}
     stem = next((stem for stem in _STEMS if stem in stems), None)
     mine = [(file, found) for file, found in named if found["stem"] == stem]
     variants = {found["variant"] for _, found in mine}
+    told = {name for name in variants if name and name not in _TRAINING}
     kind = variant if variant in variants else None
+    if kind not in variants and told:
+        kind = min(told)
     chosen = [(file, found) for file, found in mine if found["variant"] == kind]
     whole = [file for file, found in chosen if not found["shard"]]
-    told = {name for name in variants if name}
     if whole:
         return [Wanted(source=whole[0], target=_plain(whole[0], f"{stem}.safetensors"))], told
     shards = [Wanted(source=file, target=file.name) for file, _ in chosen]

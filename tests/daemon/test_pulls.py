@@ -134,6 +134,39 @@ async def test_a_daemon_that_starts_again_goes_on(make_daemon, hub, tmp_path):
     ]
 
 
+async def test_a_pull_at_rest_stays_so_and_strays_are_swept(make_daemon, hub):
+    daemon = await make_daemon(f"hub.endpoint={hub.endpoint}")
+    hub.faults.append(Fault("", what="status", status=503, times=1))
+    pull = await daemon.studio.pulls.start("maker/tiny", None, None, None)
+    assert (await daemon.studio.pulls.pause(pull.id)).state == "paused"
+    staging = daemon.home / "data" / "models" / ".pulling"
+    for name in (pull.id, "pul_STRAY"):
+        (staging / name / "unet").mkdir(parents=True)
+        (staging / name / "unet" / "x.part").write_bytes(b"half")
+    await daemon.stop()
+    hub.requests.clear()
+    daemon = await make_daemon(f"hub.endpoint={hub.endpoint}")
+    assert await daemon.eventually(lambda: not (staging / "pul_STRAY").exists())
+    assert (staging / pull.id / "unet" / "x.part").exists()
+    assert (await daemon.studio.pulls.get(pull.id)).state == "paused"
+    assert hub.requests == []
+    await daemon.studio.pulls.resume(pull.id)
+    assert (await ended(daemon.studio.pulls, pull)).state == "succeeded"
+
+
+async def test_one_at_a_time_the_oldest_first(pulls, hub):
+    hub.repos["maker/second"] = Repo({**model(), "LICENSE.md": b"Another."})
+    loop, reached = asyncio.get_running_loop(), asyncio.Event()
+    hub.faults.append(Fault(UNET, 1000, "call", call=lambda: loop.call_soon_threadsafe(reached.set)))
+    first = await pulls.start("maker/tiny", None, None, None)
+    second = await pulls.start("maker/second", None, None, None)
+    await reached.wait()
+    assert (await pulls.get(second.id)).state == "queued"
+    assert [(await ended(pulls, pull)).state for pull in (second, first)] == ["succeeded"] * 2
+    order = [request.path for request in hub.requests if request.path.startswith("/api")]
+    assert [path.split("/")[4] for path in order] == ["tiny", "second"]
+
+
 async def test_cancel_removes_what_was_fetched(pulls, hub):
     loop, reached = asyncio.get_running_loop(), asyncio.Event()
     hub.repos["maker/tiny"] = Repo(model(2 * CHUNK))

@@ -137,3 +137,47 @@ def test_twenty_random_points(tmp_path, seed):
         assert max(costs) <= CHUNK
         assert hub.twice(UNET) <= CHUNK * (POINTS - len(DAMAGED))
         assert {name: hub.times(name) for name in DAMAGED} == dict.fromkeys(DAMAGED, 2)
+
+
+def whole_life(home: Path, hub: FakeHub, at: int = 0, *, pull: bool = True) -> int | None:
+    """A daemon that pulls the model, killed at an operation if one is given. Its exit status if it died before the end."""
+    settings = ["-o", f"hub.endpoint={hub.endpoint}", "-o", "library.reserve_bytes=0", "-o", "hotfolder.enabled=false"]
+    with DaemonProcess(home, "--at", str(at), *settings) as daemon:
+        client = daemon.client()
+        try:
+            if client is not None and pull:
+                asked = client.call("models.pull", repo=REPO)
+                while asked["state"] in {"queued", "running"}:
+                    asked = client.call("pulls.wait", pull_id=asked["id"], timeout_s=5)
+                assert asked["state"] == "succeeded", asked["error"]
+                [info] = [it for it in client.call("models.list", kind="model")["models"] if it["name"] != "starter"]
+                assert (info["state"], info["licence"]) == ("ready", "openrail++")
+        except NoDaemon:
+            daemon.process.wait()
+        if client is None or not daemon.running:
+            return daemon.process.wait()
+        # The last operations are those of its end.
+        return daemon.end() or None
+
+
+def test_a_daemon_killed_at_every_operation_of_a_pull(tmp_path):
+    with FakeHub({REPO: Repo(model(50_000))}) as hub:
+        counts = []
+        for pull in (False, True):
+            home = tmp_path / f"recorded {pull}"
+            assert whole_life(home, hub, pull=pull) is None
+            counts.append(len((home / "operations").read_text().splitlines()))
+        quiet, busy = counts
+        assert busy - quiet > 8
+        for at in range(quiet - 2, busy + 1):
+            home = tmp_path / str(at)
+            status = whole_life(home, hub, at)
+            assert status == (-signal.SIGKILL if (home / "killed").exists() else None)
+            half = [
+                path
+                for path in (home / "data" / "models" / "hub").glob("*")
+                if not (path / "model_index.json").is_file()
+            ]
+            assert half == []
+            assert whole_life(home, hub) is None
+            assert not [*(home / "data" / "models" / ".pulling").glob("*")]

@@ -73,13 +73,17 @@ class Meter:
 class Part:
     """Half a file, open at its end: what the hub's client writes to. What is written is the kernel's at once."""
 
-    def __init__(self, file: BinaryIO, meter: Meter) -> None:
+    def __init__(self, file: BinaryIO, source: RemoteFile, meter: Meter) -> None:
         self._file = file
+        self._source = source
         self._meter = meter
         self._unsynced = 0
         self.size = file.seek(0, os.SEEK_END)
 
     def write(self, data: bytes) -> int:
+        """Raises ValueError at more than the hub said, or it could fill the disk."""
+        if self.size + len(data) > self._source.bytes:
+            raise ValueError(f"{self._source.name} is longer than the hub says")
         left = memoryview(data)
         while left:
             left = left[self._file.write(left) :]
@@ -114,7 +118,7 @@ def _bring(order: Fetch, file: Wanted, folder: Path, meter: Meter) -> None:
     half = target.with_name(target.name + PART)
     for _ in range(TRIES):
         with half.open("ab", buffering=0) as raw:
-            part = Part(cast("BinaryIO", raw), meter)
+            part = Part(cast("BinaryIO", raw), file.source, meter)
             if part.size > file.source.bytes:
                 part.truncate(0)
             _download(order, file.source, part)

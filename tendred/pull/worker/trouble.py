@@ -82,7 +82,8 @@ def _of_status(problem: HfHubHTTPError, host: str) -> TendredError:
         return CredentialsMissing("rejected", provider=host)
     if status in _LATER or status >= _BROKEN:
         return ProviderUnavailable("pull", provider=host, problem=f"HTTP {status}")
-    words = problem.server_message or str(problem)
+    # Not its own words: they hold the address, and a CDN's is signed.
+    words = problem.server_message or problem.response.reason_phrase
     return ProviderRefused("pull", provider=host, problem=f"HTTP {status}: {_short(words)}")
 
 

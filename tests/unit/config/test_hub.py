@@ -23,6 +23,7 @@ def token(section, env):
 def test_where_the_hub_is():
     assert place(HubSection(), {}).endpoint == "https://huggingface.co"
     assert place(HubSection(), {"HF_ENDPOINT": "https://mirror.example/"}).endpoint == "https://mirror.example"
+    assert place(HubSection(), {"HF_ENDPOINT": "mirror.example"}).endpoint == "https://mirror.example"
     section = HubSection(endpoint="http://127.0.0.1:1/")
     there = place(section, {"HF_ENDPOINT": "https://mirror.example"})
     assert (there.endpoint, there.host) == ("http://127.0.0.1:1", "127.0.0.1:1")

@@ -45,6 +45,13 @@ def test_a_variant_takes_the_plain_name_where_there_is_one():
     assert caught.value.path == "variant"
 
 
+def test_a_component_that_has_one_variant_only_comes_as_that():
+    files = without(model(), f"{UNET}.safetensors", f"{UNET}.bin")
+    assert targets(files)[f"{UNET}.safetensors"] == f"{UNET}.fp16.safetensors"
+    with pytest.raises(ModelRefused):
+        targets(without(files, "fp16"))  # what is left is for training
+
+
 @pytest.mark.parametrize(("kind", "mark"), [(None, ""), ("fp16", ".fp16")])
 def test_shards_come_with_the_index_that_names_them(kind, mark):
     shards = {f"{UNET}{mark}-0000{n}-of-00002.safetensors": b"x" for n in (1, 2)}

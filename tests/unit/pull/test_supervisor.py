@@ -250,11 +250,21 @@ async def test_a_proxy_is_asked_for_a_host_that_only_it_knows(hub, tmp_path):
         }  # fmt: skip
 
 
-async def test_one_byte_more_or_less_is_noticed(hub, tmp_path):
-    """A listing that tells a size which the file doesn't have."""
+@pytest.mark.parametrize(("size", "kind"), [(200_001, ProviderRefused), (199_999, ProviderUnavailable)])
+async def test_one_byte_more_or_less_is_noticed(hub, tmp_path, size, kind):
+    """The file isn't the one that was listed."""
     process = pulling(hub, tmp_path)
     settled = plan(await process.look("maker/tiny", "main"), None, "maker/tiny")
-    hub.repos["maker/tiny"] = Repo({**model(), UNET: weights(200_001, 1)}, tags=("main", settled.commit))
-    with pytest.raises((ProviderUnavailable, ModelRefused)):
+    hub.repos["maker/tiny"] = Repo({**model(), UNET: weights(size, 1)}, tags=("main", settled.commit))
+    with pytest.raises(kind):
         await process.fetch("maker/tiny", settled, tmp_path / "model", Told())
     assert not (tmp_path / "model" / UNET).exists()
+    assert (tmp_path / "model" / f"{UNET}.part").stat().st_size <= len(model()[UNET])
+
+
+async def test_what_a_cdn_signs_stands_in_no_log_and_no_error(hub, tmp_path):
+    hub.faults.append(Fault(UNET, what="status", status=403))
+    with pytest.raises(ProviderRefused) as caught:
+        await fetch(pulling(hub, tmp_path), tmp_path / "model")
+    assert [request for request in hub.requests if "signature=x" in request.path]
+    assert "signature" not in f"{caught.value.detail}{(tmp_path / 'pull.log').read_text()}"
