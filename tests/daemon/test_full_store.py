@@ -40,6 +40,7 @@ async def test_a_job_that_cannot_be_claimed_waits_until_there_is_room(daemon):
     assert (await daemon.studio.queue_status()).paused is False
 
 
+@pytest.mark.timeout(120)
 async def test_a_pull_that_cannot_be_written_down_waits_until_there_is_room(make_daemon):
     with FakeHub() as hub:
         daemon = await make_daemon(f"hub.endpoint={hub.endpoint}")
@@ -48,17 +49,17 @@ async def test_a_pull_that_cannot_be_written_down_waits_until_there_is_room(make
 
         def hold():
             loop.call_soon_threadsafe(reached.set)
-            go.wait(20)
+            go.wait(60)
 
         hub.faults.append(Fault("vae/config.json", 1, "call", call=hold))
         pull = await daemon.studio.pulls.start("maker/tiny", None, None, None)
         await reached.wait()
         await fill(database)
         go.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (seen := await daemon.studio.pulls.get(pull.id)).error is None:
                 await asyncio.sleep(0.02)
         assert (seen.state, seen.error.kind, seen.retry_at is None) == ("running", "disk_full", False)
         assert {it.name for it in (await daemon.studio.models("model")).models} == {"starter"}
         await database.write(lambda tx: tx.run("PRAGMA max_page_count=4294967294"))
-        assert (await daemon.studio.pulls.wait(pull.id, 25)).state == "succeeded"
+        assert (await daemon.studio.pulls.wait(pull.id, 60)).state == "succeeded"
