@@ -164,7 +164,7 @@ class Pulls:
             except TendredError as problem:
                 # Most likely the database's disk is full: nothing can be written down, so nothing is given up.
                 _log.warning("the pull %s waits: %s", pull_id, problem)
-                await self._clock.sleep(STUCK_S)
+                await self._rest(problem, STUCK_S)
             else:
                 return
 
