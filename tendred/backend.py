@@ -6,11 +6,12 @@ Each has a real one and a fake that behaves (in `tendred.testing`). `core` holds
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from tendred.schema.model import LoadedModel
+from tendred.schema.pull import Fetched, Listed, Plan
 from tendred.schema.system import EngineState, HotFolder
 from tendred.schema.work import Encode, Encoded, Report, WorkOrder
 
@@ -76,6 +77,27 @@ class HotFolders(Protocol):
 
     async def rescan(self, hotfolder_id: str | None) -> None:
         """Look through one or all now. Raises NotFound."""
+        ...
+
+
+class Hub(Protocol):
+    """Where models are pulled from. Cancelling a call stops it at once; what was fetched stays.
+
+    Raises ProviderUnavailable (another try may help), CredentialsMissing, ProviderRefused, NotFound, ModelRefused for
+    what arrived damaged, DiskFull, FolderUnwritable, EngineMissing where the hub's library isn't installed.
+    """
+
+    @property
+    def host(self) -> str:
+        """Its name, as people know it."""
+        ...
+
+    async def look(self, repo: str, revision: str) -> Listed:
+        """What a repository holds at this revision."""
+        ...
+
+    async def fetch(self, repo: str, plan: Plan, folder: Path, told: Callable[[Fetched], None]) -> None:
+        """Bring a folder to what the plan says, each file checked and fsynced; goes on where an earlier call stopped."""
         ...
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tendred.backend import Backend, Fs, Media, Residency, Spawn
+from tendred.backend import Backend, Fs, Hub, Media, Residency, Spawn
 from tendred.boundary.judge import Boundary
 from tendred.bus import Bus
 from tendred.children import spawn_child
@@ -20,6 +20,9 @@ from tendred.core.indexing import Indexing
 from tendred.core.keep import Keeper
 from tendred.core.pauses import Pauses
 from tendred.core.progress import Watch
+from tendred.core.pull_rows import PullRows
+from tendred.core.pulling import Pulling
+from tendred.core.pulls import Pulls
 from tendred.core.refusals import Refusals
 from tendred.core.retention import Retention
 from tendred.core.retry import Retries
@@ -85,6 +88,7 @@ class Core:
     deliveries: Deliveries
     indexing: Indexing
     retention: Retention
+    pulls: Pulls
 
 
 def assemble(
@@ -93,6 +97,7 @@ def assemble(
     backend: Backend,
     residency: Residency,
     media: Media,
+    hub: Hub,
     plugins: Plugins,
     stop: Callable[[bool], None],
 ) -> Core:
@@ -106,6 +111,7 @@ def assemble(
     catalog, settings = Catalog(database), Settings(database)
     shelf = Shelf(database, [ground.machine.packaged, paths.models])
     cast = Cast(shelf)
+    pulls = _pulls(ground, hub, catalog)
     history = History(database, ground.boot_id, config.library.events_kept)
     watch = Watch(ground.bus, clock, ground.boot_id)
     indexing = Indexing(index, history, clock)
@@ -144,11 +150,23 @@ def assemble(
     parts = Parts(
         database=database, bus=ground.bus, queue=queue, submitter=submitter, retries=retries, runner=runner,
         residency=residency, pauses=pauses, watch=watch, waiting=Waiting(ground.bus), index=index, receipts=receipts,
-        catalog=catalog, shelf=shelf, cast=cast, plugins=plugins, history=history, settings=settings, teller=tell,
+        catalog=catalog, shelf=shelf, pulls=pulls, cast=cast, plugins=plugins, history=history, settings=settings, teller=tell,
         clock=clock,
     )  # fmt: skip
     studio = Studio(parts, boot_id=ground.boot_id, queue_limit=config.queue.limit, stop=stop)
-    return Core(studio, runner, pauses, deliveries, indexing, retention)
+    return Core(studio, runner, pauses, deliveries, indexing, retention, pulls)
+
+
+def _pulls(ground: Ground, hub: Hub, catalog: Catalog) -> Pulls:
+    rows = PullRows(ground.database)
+    pulling = Pulling(
+        hub=hub, rows=rows, catalog=catalog, fs=ground.machine.fs, models=ground.paths.models,
+        reserve_bytes=ground.config.library.reserve_bytes,
+    )  # fmt: skip
+    return Pulls(
+        hub=hub, rows=rows, pulling=pulling, catalog=catalog, bus=ground.bus, clock=ground.machine.clock,
+        ids=ground.ids, tasks=ground.tasks, boot_id=ground.boot_id, tell=ground.tell,
+    )  # fmt: skip
 
 
 async def _tell_plugins(plugins: Plugins, names: list[str], index: Index, job: Job, receipt: Receipt) -> None:

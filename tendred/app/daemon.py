@@ -16,10 +16,11 @@ from msgspec.structs import asdict
 from tendred import __version__
 from tendred.app import instance
 from tendred.app.assembly import Core, Ground, Machine, assemble
-from tendred.backend import Backend, Media, Residency
+from tendred.backend import Backend, Hub, Media, Residency
 from tendred.boundary.judge import Boundary
 from tendred.bus import Bus
 from tendred.clock import Ids
+from tendred.config import hub as hubs
 from tendred.config.paths import Paths
 from tendred.config.schema import Config
 from tendred.config.secret import Secret
@@ -32,6 +33,7 @@ from tendred.hooks.manager import Plugins
 from tendred.hotfolder.folder import HotFolderDoor
 from tendred.library.files import Files
 from tendred.media.supervisor import MediaProcess
+from tendred.pull.supervisor import HubProcess
 from tendred.rpc.server import RpcServer
 from tendred.schema.system import Discovery, PluginStatus
 from tendred.store.database import Database
@@ -121,6 +123,7 @@ class Daemon:
             backend=backend,
             residency=residency,
             media=media,
+            hub=self._hub(),
             plugins=plugins,
             stop=self.ask_to_stop,
         )
@@ -153,12 +156,22 @@ class Daemon:
         self._exit.push_async_callback(engine.close)
         return engine, engine, media
 
+    def _hub(self) -> Hub:
+        """What a pull is done with; its process lives no longer than the call. A simulation overrides this."""
+        return HubProcess(
+            place=hubs.place(self.config.hub),
+            spawn=self.machine.spawn,
+            stderr=self.paths.logs / "pull.log",
+            home=self.paths.cache / "hub",
+        )
+
     async def _begin(self, core: Core) -> None:
         """Recover what was interrupted, then let the rooms work."""
         await core.pauses.load(self.config.queue.start)
         await core.runner.recover()
         self._tasks.spawn("indexing", core.indexing.run())
         self._tasks.spawn("deliveries", core.deliveries.run())
+        self._tasks.spawn("pulls", core.pulls.run())
         self._tasks.spawn("retention", core.retention.run())
         self._tasks.spawn("runner", core.runner.run())
         self._runner = core.runner

@@ -99,6 +99,28 @@ class LibrarySection(Section, frozen=True):
     events_kept: Annotated[int, _says("Events kept for replay.", ge=1_000)] = 100_000
 
 
+class HubSection(Section, frozen=True):
+    """Where models are pulled from. Nothing is asked there unless somebody asks for a pull."""
+
+    endpoint: Annotated[
+        str,
+        _says(
+            "The hub's address; empty takes HF_ENDPOINT, or https://huggingface.co.", pattern=r"^(https?://[^@\s]+)?$"
+        ),
+    ] = ""
+    token_file: Annotated[
+        str, _says("A file of yours (0600) that holds a token for gated models; empty takes HF_TOKEN, if it is set.")
+    ] = ""
+    token_host: Annotated[
+        str, _says("The host that the token in that file is for, huggingface.co if empty; no other is sent it.")
+    ] = ""
+    proxy: Annotated[str, _says("A proxy for pulls; empty takes HTTPS_PROXY and the like.")] = ""
+    ca_file: Annotated[
+        str,
+        _says("Certificates (PEM) of an authority of your own for pulls; empty takes SSL_CERT_FILE or the system's."),
+    ] = ""
+
+
 class HotfolderSection(Section, frozen=True):
     """The hot folder door."""
 
@@ -139,6 +161,7 @@ class Config(Section, frozen=True):
     media: MediaSection = field(default_factory=MediaSection)
     queue: QueueSection = field(default_factory=QueueSection)
     library: LibrarySection = field(default_factory=LibrarySection)
+    hub: HubSection = field(default_factory=HubSection)
     hotfolder: HotfolderSection = field(default_factory=HotfolderSection)
     plugins: PluginsSection = field(default_factory=PluginsSection)
     log: LogSection = field(default_factory=LogSection)

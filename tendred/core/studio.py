@@ -18,6 +18,7 @@ from tendred.core.characters import Cast
 from tendred.core.history import History
 from tendred.core.pauses import Pauses
 from tendred.core.progress import Watch
+from tendred.core.pulls import Pulls
 from tendred.core.retry import Retries
 from tendred.core.run import Runner
 from tendred.core.settings import Settings
@@ -82,6 +83,7 @@ class Parts(Record, frozen=True):
     receipts: Receipts
     catalog: Catalog
     shelf: Shelf
+    pulls: Pulls
     cast: Cast
     plugins: Plugins
     history: History
@@ -94,9 +96,12 @@ class Studio:
     """What can be asked of a running daemon. Every failure is a TendredError."""
 
     hotfolders: HotFolders
+    pulls: Pulls
+    """Models on their way here; see there."""
 
     def __init__(self, parts: Parts, *, boot_id: str, queue_limit: int, stop: Callable[[bool], None]) -> None:
         self._p = parts
+        self.pulls = parts.pulls
         self._boot_id = boot_id
         self._queue_limit = queue_limit
         self._stop = stop
@@ -115,7 +120,7 @@ class Studio:
         limits = Limits(
             body_bytes=BODY_BYTES, batch=BATCH, depth=DEPTH, prompt_bytes=PROMPT_BYTES, queue=self._queue_limit
         )
-        features = ["stills", "loras", "characters", "hotfolders", "events", "plugins"]
+        features = ["stills", "loras", "characters", "hotfolders", "events", "plugins", "pulls"]
         return Hello(api=API, version=__version__, boot_id=self._boot_id, features=features, limits=limits)
 
     async def status(self) -> Status:

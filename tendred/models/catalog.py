@@ -21,6 +21,7 @@ from tendred.tasks import offload
 
 STARTER: Final = "starter"
 STARTER_PATH: Final = Path(__file__).parent / "starter"
+AT: Final = "SELECT path FROM model WHERE name = ?"
 ROWS: Final = "SELECT name, path, last_used_at FROM model ORDER BY name"
 ADD: Final = (
     "INSERT INTO model(name, path, added_at) VALUES (?, ?, ?) ON CONFLICT(name) DO UPDATE SET path = excluded.path"
@@ -84,10 +85,25 @@ class Catalog:
         name = name or folder.name
         if name == STARTER:
             raise InvalidParams(path="name", problem=f"{STARTER} is the embedded model's name")
+        await self.check(folder, name)
+        await self._database.write(lambda tx: self.add_in(tx, name, folder))
+        return await self.info(name)
+
+    async def check(self, folder: Path, name: str) -> None:
+        """Look through a folder and hash it, so that it is ready when its row is. Raises ModelRefused."""
         seen, _ = await offload(self._look, folder, name)
         await self._sha256(folder, name, seen)
-        await self._database.write(lambda tx: tx.run(ADD, name, str(folder), tx.now))
-        return await self.info(name)
+
+    @staticmethod
+    def add_in(tx: Tx, name: str, folder: Path) -> None:
+        """Give a folder that was checked a name."""
+        tx.run(ADD, name, str(folder), tx.now)
+
+    @staticmethod
+    def is_free_in(tx: Tx, name: str, folder: Path | None = None) -> bool:
+        """Whether a folder may have this name: nobody has it, or that very folder."""
+        row = tx.one(AT, name)
+        return name != STARTER and (row is None or (folder is not None and str(row["path"]) == str(folder)))
 
     async def remove(self, name: str) -> None:
         """Forget a model that was added; its files stay. Raises ModelMissing, InvalidParams."""

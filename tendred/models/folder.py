@@ -20,7 +20,7 @@ _LIBRARIES: Final = {"diffusers", "transformers", None}
 _IDENTIFIER: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _SCALES: Final = range(1, 9)
 _JSON_BYTES: Final = 4 * 1024 * 1024
-_WEIGHTLESS: Final = ("Scheduler", "Tokenizer", "TokenizerFast", "Processor", "Extractor")
+WEIGHTLESS: Final = ("Scheduler", "Tokenizer", "TokenizerFast", "Processor", "Extractor")
 """Endings of component classes that are configuration only."""
 _SAMPLE_SIZES: Final = range(1, 513)
 _STEPS: Final = range(1, 201)
@@ -101,13 +101,13 @@ def _weights(path: Path, index: dict[str, Any], name: str) -> list[Path]:
     """Weight files of the components, after every check that needs no header."""
     files = _files(path, name)
     found: list[Path] = []
-    for part, (library, kind) in _parts(index, name).items():
+    for part, (library, kind) in parts_of(index, name).items():
         mine = (
             [path / file for file in files if _is_of(file, part) and file.endswith(".safetensors")] if library else []
         )
         if not mine and any(_is_of(file, part) and PurePosixPath(file).suffix.lower() in PICKLES for file in files):
             raise ModelRefused(name=name, reason="pickle", problem=f"{part} has pickled weights only")
-        if library and not mine and not str(kind).endswith(_WEIGHTLESS):
+        if library and not mine and not str(kind).endswith(WEIGHTLESS):
             raise ModelRefused(name=name, reason="header", problem=f"{part} has no .safetensors weights")
         found += mine
     if not found:
@@ -137,7 +137,7 @@ def _files(path: Path, name: str) -> list[str]:
     return [file.name for file in files]
 
 
-def _parts(index: dict[str, Any], name: str) -> dict[str, tuple[str | None, str | None]]:
+def parts_of(index: dict[str, Any], name: str) -> dict[str, tuple[str | None, str | None]]:
     """Library and class of each component. A loader takes every value for one that isn't a plain number or switch."""
     found: dict[str, tuple[str | None, str | None]] = {}
     for part, value in index.items():

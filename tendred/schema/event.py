@@ -36,11 +36,18 @@ MEANINGS: Final[dict[str, tuple[str, str]]] = {
     "plugin.disabled": ("plugin", "A plugin was switched off; `reason` says why."),
     "system.started": ("system", "A daemon's doors are open."),
     "system.stopping": ("system", "It is going down."),
+    "model.pull_queued": ("pull", "A model was asked for, or goes on once it is its turn."),
+    "model.pulling": ("pull", "It is being looked up or fetched; once it is looked up, `commit` and sizes are known."),
+    "model.pull_progress": ("pull", "How far it is."),
+    "model.pulled": ("pull", "The model is in the catalogue, whole and checked; `name` is what it is called."),
+    "model.pull_paused": ("pull", "A person lets it rest; what was fetched stays."),
+    "model.pull_failed": ("pull", "Something is in the way that doesn't pass by itself; `error` says what."),
+    "model.pull_cancelled": ("pull", "It was given up, and what was fetched is removed."),
 }
 """What an event's `data` holds, and what happened. A reference page is made of this."""
 TOPICS: Final = tuple(MEANINGS)
-LIVE: Final = frozenset({"job.progress", "job.preview"})
-"""Never stored: `seq` is null and only the newest counts."""
+LIVE: Final = frozenset({"job.progress", "job.preview", "model.pull_progress"})
+"""Never stored: `seq` is null and only the newest counts (of a job; of all pulls, since one runs at a time)."""
 
 
 class Event(Record, frozen=True):

@@ -13,6 +13,7 @@ import msgspec
 from tendred.schema.asset import EngineInfo
 from tendred.schema.base import Record
 from tendred.schema.job import Phase
+from tendred.schema.pull import Fetch, FetchDone, Fetched, Listed, Look, PullFailed
 from tendred.schema.work import Encode, Encoded, Finding, WorkOrder
 
 FRAME_BYTES: Final = 64 * 1024 * 1024
@@ -142,8 +143,11 @@ class EncodeFailed(Record, frozen=True, tag="encode_failed"):
     folder: str = ""
 
 
-Down = Hello | Run | Cancel | Unload | EncodeRequest
-Up = Ready | Beat | Phased | ModelLoaded | ModelGone | Drawn | Done | Stopped | Failed | EncodeDone | EncodeFailed
+Down = Hello | Run | Cancel | Unload | EncodeRequest | Look | Fetch
+Up = (
+    Ready | Beat | Phased | ModelLoaded | ModelGone | Drawn | Done | Stopped | Failed | EncodeDone | EncodeFailed
+    | Listed | Fetched | FetchDone | PullFailed
+)  # fmt: skip
 
 _DOWN: Final = msgspec.msgpack.Decoder(Down)
 _UP: Final = msgspec.msgpack.Decoder(Up)

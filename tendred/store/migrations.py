@@ -107,19 +107,20 @@ INSERT INTO waiting SELECT id, lane_rank, 'local', model, 1, row_number() OVER (
 """
 """What waited before there were clients stands in one line, in the order in which it came."""
 
+_PULLS: Final = """
+CREATE TABLE pull (
+  id TEXT PRIMARY KEY, state TEXT NOT NULL, key TEXT NOT NULL, repo TEXT NOT NULL, doc BLOB NOT NULL, plan BLOB)
+  WITHOUT ROWID;
+-- One of a kind at a time: whoever asks for the same again gets the one there is.
+CREATE UNIQUE INDEX pull_open ON pull(key) WHERE state NOT IN ('succeeded', 'cancelled');
+CREATE INDEX pull_by_state ON pull(state, id);
+"""
 
-def _spine(connection: sqlite3.Connection) -> None:
-    _run(connection, _SPINE)
 
-
-def _line(connection: sqlite3.Connection) -> None:
-    _run(connection, _LINE)
-
-
-def _run(connection: sqlite3.Connection, statements: str) -> None:
+def _run(connection: sqlite3.Connection, script: str) -> None:
     # executescript would commit on its own; the statements go one by one inside our transaction.
     statement = ""
-    for line in statements.splitlines():
+    for line in script.splitlines():
         statement += line + "\n"
         if sqlite3.complete_statement(statement):
             connection.execute(statement)
@@ -127,8 +128,9 @@ def _run(connection: sqlite3.Connection, statements: str) -> None:
 
 
 MIGRATIONS: Final[list[tuple[str, Callable[[sqlite3.Connection], None]]]] = [
-    ("0001-spine", _spine),
-    ("0002-line", _line),
+    ("0001-spine", lambda connection: _run(connection, _SPINE)),
+    ("0002-line", lambda connection: _run(connection, _LINE)),
+    ("0003-pulls", lambda connection: _run(connection, _PULLS)),
 ]
 
 

@@ -33,6 +33,7 @@ from tendred.schema.sealed import Verdict
 from tendred.schema.still import Kind, Lane, LoraUse, StillRequest
 from tendred.schema.system import CloudState, DiskState, EngineState, Hello, Limits, Status
 from tendred.testing.hot_folders import FakeHotFolders
+from tendred.testing.pulls import FakePulls
 from tendred.testing.records import asset_at, queued
 
 _log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class FakeStudio:
         self._clock = clock or SystemClock()
         self._ids = Ids(self._clock, SystemRng())
         self.hotfolders = FakeHotFolders(self._ids)
+        self.pulls = FakePulls(self._ids, self.happen)
         self.bus = Bus()
         self.boot_id = self._ids.new("boot")
         self.events: list[Event] = []

@@ -24,13 +24,13 @@ from tendred.rpc.door import WAITS, RpcDoor, Waits
 from tendred.rpc.jsonrpc import Dispatcher
 from tendred.rpc.methods import registry as methods
 from tendred.schema.error import tell
+from tendred.testing.hub import FakeHub, Fault, Repo, model
 from tendred.testing.raw import exchange, request
 
 LATER = {
-    "still_not_ours", "signer_broken", "cloud_off", "credentials_missing", "keyring_unavailable", "prices_missing",
-    "prices_stale", "not_offered", "quote_expired", "quote_used", "quote_mismatch", "consent_required", "cap_exceeded",
-    "provider_refused", "provider_filtered", "provider_unavailable", "insufficient_funds", "outcome_unknown",
-    "result_expired",
+    "still_not_ours", "signer_broken", "cloud_off", "keyring_unavailable", "prices_missing", "prices_stale",
+    "not_offered", "quote_expired", "quote_used", "quote_mismatch", "consent_required", "cap_exceeded",
+    "provider_filtered", "insufficient_funds", "outcome_unknown", "result_expired",
 }  # fmt: skip
 """Kinds of rooms that don't exist yet. Whoever builds one raises its kinds here."""
 
@@ -183,6 +183,33 @@ class Bench:
         daemon = await self.make_daemon()
         await daemon.studio.add_model(str(folder), None)
         await daemon.submit("hills", model="flux", negative_prompt="fog")
+
+    # -- from the hub
+
+    async def pulled(self, hub, *settings):
+        daemon = await self.make_daemon(f"hub.endpoint={hub.endpoint}", *settings)
+        pull = await daemon.studio.pulls.start("maker/tiny", None, None, None)
+        async with asyncio.timeout(30):
+            while (pull := await daemon.studio.pulls.get(pull.id)).error is None:
+                await asyncio.sleep(0.02)
+        assert pull.error.next
+        return pull.error.kind
+
+    async def credentials_missing(self):
+        with FakeHub({"maker/tiny": Repo(model(), gated=True)}) as hub:
+            return await self.pulled(hub)
+
+    async def provider_refused(self):
+        token = self.tmp_path / "token"
+        token.write_text("hf_x")
+        token.chmod(0o600)
+        with FakeHub({"maker/tiny": Repo(model(), gated=True)}) as hub:
+            return await self.pulled(hub, f"hub.token_file={token}", f"hub.token_host={hub.host}")
+
+    async def provider_unavailable(self):
+        with FakeHub() as hub:
+            hub.faults.append(Fault("", what="status", status=503, times=9))
+            return await self.pulled(hub)
 
     # -- in a room
 

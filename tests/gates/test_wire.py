@@ -23,7 +23,9 @@ from tendred.rpc.methods import registry
 from tendred.schema.event import LIVE, MEANINGS, TOPICS
 from tendred.schema.job import TERMINAL, Phase, State
 from tendred.schema.model import ModelKind
+from tendred.schema.pull import PullState
 from tendred.schema.still import Kind, Still
+from tendred.testing.hub import FakeHub
 
 # name, then its params: `name` must be given, `name?` may be left out (null or empty), `name=JSON` has that default.
 METHODS = """
@@ -61,6 +63,13 @@ hotfolders.rescan hotfolder_id?
 models.add path name?
 models.use name
 models.remove name
+models.pull repo revision? variant? name?
+pulls.list state? limit=50 cursor?
+pulls.get pull_id
+pulls.wait pull_id timeout_s=30
+pulls.pause pull_id
+pulls.resume pull_id
+pulls.cancel pull_id
 characters.list
 characters.get name
 events.unsubscribe subscription_id
@@ -88,6 +97,8 @@ job.queued job.started job.progress job.preview job.output job.requeued job.move
 job.failed job.parked job.unknown asset.kept asset.removed queue.paused queue.resumed engine.started engine.stopped
 engine.died model.loaded model.unloaded hotfolder.claimed hotfolder.done hotfolder.failed boundary.refused
 plugin.disabled system.started system.stopping
+model.pull_queued model.pulling model.pull_progress model.pulled model.pull_paused model.pull_failed
+model.pull_cancelled
 """
 STATES = "queued running cancelling succeeded failed cancelled parked unknown"
 PHASES = "loading sampling decoding saving uploading rendering downloading"
@@ -115,6 +126,8 @@ QUEUE = "paused reason counts lanes clients warm_s eta_s"
 EVENT = "seq boot_id at topic job_id data"
 ERROR = "kind message path next detail ref"
 MODEL = "name kind family path bytes licence source sha256 last_used_at is_default state reason"
+PULL = """id state repo revision variant host name commit licence gated files phase done_bytes total_bytes rate_bytes eta_s
+ created_at finished_at retry_at error"""
 LOADED = "model device bytes loaded_at expires_at busy"
 HOTFOLDER = "id path watch state waiting claimed done failed"
 CHARACTER = "name version fragment loras seed reference_asset_id state reason"
@@ -165,9 +178,10 @@ def test_http_answers():
 
 def test_topics_states_and_the_rest_of_the_words():
     assert tuple(TOPICS_OF_WIRE.split()) == TOPICS
-    assert {"job.progress", "job.preview"} == LIVE
+    assert {"job.progress", "job.preview", "model.pull_progress"} == LIVE
     assert get_args(State) == tuple(STATES.split())
     assert {"succeeded", "failed", "cancelled"} == TERMINAL
+    assert get_args(PullState) == ("queued", "running", "paused", "succeeded", "failed", "cancelled")
     assert get_args(Phase) == tuple(PHASES.split())
     assert get_args(Kind) == ("still", "clip", "upscale", "sheet")
     assert set(get_args(ModelKind)) == {"model", "lora", "vae", "controlnet", "upscaler", "embedding"}
@@ -348,6 +362,25 @@ async def test_models_folders_and_verdicts(peer):
     document = await peer.call("rpc.discover")
     assert document["openrpc"].startswith("1.3")
     assert {"methods", "components", "x-events"} <= set(document)
+
+
+async def test_a_pull_has_every_field_in_every_state(make_daemon):
+    with FakeHub() as hub:
+        daemon = await make_daemon(f"hub.endpoint={hub.endpoint}")
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {daemon.token}"}) as session:
+            peer = Peer(daemon, session)
+            queued = has(await peer.call("models.pull", repo="maker/tiny"), PULL)
+            assert re.fullmatch(f"pul_{ULID}", queued["id"])
+            assert (queued["state"], queued["total_bytes"], queued["finished_at"]) == ("queued", None, None)
+            done = has(await peer.call("pulls.wait", pull_id=queued["id"], timeout_s=30), PULL)
+            assert (done["state"], done["done_bytes"]) == ("succeeded", done["total_bytes"])
+            assert TIME.fullmatch(done["finished_at"])
+            assert await peer.call("pulls.get", pull_id=queued["id"]) == done
+            assert await peer.call("pulls.list") == {"pulls": [done], "next": None}
+            page = await peer.call("events.since", seq=1, topics=["model.pull"], limit=500)
+            for event in page["events"]:
+                has(has(event, EVENT)["data"]["pull"], PULL)
+            assert event["topic"] == "model.pulled"
 
 
 async def test_events_in_pages_and_as_they_happen(peer, daemon):

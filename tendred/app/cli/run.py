@@ -21,6 +21,7 @@ from tendred.app.cli import (
     library,
     logs,
     models,
+    pulls,
     queue,
     settings,
 )
@@ -42,6 +43,7 @@ COMMANDS = [
     queue.add,
     library.add,
     models.add,
+    pulls.add,
     characters.add,
     hotfolders.add,
     settings.add,

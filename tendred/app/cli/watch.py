@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 SETTLED: Final = frozenset({"succeeded", "failed", "cancelled", "parked", "unknown"})
 _WATCHED_S: Final = 0.2
 _QUIET_S: Final = 5.0
+
+
+Stage = Callable[[dict[str, Any]], tuple[str, int, int | None, str]]
+"""Phase, done, total, and both in words."""
 
 
 class Show(Protocol):
@@ -90,8 +94,8 @@ def interruptible(ctx: Context, job_ids: list[str]) -> Generator[None]:
 
 
 @contextlib.contextmanager
-def bar(ctx: Context) -> Generator[Show]:
-    """A progress bar on a terminal, and nothing anywhere else."""
+def bar(ctx: Context, stage: Stage | None = None) -> Generator[Show]:
+    """A progress bar on a terminal, and nothing anywhere else. `stage`: what it shows of what it is told."""
     if not ctx.out.on_terminal:
         yield _Quiet(ctx.out)
         return
@@ -104,7 +108,7 @@ def bar(ctx: Context) -> Generator[Show]:
         TextColumn("{task.fields[count]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield _Live(progress)
+        yield _Live(progress, stage or _stage)
 
 
 class _Quiet:
@@ -123,12 +127,13 @@ class _Quiet:
 class _Live:
     """Remarks go above the bar, which is drawn anew below them."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, stage: Stage) -> None:
         self._progress = progress
+        self._stage = stage
         self._task = progress.add_task("", total=None, phase="queued", count="")
 
     def __call__(self, job: dict[str, Any]) -> None:
-        phase, done, total, count = _stage(job)
+        phase, done, total, count = self._stage(job)
         self._progress.update(self._task, phase=phase, completed=done, total=total, count=count)
 
     def note(self, text: str) -> None:
