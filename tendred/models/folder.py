@@ -22,6 +22,8 @@ _SCALES: Final = range(1, 9)
 _JSON_BYTES: Final = 4 * 1024 * 1024
 WEIGHTLESS: Final = ("Scheduler", "Tokenizer", "TokenizerFast", "Processor", "Extractor")
 """Endings of component classes that are configuration only."""
+LEFT_OUT: Final = {"safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"]}
+"""Parts that are neither fetched nor loaded: what may be seen is the boundary's to say, for every model alike."""
 _SAMPLE_SIZES: Final = range(1, 513)
 _STEPS: Final = range(1, 201)
 _GUIDANCE: Final = 50
@@ -142,6 +144,8 @@ def parts_of(index: dict[str, Any], name: str) -> dict[str, tuple[str | None, st
     found: dict[str, tuple[str | None, str | None]] = {}
     for part, value in index.items():
         if part.startswith("_") or value is None or isinstance(value, bool | int | float):
+            continue
+        if value == LEFT_OUT.get(part):
             continue
         if not _IDENTIFIER.fullmatch(part) or not _is_pair(value):
             raise ModelRefused(

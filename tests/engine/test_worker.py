@@ -151,6 +151,22 @@ async def test_other_families_draw_too(studio, tiny, family, size):
     assert [model.model for model in studio.engine.loaded()] == [family]
 
 
+async def test_a_checker_of_the_folder_s_own_is_not_loaded(studio, tiny, tmp_path):
+    folder = studio.paths["checked"] = tmp_path / "checked"
+    shutil.copytree(tiny["sd15"], folder)
+    document = json.loads((folder / "model_index.json").read_text())
+    document |= {
+        "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
+        "feature_extractor": ["transformers", "CLIPFeatureExtractor"],
+        "requires_safety_checker": True,
+    }
+    (folder / "model_index.json").write_text(json.dumps(document))
+    studio.paths["sd15"] = tiny["sd15"]
+    (one,) = await studio.draw(model="checked")
+    (other,) = await studio.draw(model="sd15")
+    assert one.pixels_sha256 == other.pixels_sha256
+
+
 async def test_a_pickle_is_refused(studio, tiny, tmp_path):
     folder = tmp_path / "pickled"
     shutil.copytree(tiny["sdxl"], folder)

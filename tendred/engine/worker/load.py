@@ -62,7 +62,7 @@ def load(name: str, path: str, sha256: str, device: str) -> Resident:
     dtype = devices.number_format(device, unet="unet" in index)
     try:
         pipe: Any = DiffusionPipeline.from_pretrained(
-            path, local_files_only=True, use_safetensors=True, dtype=dtype, trust_remote_code=False
+            path, local_files_only=True, use_safetensors=True, dtype=dtype, trust_remote_code=False, **_without(index)
         )
     except Exception as problem:
         if ran_out(problem):
@@ -126,6 +126,13 @@ def _read_index(name: str, folder: Path) -> dict[str, Any]:
         # It would be loaded by rules of its own, which allow pickles.
         raise ModelRefused(name=name, reason="pickle", problem="a component is a pipeline of its own")
     return parts
+
+
+def _without(index: dict[str, Any]) -> dict[str, Any]:
+    """What a folder names and nobody loads: a checker of its own, and the extractor that served it alone."""
+    if "safety_checker" not in index:
+        return {}
+    return {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
 
 
 def _parameters(name: str, pipe: Any) -> frozenset[str]:

@@ -172,6 +172,16 @@ def test_odd_components_are_refused(folder, changes, reason):
     assert refused(folder) == reason
 
 
+def test_a_checker_of_its_own_is_left_out_and_one_from_elsewhere_is_not(folder):
+    pair = ["stable_diffusion", "StableDiffusionSafetyChecker"]
+    change(folder, "model_index.json", safety_checker=pair, requires_safety_checker=True)
+    inspect(folder, "m")
+    change(folder, "model_index.json", safety_checker=["my_module", "StableDiffusionSafetyChecker"])
+    assert refused(folder) == "remote_code"
+    change(folder, "model_index.json", safety_checker=None, unet=pair)
+    assert refused(folder) == "remote_code"
+
+
 def test_weights_named_elsewhere_are_refused(folder):
     index = folder / "unet" / "diffusion_pytorch_model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"a": "../../evil.safetensors"}}))

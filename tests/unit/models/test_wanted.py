@@ -36,6 +36,14 @@ def test_what_a_loader_reads_and_the_licence_and_nothing_else():
     assert targets(model()) == {name: name for name in wanted}
 
 
+def test_a_checker_that_nobody_loads_is_not_fetched():
+    files = model()
+    index = json.loads(files["model_index.json"])
+    index["safety_checker"] = ["stable_diffusion", "StableDiffusionSafetyChecker"]
+    files |= {"model_index.json": json.dumps(index).encode(), "safety_checker/model.safetensors": b"x"}
+    assert targets(files) == targets(model())
+
+
 def test_a_variant_takes_the_plain_name_where_there_is_one():
     found = targets(model(), "fp16")
     assert found[f"{UNET}.safetensors"] == f"{UNET}.fp16.safetensors"
