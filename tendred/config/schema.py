@@ -81,7 +81,18 @@ class LibrarySection(Section, frozen=True):
     reserve_bytes: Annotated[int, _says("Bytes kept free on the pictures' disk; below it no job starts.", ge=0)] = (
         256 * 1024 * 1024
     )
+    budget_bytes: Annotated[
+        int, _says("Room for pictures; 0 means any. Over it, tendre doctor says what could go.", ge=0)
+    ] = 0
     events_kept: Annotated[int, _says("Events kept for replay.", ge=1_000)] = 100_000
+
+
+class ModelsSection(Section, frozen=True):
+    """Models, LoRAs and the like."""
+
+    budget_bytes: Annotated[
+        int, _says("Room for models; 0 means any. Over it, tendre doctor says what could go.", ge=0)
+    ] = 0
 
 
 class HotfolderSection(Section, frozen=True):
@@ -124,6 +135,7 @@ class Config(Section, frozen=True):
     media: MediaSection = field(default_factory=MediaSection)
     queue: QueueSection = field(default_factory=QueueSection)
     library: LibrarySection = field(default_factory=LibrarySection)
+    models: ModelsSection = field(default_factory=ModelsSection)
     hotfolder: HotfolderSection = field(default_factory=HotfolderSection)
     plugins: PluginsSection = field(default_factory=PluginsSection)
     log: LogSection = field(default_factory=LogSection)

@@ -62,18 +62,36 @@ CREATE TABLE model (name TEXT PRIMARY KEY, path TEXT NOT NULL, added_at REAL NOT
 CREATE TABLE model_hash (path TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, sha256 TEXT NOT NULL) WITHOUT ROWID;
 """
 
+_MODEL_FILES: Final = """
+-- Single files: those that were added where they are, and (path null) those in our own folders once they were used.
+CREATE TABLE model_file (
+  kind TEXT NOT NULL, name TEXT NOT NULL, path TEXT, added_at REAL NOT NULL, last_used_at REAL,
+  PRIMARY KEY (kind, name)) WITHOUT ROWID;
+"""
+
 
 def _spine(connection: sqlite3.Connection) -> None:
+    _run(connection, _SPINE)
+
+
+def _model_files(connection: sqlite3.Connection) -> None:
+    _run(connection, _MODEL_FILES)
+
+
+def _run(connection: sqlite3.Connection, script: str) -> None:
     # executescript would commit on its own; the statements go one by one inside our transaction.
     statement = ""
-    for line in _SPINE.splitlines():
+    for line in script.splitlines():
         statement += line + "\n"
         if sqlite3.complete_statement(statement):
             connection.execute(statement)
             statement = ""
 
 
-MIGRATIONS: Final[list[tuple[str, Callable[[sqlite3.Connection], None]]]] = [("0001-spine", _spine)]
+MIGRATIONS: Final[list[tuple[str, Callable[[sqlite3.Connection], None]]]] = [
+    ("0001-spine", _spine),
+    ("0002-model-files", _model_files),
+]
 
 
 def migrate(connection: sqlite3.Connection, path: Path, clock: Clock) -> None:

@@ -20,6 +20,7 @@ from tendred.app.cli import (
     jobs,
     library,
     logs,
+    loras,
     models,
     settings,
 )
@@ -40,6 +41,7 @@ COMMANDS = [
     jobs.add,
     library.add,
     models.add,
+    loras.add,
     characters.add,
     hotfolders.add,
     settings.add,

@@ -12,6 +12,7 @@ from tendred.rpc.methods import (
     images,
     jobs,
     library,
+    loras,
     models,
     queue,
     rpc,
@@ -22,6 +23,6 @@ from tendred.rpc.methods import (
 def registry() -> Registry[RpcDoor]:
     """All of them, registered by name."""
     methods: Registry[RpcDoor] = Registry()
-    for noun in (system, images, jobs, queue, library, models, characters, hotfolders, events, boundary, rpc):
+    for noun in (system, images, jobs, queue, library, models, loras, characters, hotfolders, events, boundary, rpc):
         noun.register(methods)
     return methods
