@@ -39,7 +39,7 @@ def snapshot(repository: Path) -> Path | None:
     try:
         with open_regular(repository / "refs" / "main") as file:
             revision = file.read(_REVISION_BYTES).decode("ascii", "replace").strip()
-        if re.fullmatch(r"[\w.\-]+", revision) and (repository / "snapshots" / revision).is_dir():
+        if re.fullmatch(r"\w[\w.\-]*", revision) and (repository / "snapshots" / revision).is_dir():
             return repository / "snapshots" / revision
     except (OSError, ValueError):
         pass

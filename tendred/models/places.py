@@ -84,10 +84,8 @@ def _once(spots: list[Spot]) -> list[Spot]:
 def _comfy_settings(file: Path) -> Iterator[Spot]:
     """`{program: {base_path, kind: folder or several, a line each}}`."""
     sections = _yaml(file)
-    for section in sections.values() if isinstance(sections, dict) else ():
-        if not isinstance(section, dict):
-            continue
-        table = cast("dict[str, Any]", section)
+    tables = cast("dict[str, Any]", sections).values() if isinstance(sections, dict) else ()
+    for table in [cast("dict[str, Any]", section) for section in tables if isinstance(section, dict)]:
         base = file.parent / _plain(table.get("base_path") or ".")
         for name, folders in table.items():
             if name in _NOT_FOLDERS or not isinstance(folders, str):

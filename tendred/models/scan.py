@@ -45,6 +45,8 @@ def examine(candidate: Candidate) -> Found:
         path=str(path), name=name[:128], kind=None, family="", detail=None, bytes=0, licence=None,
         source=repository_of(path), tool=candidate.spot.tool, state="new", reason=None, same_as=None,
     )  # fmt: skip
+    if candidate.is_folder:
+        found = replace(found, kind="model", licence=licence_of(path))
     try:
         return _folder(found, path) if candidate.is_folder else _file(found, path)
     except ModelRefused as problem:
@@ -54,7 +56,6 @@ def examine(candidate: Candidate) -> Found:
 
 
 def _folder(found: Found, path: Path) -> Found:
-    found = replace(found, kind="model", licence=licence_of(path))
     known = inspect_folder(path, found.name)
     return replace(found, family=known.family, bytes=known.bytes, licence=known.licence, source=known.source)
 

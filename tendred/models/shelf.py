@@ -85,7 +85,7 @@ class Shelf:
     async def places(self, kind: ModelKind | None = None) -> list[Place]:
         """Where everything lies, by name."""
         rows = await self._rows()
-        kinds = [one for one in FOLDERS if kind in {None, one}]
+        kinds: list[ModelKind] = [one for one in FOLDERS if kind in {None, one}]
         places = [place for one in kinds for place in await offload(self._places, one, rows)]
         return sorted(places, key=lambda place: (place.name, place.kind))
 

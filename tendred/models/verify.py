@@ -62,7 +62,10 @@ def gone(root: Path, known: Iterable[str], there: Iterable[Path]) -> list[FileCh
 def worst(checks: Iterable[FileCheck]) -> Literal["ok", "changed", "damaged", "missing"]:
     """What to say of all of them together."""
     states = {check.state for check in checks}
-    return next((state for state in _WORST if state in states), "ok")
+    for state in _WORST:
+        if state in states:
+            return state
+    return "ok"
 
 
 def orphans(root: Path, owned: set[Path], folders: list[Path]) -> list[tuple[str, int]]:
