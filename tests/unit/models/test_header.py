@@ -17,6 +17,14 @@ def build(tensors, data, header=None):
 GOOD = {"a.weight": {"dtype": "F16", "shape": [2, 3], "data_offsets": [0, 12]}, "__metadata__": {"format": "pt"}}
 
 
+def test_much_said_of_a_file_is_no_harm(tmp_path):
+    """Counts of tags are JSON in a string, with more colons than a model has keys."""
+    tags = json.dumps({"set": {f"tag {number}": number for number in range(150_000)}})
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(build({**GOOD, "__metadata__": {"ss_tag_frequency": tags}}, b"\0" * 12))
+    assert read_header(path, "m").metadata == {"ss_tag_frequency": tags}
+
+
 def test_a_good_file(tmp_path):
     path = tmp_path / "x.safetensors"
     path.write_bytes(build(GOOD, b"\0" * 12))
@@ -41,6 +49,15 @@ def test_a_good_file(tmp_path):
         build({"__metadata__": ["pt"]}, b""),
         build(None, b"", header=b"[]"),
         build(None, b"", header=b"{" * 5000),
+        build(
+            None,
+            b"\0" * 4,
+            header=b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}',
+        ),
+        build({"a": {"dtype": "U8", "shape": [1] * 600, "data_offsets": [0, 1]}}, b"\0"),
+        struct.pack("<Q", 200 << 20) + b"{}",
+        build(None, b"", header=b"{" + b'"":0,' * 200_000 + b'"x":0}'),
+        build(None, b"", header=b"{" + b'"" : 0 ,' * 200_000 + b'"x":0}'),
     ],
 )
 def test_everything_else_is_refused(tmp_path, content):
