@@ -66,7 +66,7 @@ async def test_names_that_are_not_there_offer_near_ones(stock):
     for kind, error in ((None, ModelMissing), ("lora", NotFound)):
         with pytest.raises(error) as caught:
             await stock.cache.show("watercolor", kind)
-        assert caught.value.detail["near"] == ["watercolour"]
+        assert caught.value.detail["near"][0] == "watercolour"
     with pytest.raises(ModelMissing):
         await stock.cache.show("watercolour", "vae")
 
