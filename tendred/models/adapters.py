@@ -51,7 +51,4 @@ def relative(name: str | None) -> str | None:
 
 def family(keys: Keys) -> str:
     """A family that the names alone tell; empty where they don't."""
-    for words, name in _FAMILIES:
-        if any(word in key for key in keys for word in words):
-            return name
-    return ""
+    return next((name for words, name in _FAMILIES if keys.hold(*words)), "")

@@ -63,7 +63,7 @@ def checkpoint(keys: Keys) -> Checkpoint | None:
         if mark in keys or INSIDE + mark in keys:
             return Checkpoint(family, _detail(keys, family), _whole(keys), part="transformer_blocks." in mark)
     prefix = INSIDE if f"{INSIDE}input_blocks.0.0.weight" in keys else ""
-    if f"{prefix}input_blocks.0.0.weight" in keys and "middle_block.0.in_layers.2.weight" in _bare(keys, prefix):
+    if f"{prefix}input_blocks.0.0.weight" in keys and f"{prefix}middle_block.0.in_layers.2.weight" in keys:
         inputs = keys.side(f"{prefix}input_blocks.0.0.weight", 1)
         return Checkpoint(cross(keys, prefix), _INPUTS.get(inputs, ""), _whole(keys), part=False)
     if "conv_in.weight" in keys and "time_embedding.linear_1.weight" in keys:
@@ -77,10 +77,6 @@ def cross(keys: Keys, prefix: str) -> str:
         if wide := keys.side(prefix + name, -1):
             return _CROSS.get(wide, "other")
     return "other"
-
-
-def _bare(keys: Keys, prefix: str) -> set[str]:
-    return {key.removeprefix(prefix) for key in keys if "middle_block.0" in key}
 
 
 def _whole(keys: Keys) -> bool:

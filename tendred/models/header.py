@@ -77,7 +77,10 @@ def _read(path: Path) -> Header:
         raise ValueError(f"{len(raw)} tensors")
     if data.count(b'"data_offsets"') != len(raw):
         raise ValueError("a tensor is there twice, or in other words than usual")
-    tensors = {key: _tensor(value) for key, value in raw.items()}
+    if any(len(memoryview(value)) > _TENSOR_BYTES for value in raw.values()):
+        raise ValueError("a tensor with too many sides")
+    decode = _TENSOR.decode
+    tensors = {key: decode(value) for key, value in raw.items()}
     _check_places(tensors, size - 8 - length)
     return Header(tensors, metadata)
 
@@ -91,22 +94,18 @@ def _check_keys(data: bytes) -> None:
         raise ValueError("too many keys")
 
 
-def _tensor(raw: msgspec.Raw) -> Tensor:
-    if len(memoryview(raw)) > _TENSOR_BYTES:
-        raise ValueError("a tensor with too many sides")
-    return _TENSOR.decode(raw)
-
-
 def _check_places(tensors: dict[str, Tensor], room: int) -> None:
     """Every tensor begins where the one before it ends, and the last one ends with the file."""
     names = "".join(f"{key}\n" for key in tensors)
-    if not _NAMES.fullmatch(names) or ".." in names:
+    if not _NAMES.fullmatch(names) or ".." in names or names.count("\n") != len(tensors):
         raise ValueError("a tensor name that is none")
     end = 0
+    sizes, product = _DTYPE_BYTES, math.prod
     for tensor in sorted(tensors.values(), key=attrgetter("data_offsets")):
-        if tensor.dtype not in _DTYPE_BYTES:
+        size = sizes.get(tensor.dtype)
+        if size is None:
             raise ValueError(f"the type {tensor.dtype[:16]}")
-        start, end = end, end + _DTYPE_BYTES[tensor.dtype] * math.prod(tensor.shape)
+        start, end = end, end + size * product(tensor.shape)
         if tensor.data_offsets != (start, end):
             key = next(key for key, other in tensors.items() if other is tensor)
             raise ValueError(f"the tensor {key[:64]} is not where its size says")

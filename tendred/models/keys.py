@@ -12,6 +12,8 @@ class Keys:
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         self._tensors = tensors
+        # One text, looked through by the C library: a name has no line break in it.
+        self._text = "\n".join(("", *tensors, ""))
 
     def __len__(self) -> int:
         return len(self._tensors)
@@ -34,8 +36,12 @@ class Keys:
 
     def starts(self, *prefixes: str) -> bool:
         """Whether a name begins so."""
-        return any(name.startswith(prefixes) for name in self._tensors)
+        return any(f"\n{prefix}" in self._text for prefix in prefixes)
 
     def ends(self, *suffixes: str) -> bool:
         """Whether a name ends so."""
-        return any(name.endswith(suffixes) for name in self._tensors)
+        return any(f"{suffix}\n" in self._text for suffix in suffixes)
+
+    def hold(self, *words: str) -> bool:
+        """Whether one of these stands anywhere in a name."""
+        return any(word in self._text for word in words)

@@ -107,7 +107,7 @@ def _parts(tensors: dict[str, Tensor], name: str) -> dict[str, dict[str, tuple[i
     for key, tensor in tensors.items():
         if key.endswith(".alpha"):
             continue
-        found = next((match for form in _LAYERS if (match := form.fullmatch(key))), None)
+        found = _LAYERS[0].fullmatch(key) or _LAYERS[1].fullmatch(key)
         if found is None:
             raise refused(name, "family", f"{key[:80]} is no part of a LoRA that can be used here")
         prefix = next((prefix for prefix in _PREFIXES if key.startswith(prefix)), None)

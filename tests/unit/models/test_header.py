@@ -42,6 +42,8 @@ def test_a_good_file(tmp_path):
         build(GOOD, b"\0" * 11),
         build(GOOD, b"\0" * 13),
         build({"a": {"dtype": "F16", "shape": [2], "data_offsets": [4, 8]}}, b"\0" * 8),
+        build({"a\nb": {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]}}, b"\0" * 4),
+        build({"": {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]}}, b"\0" * 4),
         build({"../a": {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]}}, b"\0" * 4),
         build({"a": {"dtype": "PY", "shape": [2], "data_offsets": [0, 4]}}, b"\0" * 4),
         build({"a": {"dtype": "F16", "shape": [-2], "data_offsets": [0, 4]}}, b"\0" * 4),
