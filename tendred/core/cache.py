@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tendred.core.characters import Cast
 from tendred.core.dependents import dependents, in_words
 from tendred.core.loras import check_fit
 from tendred.core.surveys import Surveys
-from tendred.errors import InvalidParams, ModelInUse, ModelMissing, ModelRefused, NotFound
+from tendred.errors import FolderUnwritable, InvalidParams, ModelInUse, ModelMissing, ModelRefused, NotFound
 from tendred.models import takes
 from tendred.models.catalog import STARTER, Catalog
 from tendred.models.lora import Adapter
@@ -60,11 +61,8 @@ class Cache:
     async def add(self, path: str, name: str | None, kind: ModelKind | None = None) -> ModelInfo:
         """Take a folder or a file in where it is. With `kind`, only what is of that kind."""
         if kind in {None, "model"} and not await offload(_is_file, Path(path)):
-            info = await self._catalog.add(path, name)
-        else:
-            info = await self._shelf.add(path, name, kind)
-        await self._database.write(lambda tx: tx.emit("model.added", {"model": info}))
-        return info
+            return await self._catalog.add(path, name)
+        return await self._shelf.add(path, name, kind)
 
     async def show(self, name: str, kind: ModelKind | None) -> ModelShow:
         """Everything that is known of one entry."""
@@ -106,17 +104,16 @@ class Cache:
                 path="name", name=name, by=words, characters=who.characters, loras=who.loras, jobs=who.jobs
             )
         await self._let_go(info)
-        if place is None:
-            await self._catalog.remove(name)
-        else:
-            await self._shelf.forget(place)
         if delete_files:
             await offload(_delete, Path(info.path))
         removed = Removed(
             name=name, kind=info.kind, path=info.path, files_deleted=delete_files, was_default=info.is_default,
             used_by=who,
         )  # fmt: skip
-        await self._database.write(lambda tx: tx.emit("model.removed", {"removed": removed}))
+        if place is None:
+            await self._catalog.remove(name, removed)
+        else:
+            await self._shelf.forget(place, removed)
         return removed
 
     # -- within --------------------------------------------------------------------------------------------
@@ -166,8 +163,7 @@ class Cache:
     def _check_removable(self, info: ModelInfo, place: Place | None, *, delete_files: bool) -> None:
         if info.name == STARTER or (place is not None and place.ships):
             raise InvalidParams(path="name", problem="what came with the package can't be removed")
-        ours = Path(info.path).is_relative_to(self._own)
-        if delete_files and not ours:
+        if delete_files and not _is_below(Path(info.path), self._own):
             raise InvalidParams(path="delete_files", problem=f"{info.path} is another program's; delete it there")
         if place is not None and not place.added and not delete_files:
             problem = f"{info.path} lies in the daemon's own folder; only deleting the file takes it off the list"
@@ -190,11 +186,22 @@ def _bare(info: ModelInfo, who: Dependents) -> ModelShow:
 
 
 def _delete(path: Path) -> None:
-    if path.is_symlink() or path.is_file():
-        path.unlink(missing_ok=True)
-        path.with_suffix(".json").unlink(missing_ok=True)
-    else:
-        shutil.rmtree(path)
+    """Raises FolderUnwritable. Links are taken away, never followed."""
+    try:
+        if path.is_symlink() or path.is_file():
+            path.with_suffix(".json").unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+        elif path.exists():
+            shutil.rmtree(path)
+    except OSError as problem:
+        raise FolderUnwritable(folder=str(path.parent), problem=problem.strerror or str(problem)) from problem
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    """Whether what a path names lies in a folder, whatever links and dots there are on the way. A link lies where it stands."""
+    if ".." in path.parts:
+        return False
+    return Path(os.path.realpath(path.parent)).is_relative_to(os.path.realpath(folder))
 
 
 def _is_file(path: Path) -> bool:

@@ -6,6 +6,7 @@ Both work in slices of a quarter of a second, so that they can be told of, and s
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -17,6 +18,7 @@ from tendred.clock import Clock, rfc3339
 from tendred.errors import InvalidParams, ModelMissing, ModelRefused, TendredError
 from tendred.models.catalog import Catalog
 from tendred.models.hashes import Hashes
+from tendred.models.hashes import Known as Hash
 from tendred.models.places import Spot, expanded, given
 from tendred.models.scan import Known, duplicates, examine, known_folder
 from tendred.models.shelf import Place as ShelfPlace
@@ -31,6 +33,8 @@ from tendred.tasks import offload
 
 SLICE_S: Final = 0.25
 NAMES: Final = 9
+FOUND: Final = 10_000
+"""More than that fits into no answer."""
 _T = TypeVar("_T")
 
 
@@ -66,7 +70,7 @@ class Surveys:
             spots += await offload(self._well_known) if known_places else []
             places = [Place(path=str(spot.path), tool=spot.tool, state=await offload(_state, spot)) for spot in spots]
             walk = Walk()
-            found = await self._looked(walk, [spot for spot in spots if await offload(spot.path.exists)])
+            found = await self._looked(walk, [spot for spot in spots if await offload(os.path.exists, spot.path)])
             found = await self._compared(found)
             added: list[ModelInfo] = []
             if add:
@@ -93,6 +97,9 @@ class Surveys:
         looking = (None if one is None else examine(one) for one in walk.run(inside))
         async for batch in self._slices(looking):
             found += [one for one in batch if one is not None]
+            if len(found) >= FOUND:
+                walk.whole = False
+                return found[:FOUND]
             self._tell("model.scanning", entries=walk.entries, found=len(found), at=found[-1].path if found else None)
         return found
 
@@ -164,7 +171,7 @@ class Surveys:
         return size
 
     async def _file(
-        self, model: str, name: str, path: Path, known: dict[str, Any], mark: str | None = None
+        self, model: str, name: str, path: Path, known: dict[str, Hash], mark: str | None = None
     ) -> tuple[FileCheck, int]:
         mark = mark or await offload(file_fingerprint, path)
         reading = await offload(Reading, path)
@@ -175,8 +182,9 @@ class Surveys:
                 self._tell("model.verifying", model=model, file=name, done_bytes=done)
         finally:
             reading.close()
-        check = compared(name, path, mark, reading.sha256, known.get(str(path)))
-        if check.state in {"new", "changed"}:
+        before = known.get(str(path))
+        check = compared(name, path, mark, reading.sha256, before)
+        if check.state != "damaged" and (before is None or before.fingerprint != mark):
             await self._hashes.remember(path, mark, reading.sha256)
         return check, done
 
@@ -211,7 +219,7 @@ class Surveys:
 
 def _named(number: int, path: str) -> Spot:
     folder = Path(path)
-    if not folder.is_absolute() or not folder.exists():
+    if not folder.is_absolute() or not os.path.exists(folder):
         problem = "there is no such folder, or the path isn't absolute"
         raise InvalidParams("folder", path=f"folders[{number}]", problem=problem)
     return given(folder)

@@ -100,11 +100,18 @@ class Catalog:
             raise InvalidParams(path="name", problem=f"{name} is taken by {other[0]}; give it another name")
         seen, _ = await offload(self._look, folder, name)
         await self._sha256(folder, name, seen)
-        await self._database.write(lambda tx: tx.run(ADD, name, str(folder), tx.now))
+        if other is None or Path(other[0]) != folder:
+            info = await self._info(name, str(folder), None, is_default=False)
+
+            def work(tx: Tx) -> None:
+                tx.run(ADD, name, str(folder), tx.now)
+                tx.emit("model.added", {"model": info})
+
+            await self._database.write(work)
         return await self.info(name)
 
-    async def remove(self, name: str) -> None:
-        """Forget a model that was added; its files stay. Raises ModelMissing, InvalidParams."""
+    async def remove(self, name: str, told: Record | None = None) -> None:
+        """Forget a model that was added; its files stay. `told` goes with the event. Raises ModelMissing, InvalidParams."""
         if name == STARTER:
             raise InvalidParams(path="name", problem="the embedded model can't be removed")
         await self.info(name)
@@ -112,6 +119,8 @@ class Catalog:
         def work(tx: Tx) -> None:
             tx.run(REMOVE, name)
             tx.run("DELETE FROM setting WHERE name = 'default_model' AND value = ?", msgspec.json.encode(name))
+            if told is not None:
+                tx.emit("model.removed", {"removed": told})
 
         await self._database.write(work)
 

@@ -26,6 +26,7 @@ _KEYS: Final = 5 * TENSORS
 _TENSOR_BYTES: Final = 1024
 _NAMES: Final = re.compile(r"(?:[\w.\-/<>*+: ]{1,256}\n)*+", re.ASCII)
 """One a line. An embedding's tensor is named as the word that it teaches: `<cat-toy>`, `*`."""
+_PICKLE: Final = re.compile(rb"PK\x03\x04|\x80[\x02-\x05]")
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _DTYPE_BYTES: Final = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
@@ -56,11 +57,26 @@ class Header(NamedTuple):
 
 
 def read_header(path: Path, name: str) -> Header:
-    """A file's header. Raises ModelRefused(reason=header) for anything that isn't exactly a safetensors file."""
+    """A file's header. Raises ModelRefused(reason=header) for anything that isn't exactly a safetensors file.
+
+    A pickle with the ending of one is called what it is.
+    """
     try:
         return _read(path)
     except (OSError, ValueError, RecursionError, struct.error) as problem:
+        if _is_pickle(path):
+            words = f"{path.name} is a pickle under another name, and could run code"
+            raise ModelRefused(name=name, reason="pickle", problem=words) from problem
         raise ModelRefused(name=name, reason="header", problem=f"{path.name}: {problem}") from problem
+
+
+def _is_pickle(path: Path) -> bool:
+    """Whether a file begins as torch.save writes it: a ZIP archive, or (in old versions) the pickle itself."""
+    try:
+        with open_regular(path) as file:
+            return _PICKLE.match(file.read(4)) is not None
+    except (OSError, ValueError):
+        return False
 
 
 def _read(path: Path) -> Header:

@@ -53,11 +53,11 @@ def well_known(home: Path, env: Mapping[str, str]) -> list[Spot]:
 
 def given(path: Path) -> Spot:
     """A folder that a person named: whose it is, is told by what lies in it. Blocking."""
-    if any((path / name).exists() for name in (*_COMFY_SETTINGS, "models/checkpoints", "custom_nodes")):
+    if any(os.path.exists(path / name) for name in (*_COMFY_SETTINGS, "models/checkpoints", "custom_nodes")):
         return Spot(path, "comfyui")
-    if (path / "models" / "Stable-diffusion").is_dir():
+    if os.path.isdir(path / "models" / "Stable-diffusion"):
         return Spot(path, "a1111")
-    if (path / "databases" / "invokeai.db").is_file() or (path / "invokeai.yaml").is_file():
+    if os.path.isfile(path / "databases" / "invokeai.db") or os.path.isfile(path / "invokeai.yaml"):
         return Spot(path, "invokeai")
     hub = path.name.startswith(PREFIX) or any(entry.name.startswith(PREFIX) for entry in _entries(path))
     return Spot(path, "hub" if hub else "folder")
@@ -66,11 +66,11 @@ def given(path: Path) -> Spot:
 def expanded(spot: Spot) -> list[Spot]:
     """The folders of a place that hold models, and those elsewhere that its settings name. Blocking."""
     if spot.tool == "comfyui":
-        own = [spot._replace(path=spot.path / "models")] if (spot.path / "models").is_dir() else [spot]
+        own = [spot._replace(path=spot.path / "models")] if os.path.isdir(spot.path / "models") else [spot]
         return _once([*own, *(more for name in _COMFY_SETTINGS for more in _comfy_settings(spot.path / name))])
     if spot.tool == "a1111":
         return [
-            spot._replace(path=spot.path / name) for name in ("models", "embeddings") if (spot.path / name).is_dir()
+            spot._replace(path=spot.path / name) for name in ("models", "embeddings") if os.path.isdir(spot.path / name)
         ]
     if spot.tool == "invokeai":
         return _invoke(spot)
@@ -121,12 +121,12 @@ def _invoke(root: Spot) -> list[Spot]:
         if isinstance(path, str) and isinstance(name, str) and path:
             names[os.path.normpath(models / path)] = name
     outside = [Path(path) for path in names if not path.startswith(f"{models}{os.sep}")]
-    own = [root._replace(path=models, names=names)] if models.is_dir() else []
+    own = [root._replace(path=models, names=names)] if os.path.isdir(models) else []
     return [*own, *(Spot(path, "invokeai", names) for path in outside)]
 
 
 def _invoke_rows(file: Path) -> list[dict[str, Any]]:
-    if not file.is_file():
+    if not os.path.isfile(file):
         return []
     rows: list[dict[str, Any]] = []
     try:

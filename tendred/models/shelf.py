@@ -138,13 +138,26 @@ class Shelf:
             raise InvalidParams(path="name", problem=problem)
         await self.look(place)
         await self.sha256(place)
-        if other is None:
-            await self._database.write(lambda tx: tx.run(ADD, place.kind, name, str(file), tx.now))
-        return await self.info(place if other is None else other)
+        if other is not None:
+            return await self.info(other)
+        info = await self.info(place)
 
-    async def forget(self, place: Place) -> None:
-        """Take a file's row away; the file is none of its business."""
-        await self._database.write(lambda tx: tx.run(REMOVE, place.kind, place.name))
+        def work(tx: Tx) -> None:
+            tx.run(ADD, place.kind, name, str(file), tx.now)
+            tx.emit("model.added", {"model": info})
+
+        await self._database.write(work)
+        return info
+
+    async def forget(self, place: Place, told: Record | None = None) -> None:
+        """Take a file's row away; the file is none of its business. `told` goes with the event."""
+
+        def work(tx: Tx) -> None:
+            tx.run(REMOVE, place.kind, place.name)
+            if told is not None:
+                tx.emit("model.removed", {"removed": told})
+
+        await self._database.write(work)
 
     def used_in(self, tx: Tx, loras: Sequence[Lora]) -> None:
         """Note that a job with these was closed."""

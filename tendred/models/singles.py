@@ -61,7 +61,7 @@ def open_header(file: Path, name: str) -> Header:
     try:
         return read_header(file, name)
     except ModelRefused as problem:
-        raise refused(name, "header", str(problem.detail["problem"])) from problem
+        raise refused(name, str(problem.detail["reason"]), str(problem.detail["problem"])) from problem
 
 
 def read_about(file: Path, name: str) -> About:
@@ -100,7 +100,8 @@ def kind_of(file: Path, name: str) -> ModelKind:
     try:
         seen = recognise(read_header(file, name))
     except ModelRefused as problem:
-        raise ModelRefused("single", name=name, reason="header", problem=problem.detail["problem"]) from problem
+        reason, words = problem.detail["reason"], problem.detail["problem"]
+        raise ModelRefused("single", name=name, reason=reason, problem=words) from problem
     if seen is None:
         problem = "its tensors are those of nothing that is known here"
         raise ModelRefused("single", name=name, reason="family", problem=problem)

@@ -76,7 +76,12 @@ def orphans(root: Path, owned: set[Path], folders: list[Path]) -> list[tuple[str
         names[:] = [name for name in names if not name.startswith(".") and here / name not in folders]
         for name in sorted(files):
             path = here / name
-            if not name.startswith(".") and path not in owned and path.with_suffix(".safetensors") not in owned:
+            if (
+                name.isprintable()
+                and name[0] != "."
+                and path not in owned
+                and path.with_suffix(".safetensors") not in owned
+            ):
                 found.append((str(path), path.lstat().st_size))
     return found
 

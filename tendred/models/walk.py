@@ -50,7 +50,7 @@ class Walk:
             yield from self._at(spot.path, spot)
 
     def _at(self, path: Path, spot: Spot) -> Iterator[Candidate | None]:
-        if path.is_file():
+        if os.path.isfile(path):
             yield from self._file(path, spot)
             return
         todo = [(path, 0)]
@@ -58,10 +58,11 @@ class Walk:
             folder, depth = todo.pop()
             if self._been(folder):
                 continue
-            if (folder / "model_index.json").is_file():
+            # Not pathlib: it raises where a folder may not be looked into.
+            if os.path.isfile(folder / "model_index.json"):
                 yield Candidate(folder, is_folder=True, spot=spot)
                 continue
-            if folder.name.startswith(PREFIX) and (folder / "snapshots").is_dir():
+            if folder.name.startswith(PREFIX) and os.path.isdir(folder / "snapshots"):
                 now = snapshot(folder)
                 todo += [(now, depth + 1)] if now is not None else []
                 continue
@@ -91,6 +92,8 @@ class Walk:
         except OSError:
             return
         for entry in listed:
+            if not entry.name.isprintable():
+                continue  # No name of a model, and maybe none that JSON can hold.
             self.entries += 1
             if self.entries > ENTRIES:
                 self.whole = False

@@ -47,6 +47,27 @@ def sparse(
     return file
 
 
+def folder(
+    path: Path,
+    unet: Mapping[str, list[int]],
+    pipeline: str = "StableDiffusionXLPipeline",
+    scheduler: str = "EulerDiscreteScheduler",
+) -> Path:
+    """A model folder in the diffusers layout that may be added, as far as the daemon looks: some kilobytes."""
+    parts = {"unet": ["diffusers", "UNet2DConditionModel"], "tokenizer": ["transformers", "CLIPTokenizer"]}
+    documents = {
+        "model_index.json": {"_class_name": pipeline, **parts, "scheduler": ["diffusers", scheduler]},
+        "unet/config.json": {"sample_size": 16},
+        "scheduler/scheduler_config.json": {"_class_name": scheduler},
+        "tokenizer/tokenizer_config.json": {},
+    }
+    for name, document in documents.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(msgspec.json.encode(document))
+    sparse(path / "unet" / "diffusion_pytorch_model.safetensors", unet, dtype="F32")
+    return path
+
+
 def _count(shape: list[int]) -> int:
     count = 1
     for side in shape:

@@ -23,6 +23,7 @@ from tendred.errors import EngineMissing, NoDaemon
 State = Literal["ok", "warn", "fail"]
 
 _ENGINE: Final = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy")
+PATIENCE_S: Final = 120.0
 _LOW_BYTES: Final = 2_000_000_000
 
 
@@ -104,7 +105,6 @@ def daemon(ctx: Context) -> Iterator[Row]:
         client = ctx.find(timeout_s=5)
         status = client.call("system.status")
         folders = client.call("hotfolders.list")["hotfolders"]
-        models = client.call("models.list")["models"]
     except NoDaemon as none:
         info = ctx.info(none)
         left = "" if none.variant or not file.exists() else " " + ctx.say("stale", file=file)
@@ -119,7 +119,8 @@ def daemon(ctx: Context) -> Iterator[Row]:
     )
     yield from _inside(ctx, status)
     yield from _room(ctx, status["budgets"])
-    yield from _models(ctx, models)
+    # The first look at many models takes longer than a status.
+    yield from _models(ctx, client.patient(PATIENCE_S).call("models.list")["models"])
     for folder in folders:
         fine = folder["state"] == "ok"
         mend = "" if fine else ctx.say("hot_broken", id=folder["id"])

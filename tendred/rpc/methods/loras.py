@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from tendred.errors import InvalidParams, ModelInUse, ModelRefused, NotFound
+from tendred.errors import FolderUnwritable, InvalidParams, ModelInUse, ModelRefused, NotFound
 from tendred.rpc.methods.common import FolderPath, Here, Methods, NoParams
 from tendred.schema.base import Asked, Name
 from tendred.schema.cache import Models, ModelShow, Removed
@@ -80,5 +80,5 @@ def register(methods: Methods) -> None:
         result=Removed,
         scope="manage",
         summary="Forget a LoRA; refused while somebody needs it.",
-        errors=(ModelInUse, NotFound),
+        errors=(FolderUnwritable, ModelInUse, NotFound),
     )

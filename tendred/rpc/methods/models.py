@@ -6,7 +6,16 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from tendred.errors import InvalidParams, ModelInUse, ModelMissing, ModelRefused, NotFound, ShuttingDown, SlowDown
+from tendred.errors import (
+    FolderUnwritable,
+    InvalidParams,
+    ModelInUse,
+    ModelMissing,
+    ModelRefused,
+    NotFound,
+    ShuttingDown,
+    SlowDown,
+)
 from tendred.rpc.methods.common import FolderPath, Here, Methods, NoParams
 from tendred.schema.base import Asked, Name
 from tendred.schema.cache import Models, ModelShow, Removed, Scan, Verification
@@ -169,5 +178,5 @@ def register(methods: Methods) -> None:
         result=Removed,
         scope="manage",
         summary="Forget a model, a LoRA or another file; refused while somebody needs it.",
-        errors=(ModelInUse, ModelMissing, NotFound),
+        errors=(FolderUnwritable, ModelInUse, ModelMissing, NotFound),
     )

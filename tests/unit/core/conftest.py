@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import msgspec
 import pytest
 from msgspec.structs import replace
@@ -15,7 +13,7 @@ from tendred.core.cache import Cache
 from tendred.core.characters import Cast, Sheet
 from tendred.core.surveys import Surveys
 from tendred.library.usage import Usage
-from tendred.models.catalog import STARTER_PATH, Catalog
+from tendred.models.catalog import Catalog
 from tendred.models.hashes import Hashes
 from tendred.models.shelf import Shelf
 from tendred.queue.store import NewJob, Queue
@@ -23,6 +21,8 @@ from tendred.schema.character import CharacterLora
 from tendred.schema.job import Origin
 from tendred.schema.model import LoadedModel
 from tendred.testing.clock import ManualClock
+from tendred.testing.headers import folder
+from tendred.testing.loras import layers
 from tendred.testing.orders import STILL, review
 
 
@@ -92,8 +92,9 @@ class CacheRoom:
         return [*await self.catalog.list(), *await self.shelf.list()]
 
     def folder(self, name):
-        """A model folder somewhere else: the starter's files."""
-        return shutil.copytree(STARTER_PATH, self.root / "elsewhere" / name, copy_function=shutil.copyfile)
+        """A model folder somewhere else, which takes the LoRAs that the starter takes."""
+        shapes = {f"{layer}.weight": [high, wide] for layer, (wide, high) in layers().items()}
+        return folder(self.root / "elsewhere" / name, shapes)
 
     async def waiting(self, **changes):
         """A job that waits."""

@@ -150,6 +150,19 @@ async def test_a_folder_of_our_own_is_deleted_whole_and_links_are_not_followed(s
     assert linked.is_file()
 
 
+async def test_no_path_leads_out_of_our_own_folder(stock):
+    """Whoever may add a folder may have it deleted, so it must be where it says."""
+    outside = stock.folder("mine")
+    (stock.own / "x").mkdir(parents=True)
+    (stock.own / "link").symlink_to(outside.parent)
+    for number, path in enumerate((f"{stock.own}/x/../../elsewhere/mine", f"{stock.own}/link/mine")):
+        await stock.cache.add(path, f"sly {number}")
+        with pytest.raises(InvalidParams) as caught:
+            await removal(stock, f"sly {number}", delete_files=True)
+        assert caught.value.path == "delete_files"
+    assert (outside / "model_index.json").is_file()
+
+
 async def test_what_ships_stays(stock):
     mira(stock.root / "package")
     for name in ("starter", "mira"):

@@ -125,6 +125,8 @@ def test_what_is_no_lora_is_refused(made, keys, reason, words):
 def test_a_broken_file_and_a_broken_note_are_refused(tmp_path, made):
     file = tmp_path / "ink.safetensors"
     file.write_bytes(b"\x80\x04pickle")
+    assert refusal(inspect, file, "ink")[0] == "pickle"
+    file.write_bytes(b"nothing of the kind")
     assert refusal(inspect, file, "ink")[0] == "header"
     write(file)
     file.with_suffix(".json").write_text("[")

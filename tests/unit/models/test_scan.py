@@ -54,7 +54,7 @@ def test_single_files_with_what_they_say_of_themselves(tmp_path):
     ("name", "content", "words"),
     [
         ("a.ckpt", b"\x80\x04", "pickle"),
-        ("a.safetensors", b"\x80\x04pickle", "a.safetensors"),
+        ("a.safetensors", b"\x80\x04pickle", "a pickle under another name"),
         ("a.gguf", b"GGUF", "GGUF"),
         ("a.safetensors", (200 << 20).to_bytes(8, "little") + b"{}", "a header of 209715200 bytes"),
         ("a.safetensors", header({"a": [4]})[:-2], "a.safetensors"),

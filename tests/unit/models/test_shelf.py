@@ -84,7 +84,7 @@ async def test_what_can_not_be_used_is_listed_with_the_reason(shelf, roots):
     (folder / ".hidden.safetensors").write_bytes(b"")
     listed = {one.name: (one.state, (one.reason or "").partition(":")[0]) for one in await shelf.list()}
     assert listed == {
-        "both": ("ready", ""), "old": ("refused", "pickle"), "broken": ("refused", "header"),
+        "both": ("ready", ""), "old": ("refused", "pickle"), "broken": ("refused", "pickle"),
         "pipe": ("refused", "header"), "gone": ("refused", "header"),
     }  # fmt: skip
     for name in ("old", "broken", "pipe", "gone"):
@@ -145,7 +145,7 @@ async def test_bad_paths(shelf, path):
 @pytest.mark.parametrize(
     ("name", "content", "kind", "reason"),
     [
-        ("renamed.safetensors", b"\x80\x04\x95pickle", None, "header"),
+        ("renamed.safetensors", b"\x80\x04\x95pickle", None, "pickle"),
         ("old.pt", b"\x80\x04", None, "pickle"),
         ("huge.safetensors", (200 << 20).to_bytes(8, "little") + b"{}", None, "header"),
         ("overlap.safetensors", b"OVERLAP", None, "header"),

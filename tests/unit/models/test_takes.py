@@ -1,8 +1,5 @@
 """What a model takes: everything a request can ask of one is in the form, or refused by name."""
 
-import json
-import shutil
-
 import pytest
 
 from tendred.models.catalog import STARTER_PATH
@@ -10,6 +7,7 @@ from tendred.models.folder import FAMILIES, inspect
 from tendred.models.takes import OF_THE_DAEMON, parameters, schedulers, weight
 from tendred.schema.model import ModelDefaults
 from tendred.schema.still import StillRequest
+from tendred.testing.headers import folder
 
 
 def form(folder):
@@ -18,14 +16,10 @@ def form(folder):
 
 @pytest.fixture
 def of(tmp_path):
-    """A folder of a family: the starter's parts under another name."""
+    """What a folder of a family is."""
 
     def make(pipeline, scheduler):
-        folder = shutil.copytree(STARTER_PATH, tmp_path / pipeline, copy_function=shutil.copyfile)
-        index = json.loads((folder / "model_index.json").read_text())
-        (folder / "model_index.json").write_text(json.dumps({**index, "_class_name": pipeline}))
-        (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps({"_class_name": scheduler}))
-        return inspect(folder, "m")
+        return inspect(folder(tmp_path / pipeline, {"w": [1]}, pipeline, scheduler), "m")
 
     return make
 
@@ -43,16 +37,16 @@ def test_the_starters_form():
 
 @pytest.mark.parametrize("pipeline", sorted(FAMILIES))
 def test_every_field_is_taken_refused_or_none_of_a_models_business(of, pipeline):
-    folder = of(pipeline, "FlowMatchEulerDiscreteScheduler")
-    taken = set(form(folder))
-    assert taken | set(folder.lacks) | OF_THE_DAEMON == set(StillRequest.__struct_fields__)
-    assert not taken & set(folder.lacks)
+    model = of(pipeline, "FlowMatchEulerDiscreteScheduler")
+    taken = set(form(model))
+    assert taken | set(model.lacks) | OF_THE_DAEMON == set(StillRequest.__struct_fields__)
+    assert not taken & set(model.lacks)
 
 
 def test_flux_has_no_negative_prompt_and_one_scheduler(of):
-    folder = of("FluxPipeline", "FlowMatchEulerDiscreteScheduler")
-    assert folder.lacks == ("negative_prompt",)
-    assert form(folder)["scheduler"].choices == ["flow_euler"]
+    model = of("FluxPipeline", "FlowMatchEulerDiscreteScheduler")
+    assert model.lacks == ("negative_prompt",)
+    assert form(model)["scheduler"].choices == ["flow_euler"]
 
 
 @pytest.mark.parametrize(("own", "fit"), [("euler", 8), ("DDPMScheduler", 9), ("SomethingScheduler", 1), ("lcm", 1)])

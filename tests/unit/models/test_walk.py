@@ -57,6 +57,12 @@ def test_what_can_not_be_looked_into_is_passed_by(tmp_path):
     assert walked(tmp_path / "nowhere") == []
 
 
+def test_names_that_can_not_be_told_are_passed_by(tmp_path):
+    put(tmp_path / "a\nb" / "x.safetensors")
+    os.close(os.open(os.fsencode(tmp_path) + b"/\xff.safetensors", os.O_CREAT | os.O_WRONLY))
+    assert walked(tmp_path) == []
+
+
 def test_depth_and_number_are_bounded(tmp_path):
     put(tmp_path.joinpath(*"d" * DEPTH) / "x.safetensors")
     put(tmp_path.joinpath(*"d" * (DEPTH + 1)) / "y.safetensors")
