@@ -68,12 +68,12 @@ async def test_from_a_scan_to_a_still_and_back(daemon, call, elsewhere):
 async def test_a_model_removed_while_it_is_loaded(daemon, call, elsewhere):
     await daemon.studio.add_model(str(elsewhere / "models" / "diffusers" / "mine"), None)
     daemon.script(step_s=0.05)
-    job = await daemon.submit("hills", model="mine", steps=60)
+    job = await daemon.submit("hills", model="mine", steps=40)
     await daemon.state_of(job.id, "running")
     await daemon.eventually(lambda: daemon.studio.loaded().loaded, lambda loaded: any(one.busy for one in loaded))
     refused = await call("models.remove", name="mine", force=True)
     assert (refused["kind"], bool(refused["next"])) == ("model_in_use", True)
-    assert (await daemon.studio.wait(job.id, 20)).state == "succeeded"
+    assert (await daemon.studio.wait(job.id, 60)).state == "succeeded"
     await daemon.eventually(lambda: daemon.studio.loaded().loaded, lambda loaded: not any(one.busy for one in loaded))
     assert [one.model for one in daemon.studio.loaded().loaded] == ["mine"]
     assert (await call("models.remove", name="mine"))["path"].endswith("mine")

@@ -2,7 +2,7 @@ import json
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tendred.errors import ModelRefused
@@ -87,6 +87,7 @@ def test_a_header_whose_length_looks_like_a_pickle_is_read_all_the_same(tmp_path
     assert read_header(path, "m").metadata == {"format": "pt"}
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 80))
 def test_mutations_never_raise_anything_else(tmp_path_factory, noise, at):
     good = build(GOOD, b"\0" * 12)
