@@ -142,6 +142,10 @@ class SignerBroken(TendredError):
     kind, code = "signer_broken", 1110
 
 
+class ModelInUse(TendredError):
+    kind, code = "model_in_use", 1120
+
+
 class CloudOff(TendredError):
     kind, code = "cloud_off", 1201
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ from tendred.children import spawn_child
 from tendred.clock import Clock, Ids, Rng, SystemClock, SystemRng
 from tendred.config.paths import Paths
 from tendred.config.schema import Config
+from tendred.core.budgets import Accounts
+from tendred.core.cache import Cache
 from tendred.core.characters import Cast
 from tendred.core.deliver import Deliveries
 from tendred.core.history import History
@@ -30,6 +33,7 @@ from tendred.core.run import Runner
 from tendred.core.settings import Settings
 from tendred.core.studio import Parts, Studio
 from tendred.core.submit import Submitter
+from tendred.core.surveys import Surveys
 from tendred.core.telling import Teller
 from tendred.core.waiting import Waiting
 from tendred.fs import SystemFs
@@ -37,12 +41,16 @@ from tendred.hooks.manager import Plugins
 from tendred.library.files import Files
 from tendred.library.index import Index
 from tendred.library.receipts import Receipts
-from tendred.models.catalog import Catalog
+from tendred.library.usage import Usage
+from tendred.models.catalog import STARTER, Catalog
+from tendred.models.hashes import Hashes
+from tendred.models.places import Spot, well_known
 from tendred.models.shelf import PACKAGED, Shelf
 from tendred.queue.claim import claim
 from tendred.queue.store import Claim, Queue
 from tendred.schema.asset import Receipt
 from tendred.schema.job import Job
+from tendred.schema.model import ModelInfo
 from tendred.store.database import Database
 from tendred.tasks import Tasks
 
@@ -57,6 +65,8 @@ class Machine:
     spawn: Spawn = spawn_child
     packaged: Path = PACKAGED
     """The folder of models that came with the package."""
+    well_known: Callable[[], list[Spot]] = lambda: well_known(Path.home(), os.environ)
+    """Where other programs keep their models by default."""
     inline: bool = False
     """Run database writes on the loop's thread (simulations)."""
 
@@ -112,6 +122,7 @@ def assemble(
     shelf = Shelf(database, [ground.machine.packaged, paths.models])
     cast = Cast(shelf)
     pulls = _pulls(ground, hub, catalog)
+    cache = _cache(ground, residency, catalog, shelf, cast)
     history = History(database, ground.boot_id, config.library.events_kept)
     watch = Watch(ground.bus, clock, ground.boot_id)
     indexing = Indexing(index, history, clock)
@@ -128,8 +139,8 @@ def assemble(
         keep_alive_s=config.engine.keep_alive_s,
     )  # fmt: skip
     keeper = Keeper(
-        database=database, queue=queue, boundary=boundary, catalog=catalog, media=media, files=ground.files,
-        index=index, receipts=receipts, deliveries=deliveries, thumbnails=paths.thumbnails, clock=clock,
+        database=database, queue=queue, boundary=boundary, catalog=catalog, shelf=shelf, media=media,
+        files=ground.files, index=index, receipts=receipts, deliveries=deliveries, thumbnails=paths.thumbnails, clock=clock,
     )  # fmt: skip
 
     def closed(job: Job, receipt: Receipt | None) -> None:
@@ -150,7 +161,8 @@ def assemble(
     parts = Parts(
         database=database, bus=ground.bus, queue=queue, submitter=submitter, retries=retries, runner=runner,
         residency=residency, pauses=pauses, watch=watch, waiting=Waiting(ground.bus), index=index, receipts=receipts,
-        catalog=catalog, shelf=shelf, pulls=pulls, cast=cast, plugins=plugins, history=history, settings=settings, teller=tell,
+        catalog=catalog, cache=cache, pulls=pulls, cast=cast, plugins=plugins, history=history, settings=settings,
+        teller=tell,
         clock=clock,
     )  # fmt: skip
     studio = Studio(parts, boot_id=ground.boot_id, queue_limit=config.queue.limit, stop=stop)
@@ -166,6 +178,29 @@ def _pulls(ground: Ground, hub: Hub, catalog: Catalog) -> Pulls:
     return Pulls(
         hub=hub, rows=rows, pulling=pulling, catalog=catalog, bus=ground.bus, clock=ground.machine.clock,
         ids=ground.ids, tasks=ground.tasks, boot_id=ground.boot_id, tell=ground.tell,
+    )  # fmt: skip
+
+
+def _cache(ground: Ground, residency: Residency, catalog: Catalog, shelf: Shelf, cast: Cast) -> Cache:
+    database, clock, own = ground.database, ground.machine.clock, ground.paths.models
+    surveys = Surveys(
+        catalog=catalog, shelf=shelf, hashes=Hashes(database), bus=ground.bus, clock=clock, boot_id=ground.boot_id,
+        own=own, well_known=ground.machine.well_known,
+    )  # fmt: skip
+
+    def ships(model: ModelInfo) -> bool:
+        return model.name == STARTER or Path(model.path).is_relative_to(ground.machine.packaged)
+
+    async def everything() -> list[ModelInfo]:
+        return [*await catalog.list(), *await shelf.list()]
+
+    accounts = Accounts(
+        models=everything, ships=ships, usage=Usage(database), clock=clock,
+        models_limit=ground.config.models.budget_bytes, pictures_limit=ground.config.library.budget_bytes,
+    )  # fmt: skip
+    return Cache(
+        database=database, catalog=catalog, shelf=shelf, cast=cast, residency=residency, surveys=surveys,
+        accounts=accounts, own=own,
     )  # fmt: skip
 
 

@@ -102,6 +102,10 @@ class Client:
             raise NoDaemon(folder=str(paths.data))
         return cls(found, folder=paths.data, lang=lang, timeout_s=timeout_s)
 
+    def patient(self, seconds: float) -> Client:
+        """The same, for calls that take long."""
+        return Client(self.discovery, folder=self._folder, lang=self._lang, timeout_s=seconds)
+
     def call(self, method: str, /, **params: Any) -> dict[str, Any]:
         """Call a method with named params and return its result.
 

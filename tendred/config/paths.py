@@ -38,7 +38,7 @@ class Paths:
 
     @property
     def models(self) -> Path:
-        """The user's own single files: `loras/` and `upscalers/` in it. Whoever wants them makes the folders."""
+        """The user's own single files: `loras/`, `upscalers/`, `vaes/` and so on. Whoever wants them makes the folders."""
         return self.data / "models"
 
     @property

@@ -96,6 +96,9 @@ class LibrarySection(Section, frozen=True):
     reserve_bytes: Annotated[int, _says("Bytes kept free on the pictures' disk; below it no job starts.", ge=0)] = (
         256 * 1024 * 1024
     )
+    budget_bytes: Annotated[
+        int, _says("Room for pictures; 0 means any. Over it, tendre doctor says what could go.", ge=0)
+    ] = 0
     events_kept: Annotated[int, _says("Events kept for replay.", ge=1_000)] = 100_000
 
 
@@ -119,6 +122,14 @@ class HubSection(Section, frozen=True):
         str,
         _says("Certificates (PEM) of an authority of your own for pulls; empty takes SSL_CERT_FILE or the system's."),
     ] = ""
+
+
+class ModelsSection(Section, frozen=True):
+    """Models, LoRAs and the like."""
+
+    budget_bytes: Annotated[
+        int, _says("Room for models; 0 means any. Over it, tendre doctor says what could go.", ge=0)
+    ] = 0
 
 
 class HotfolderSection(Section, frozen=True):
@@ -162,6 +173,7 @@ class Config(Section, frozen=True):
     queue: QueueSection = field(default_factory=QueueSection)
     library: LibrarySection = field(default_factory=LibrarySection)
     hub: HubSection = field(default_factory=HubSection)
+    models: ModelsSection = field(default_factory=ModelsSection)
     hotfolder: HotfolderSection = field(default_factory=HotfolderSection)
     plugins: PluginsSection = field(default_factory=PluginsSection)
     log: LogSection = field(default_factory=LogSection)

@@ -19,7 +19,7 @@ from tendred.library.index import Index
 from tendred.library.parameters import parameters_text
 from tendred.library.receipts import Receipts, chained, file_bytes
 from tendred.models.catalog import Catalog, Model
-from tendred.models.shelf import Lora
+from tendred.models.shelf import Lora, Shelf
 from tendred.queue.machine import Happening
 from tendred.queue.store import Claim, Queue
 from tendred.schema.asset import Asset, LoraRecord, Made, ModelUse, Receipt, ReceiptVerdict
@@ -78,6 +78,7 @@ class Keeper:
         queue: Queue,
         boundary: Boundary,
         catalog: Catalog,
+        shelf: Shelf,
         media: Media,
         files: Files,
         index: Index,
@@ -90,6 +91,7 @@ class Keeper:
         self._queue = queue
         self._boundary = boundary
         self._catalog = catalog
+        self._shelf = shelf
         self._media = media
         self._files = files
         self._index = index
@@ -190,6 +192,7 @@ class Keeper:
                     self._receipts.add_in(tx, receipt)
                     self._deliveries.add_in(tx, assets)
                 self._catalog.used_in(tx, run.model)
+                self._shelf.used_in(tx, run.loras)
                 return self._queue.apply_in(tx, run.id, happening)
 
             job = await self._database.write(work)

@@ -14,6 +14,7 @@ from tendred import __version__
 from tendred.backend import HotFolders, Residency
 from tendred.bus import Bus, Subscription
 from tendred.clock import Clock, rfc3339
+from tendred.core.cache import Cache
 from tendred.core.characters import Cast
 from tendred.core.history import History
 from tendred.core.pauses import Pauses
@@ -30,17 +31,17 @@ from tendred.hooks.manager import Plugins
 from tendred.library.index import Index, Query
 from tendred.library.receipts import Receipts
 from tendred.models.catalog import Catalog
-from tendred.models.shelf import Shelf
 from tendred.queue.machine import CancelAsked
 from tendred.queue.pages import JobQuery
 from tendred.queue.store import Queue
 from tendred.schema.asset import Asset, AssetPage, Receipt
 from tendred.schema.base import Record
+from tendred.schema.cache import Models
 from tendred.schema.character import Character, Characters
 from tendred.schema.error import ErrorInfo
 from tendred.schema.event import EventPage
 from tendred.schema.job import Job, JobPage, Origin, QueueStatus, State, Submitted
-from tendred.schema.model import Loaded, ModelInfo, ModelKind, Models, Unloaded
+from tendred.schema.model import Loaded, ModelInfo, ModelKind, Unloaded
 from tendred.schema.sealed import Verdict
 from tendred.schema.still import PROMPT_BYTES, Kind, LoraUse, StillRequest
 from tendred.schema.system import BATCH, BODY_BYTES, DEPTH, CloudState, Hello, Limits, Status
@@ -82,7 +83,7 @@ class Parts(Record, frozen=True):
     index: Index
     receipts: Receipts
     catalog: Catalog
-    shelf: Shelf
+    cache: Cache
     pulls: Pulls
     cast: Cast
     plugins: Plugins
@@ -96,11 +97,14 @@ class Studio:
     """What can be asked of a running daemon. Every failure is a TendredError."""
 
     hotfolders: HotFolders
+    cache: Cache
+    """Models of every kind: what there is, what it takes, what other programs hold."""
     pulls: Pulls
     """Models on their way here; see there."""
 
     def __init__(self, parts: Parts, *, boot_id: str, queue_limit: int, stop: Callable[[bool], None]) -> None:
         self._p = parts
+        self.cache = parts.cache
         self.pulls = parts.pulls
         self._boot_id = boot_id
         self._queue_limit = queue_limit
@@ -135,6 +139,7 @@ class Studio:
             queue=await self.queue_status(),
             cloud=CloudState(enabled=False, reason="cloud jobs are not part of this version"),
             disk=self._p.pauses.disk(),
+            budgets=await self.cache.budgets(),
             plugins=self._p.plugins.status(),
         )
 
@@ -296,22 +301,17 @@ class Studio:
 
     async def models(self, kind: ModelKind | None) -> Models:
         """The catalogue: models first, then the single files."""
-        models = await self._p.catalog.list() if kind in {None, "model"} else []
-        return Models(models=[*models, *await self._p.shelf.list(kind)])
+        return await self.cache.every(kind)
 
     async def add_model(self, path: str, name: str | None) -> ModelInfo:
-        """Take a model folder into the catalogue, in place."""
-        return await self._p.catalog.add(path, name)
+        """Take a model folder or a single file into the catalogue, in place."""
+        return await self.cache.add(path, name)
 
     async def use_model(self, name: str) -> ModelInfo:
         """Make a model the default."""
         await self._p.catalog.get(name)
         await self._p.settings.set("default_model", name)
         return await self._p.catalog.info(name)
-
-    async def remove_model(self, name: str) -> None:
-        """Forget a model; its files stay."""
-        await self._p.catalog.remove(name)
 
     def loaded(self) -> Loaded:
         """Models in the engine's memory."""

@@ -28,6 +28,7 @@ from tendred.errors import (
 from tendred.hooks.manager import Plugins
 from tendred.models.catalog import Catalog, Model
 from tendred.models.shelf import Lora, Shelf
+from tendred.models.takes import NATIVE_TIMES, schedulers
 from tendred.queue.store import NewJob, Queue
 from tendred.schema.base import Record
 from tendred.schema.character import CharacterUse
@@ -39,8 +40,6 @@ from tendred.tasks import offload
 SEED_BITS: Final = 32
 """A chosen seed fits what every other tool can type in."""
 QUICK_CHARS: Final = 600
-NATIVE_TIMES: Final = 8
-"""A side over so many times the model's own only costs hours and memory; nothing comes of it."""
 
 
 class Submission(Record, frozen=True):
@@ -51,13 +50,13 @@ class Submission(Record, frozen=True):
     key: str | None
 
 
-def names_of(said: Still | StillRequest, loras: list[Lora], file: str | None) -> dict[str, str]:
-    """What is judged besides the prompts, by where it stands in a request. LoRA files speak for themselves too."""
+def names_of(said: Still | StillRequest, loras: list[Lora], file: str | None, model_words: str = "") -> dict[str, str]:
+    """What is judged besides the prompts, by where it stands in a request. The files of models and LoRAs speak too."""
     names = {path_of(number): lora.name for number, lora in enumerate(said.loras)}
     names |= {f"loras[{number}]": lora.adapter.words for number, lora in enumerate(loras) if lora.adapter.words}
     names |= {f"tags[{number}]": tag for number, tag in enumerate(said.tags)}
     who = said.character.name if isinstance(said.character, CharacterUse) else said.character
-    named = {"character": who, "file name": file}
+    named = {"character": who, "file name": file, "model": model_words or None}
     return names | {path: name for path, name in named.items() if name is not None}
 
 
@@ -66,6 +65,7 @@ def words_of(
     loras: list[Lora],
     *,
     model_sha256: str | None = None,
+    model_words: str = "",
     file: str | None = None,
     kind: Literal["still", "clip"] = "still",
 ) -> Words:
@@ -73,7 +73,7 @@ def words_of(
     return Words(
         prompt=said.prompt,
         negative_prompt=said.negative_prompt,
-        names=list(names_of(said, loras, file).values()),
+        names=list(names_of(said, loras, file, model_words).values()),
         kind=kind,
         # A LoRA makes other weights of these: no exemption holds for them any more.
         model_sha256=None if said.loras else model_sha256,
@@ -183,13 +183,14 @@ class Submitter:
 
         The span that it tells is one of the prompt as received, for which `played` is needed.
         """
-        words = words_of(still, loras, model_sha256=model.sha256, file=origin.file)
+        about = model.folder.words
+        words = words_of(still, loras, model_sha256=model.sha256, model_words=about, file=origin.file)
         verdict, conditioning = await judged(self._boundary, words, self._language())
         if verdict.verdict == "refuse" or conditioning is None:
             await self._refusals.note(verdict, still.prompt, origin)
             path = "prompt"
             if verdict.span is None:
-                path = await offload(self._culprit, still, loras, origin.file)
+                path = await offload(self._culprit, still, loras, origin.file, about)
             raise BoundaryRefused(
                 "named" if path not in {None, "prompt"} else "",
                 path=path,
@@ -205,10 +206,10 @@ class Submitter:
         await check_fit(loras, model, played.path_of)
         return loras
 
-    def _culprit(self, still: Still, loras: list[Lora], file: str | None) -> str | None:
+    def _culprit(self, still: Still, loras: list[Lora], file: str | None, about: str) -> str | None:
         """Which part of a request is refused by itself, where it isn't the prompt."""
         parts = {"negative_prompt": Words(prompt="", negative_prompt=still.negative_prompt)}
-        parts |= {path: Words(prompt="", names=[name]) for path, name in names_of(still, loras, file).items()}
+        parts |= {path: Words(prompt="", names=[name]) for path, name in names_of(still, loras, file, about).items()}
         return next((path for path, words in parts.items() if self._boundary.judge(words)[0].verdict == "refuse"), None)
 
     def _sealed(
@@ -229,11 +230,7 @@ class Submitter:
     def _settled(self, played: Played, model: Model) -> Still:
         """Every open value filled with the model's own default, or chosen."""
         request, defaults = played.request, model.folder.defaults
-        if request.scheduler is not None and request.scheduler not in (*SCHEDULERS, defaults.scheduler):
-            near = ", ".join(SCHEDULERS)
-            raise InvalidParams(path="scheduler", problem=f"there is no {request.scheduler}; there are {near}")
-        if request.negative_prompt and model.folder.family == "flux":
-            raise UnsupportedParameter(path="negative_prompt", model=model.name)
+        _check_taken(request, model)
         keep_alive = self._keep_alive_s if request.keep_alive_s is None else request.keep_alive_s
         return Still(
             prompt=request.prompt,
@@ -264,6 +261,21 @@ def _side(name: str, asked: int | None, default: int, model: Model) -> int:
         near = [asked - asked % step, asked - asked % step + step]
         raise InvalidParams("multiple", path=name, value=asked, model=model.name, step=step, near=near)
     return default if asked is None else asked
+
+
+def _check_taken(request: StillRequest, model: Model) -> None:
+    """Raises UnsupportedParameter for what the model has no word for, InvalidParams for a scheduler that isn't one."""
+    for path in model.folder.lacks:
+        if getattr(request, path):
+            raise UnsupportedParameter(path=path, model=model.name)
+    fit = schedulers(model.folder.defaults)
+    if request.scheduler is None or request.scheduler in fit:
+        return
+    if request.scheduler in SCHEDULERS:
+        wanted = request.scheduler
+        raise UnsupportedParameter("choice", path="scheduler", model=model.name, value=wanted, near=fit)
+    near = ", ".join(fit)
+    raise InvalidParams(path="scheduler", problem=f"there is no {request.scheduler}; for {model.name} there are {near}")
 
 
 def _check_prompts(request: StillRequest) -> None:

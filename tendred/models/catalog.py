@@ -13,13 +13,15 @@ from tendred.clock import rfc3339
 from tendred.errors import InvalidParams, ModelMissing, ModelRefused
 from tendred.models.folder import Folder, inspect, mark
 from tendred.models.hashes import Hashes
+from tendred.models.hub import repository_of
 from tendred.schema.base import Record
 from tendred.schema.model import ModelInfo
-from tendred.schema.weights import weights_sha256
 from tendred.store.database import Database, Tx
 from tendred.tasks import offload
 
 STARTER: Final = "starter"
+NAME: Final = 128
+"""The longest name that a request can say."""
 STARTER_PATH: Final = Path(__file__).parent / "starter"
 AT: Final = "SELECT path FROM model WHERE name = ?"
 ROWS: Final = "SELECT name, path, last_used_at FROM model ORDER BY name"
@@ -66,6 +68,12 @@ class Catalog:
         seen, folder = await offload(self._look, path, name)
         return Model(name=name, path=str(path), sha256=await self._sha256(path, name, seen), folder=folder)
 
+    async def look(self, name: str) -> Model:
+        """As `get`, with an empty hash: nothing is read but headers. Raises ModelMissing, ModelRefused."""
+        path = Path((await self.info(name)).path)
+        _, folder = await offload(self._look, path, name)
+        return Model(name=name, path=str(path), sha256="", folder=folder)
+
     async def default(self) -> str:
         """The default model's name."""
         row = await self._database.read(lambda connection: connection.execute(DEFAULT).fetchone())
@@ -82,11 +90,24 @@ class Catalog:
         folder = Path(path)
         if not folder.is_absolute() or not await offload(_is_folder, folder):
             raise InvalidParams("folder", path="path", problem="there is no such folder, or the path isn't absolute")
-        name = name or folder.name
+        # The name of a folder in the hub's cache is a revision.
+        name = name or (repository_of(folder) or folder.name).rpartition("/")[2]
         if name == STARTER:
             raise InvalidParams(path="name", problem=f"{STARTER} is the embedded model's name")
+        if len(name) > NAME or not name.isprintable():
+            raise InvalidParams(path="name", problem=f"a name has at most {NAME} characters, all of them visible")
+        other = (await self._rows()).get(name)
+        if other is not None and Path(other[0]) != folder and await offload(_there, Path(other[0])):
+            raise InvalidParams(path="name", problem=f"{name} is taken by {other[0]}; give it another name")
         await self.check(folder, name)
-        await self._database.write(lambda tx: self.add_in(tx, name, folder))
+        if other is None or Path(other[0]) != folder:
+            info = await self._info(name, str(folder), None, is_default=False)
+
+            def work(tx: Tx) -> None:
+                self.add_in(tx, name, folder)
+                tx.emit("model.added", {"model": info})
+
+            await self._database.write(work)
         return await self.info(name)
 
     async def check(self, folder: Path, name: str) -> None:
@@ -105,8 +126,8 @@ class Catalog:
         row = tx.one(AT, name)
         return name != STARTER and (row is None or (folder is not None and str(row["path"]) == str(folder)))
 
-    async def remove(self, name: str) -> None:
-        """Forget a model that was added; its files stay. Raises ModelMissing, InvalidParams."""
+    async def remove(self, name: str, told: Record | None = None) -> None:
+        """Forget a model that was added; its files stay. `told` goes with the event. Raises ModelMissing, InvalidParams."""
         if name == STARTER:
             raise InvalidParams(path="name", problem="the embedded model can't be removed")
         await self.info(name)
@@ -114,6 +135,8 @@ class Catalog:
         def work(tx: Tx) -> None:
             tx.run(REMOVE, name)
             tx.run("DELETE FROM setting WHERE name = 'default_model' AND value = ?", msgspec.json.encode(name))
+            if told is not None:
+                tx.emit("model.removed", {"removed": told})
 
         await self._database.write(work)
 
@@ -165,18 +188,17 @@ class Catalog:
         return seen
 
     async def _sha256(self, path: Path, name: str, seen: str) -> str:
-        return await self._hashes.of(path, seen, lambda: _hashed(path, name, seen))
-
-
-def _hashed(path: Path, name: str, seen: str) -> str:
-    """The hash of the files that were looked through, and of no others."""
-    try:
-        computed = weights_sha256(path)
-    except (OSError, ValueError) as problem:
-        raise ModelRefused(name=name, reason="header", problem=str(problem)) from problem
-    if mark(path, name) != seen:
-        raise ModelRefused(name=name, reason="header", problem="its files changed while they were read")
-    return computed
+        """The hash of the files that were looked through, and of no others."""
+        known = await self._hashes.known(path, seen)
+        if known is None:
+            try:
+                known = await self._hashes.of_folder(path)
+            except (OSError, ValueError) as problem:
+                raise ModelRefused(name=name, reason="header", problem=str(problem)) from problem
+            if await offload(mark, path, name) != seen:
+                raise ModelRefused(name=name, reason="header", problem="its files changed while they were read")
+            await self._hashes.remember(path, seen, known)
+        return known
 
 
 def _there(path: Path) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 
 from tendred.errors import ModelRefused
 from tendred.models.header import read_header
+from tendred.models.hub import licence_of, repository_of, strays
+from tendred.models.singles import said
 from tendred.schema.base import Record
 from tendred.schema.model import ModelDefaults
 from tendred.schema.still import SCHEDULERS
@@ -27,24 +29,29 @@ LEFT_OUT: Final = {"safety_checker": ["stable_diffusion", "StableDiffusionSafety
 _SAMPLE_SIZES: Final = range(1, 513)
 _STEPS: Final = range(1, 201)
 _GUIDANCE: Final = 50
+_WORDS: Final = 8192
 
 
-class Family(Record, frozen=True):
-    """A family's habits: steps and guidance that people use with it, latent scale, native side in pixels."""
+class Family(NamedTuple):
+    """A family's habits: steps and guidance that people use with it, latent scale, native side in pixels.
+
+    `lacks` are the fields of a request that its pipeline has no word for.
+    """
 
     name: str
     steps: int
     guidance: float
     multiple: int
     side: int
+    lacks: tuple[str, ...] = ()
 
 
 FAMILIES: Final[dict[str, Family]] = {
     "StableDiffusionPipeline": Family("sd15", 30, 7.5, 8, 512),
     "StableDiffusionXLPipeline": Family("sdxl", 30, 7.0, 8, 1024),
     "StableDiffusion3Pipeline": Family("sd35", 28, 4.5, 16, 1024),
-    "FluxPipeline": Family("flux", 28, 3.5, 16, 1024),
-    "Flux2Pipeline": Family("flux2", 28, 4.0, 16, 1024),
+    "FluxPipeline": Family("flux", 28, 3.5, 16, 1024, ("negative_prompt",)),
+    "Flux2Pipeline": Family("flux2", 28, 4.0, 16, 1024, ("negative_prompt",)),
     "ZImagePipeline": Family("zimage", 9, 0.0, 16, 1024),
     "QwenImagePipeline": Family("qwen-image", 30, 4.0, 16, 1024),
     "ChromaPipeline": Family("chroma", 35, 5.0, 16, 1024),
@@ -53,13 +60,15 @@ _OTHER: Final = Family("other", 30, 5.0, 16, 1024)
 
 
 class Folder(Record, frozen=True):
-    """A model folder that may be loaded."""
+    """A model folder that may be loaded. `words`: what its files say of themselves; `lacks`: fields it has no word for."""
 
     family: str
     bytes: int
     defaults: ModelDefaults
     licence: str | None
     source: str | None
+    words: str = ""
+    lacks: tuple[str, ...] = ()
 
 
 def inspect(path: Path, name: str) -> Folder:
@@ -70,16 +79,17 @@ def inspect(path: Path, name: str) -> Folder:
     if not isinstance(pipeline, str) or not pipeline.endswith("Pipeline"):
         raise ModelRefused(name=name, reason="family", problem="model_index.json names no diffusers pipeline")
     weights = _weights(path, index, name)
-    for file in weights:
-        read_header(file, name)
+    lines = [line for file in weights for line in said(read_header(file, name).metadata)]
     about = _document(path / ABOUT, name) if (path / ABOUT).is_file() else {}
     family = FAMILIES.get(pipeline, _OTHER)
     return Folder(
         family=family.name,
         bytes=sum(file.stat().st_size for file in weights),
         defaults=_defaults(path, family, about, name),
-        licence=_text(about.get("licence")),
-        source=_text(about.get("source")),
+        licence=_text(about.get("licence")) or licence_of(path),
+        source=_text(about.get("source")) or repository_of(path),
+        words="\n".join(dict.fromkeys(lines))[:_WORDS],
+        lacks=family.lacks,
     )
 
 
@@ -123,6 +133,8 @@ def _files(path: Path, name: str) -> list[str]:
         files = entries(path)
     except (OSError, ValueError) as problem:
         raise ModelRefused(name=name, reason="header", problem=str(problem)) from problem
+    if (stray := strays(path, files)) is not None:
+        raise ModelRefused(name=name, reason="header", problem=f"{stray} leads out of the hub's cache")
     for file in files:
         if file.suffix in _CODE:
             raise ModelRefused(name=name, reason="remote_code", problem=f"{file.name} is code")

@@ -12,10 +12,10 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from tendred.errors import ModelRefused
+from tendred.models import adapters
 from tendred.models.header import Header, Tensor, read_header
-from tendred.schema.base import Record
-from tendred.schema.weights import open_regular
+from tendred.models.keys import Keys
+from tendred.models.singles import About, Single, open_header, read_about, refused, said, spec_of
 
 UNET: Final = "unet"
 """The family of a LoRA for some model with a UNet, where nothing says which."""
@@ -40,11 +40,6 @@ _ARCHITECTURES: Final = {
     "stable-diffusion-xl": "sdxl", "sdxl": "sdxl", "stable-diffusion-v1": "sd15", "sd_v1": "sd15", "flux": "flux",
     "stable-diffusion-v3": "sd35", "sd3": "sd35",
 }  # fmt: skip
-_ABOUT_BYTES: Final = 64 * 1024
-_SAID: Final = (
-    "modelspec.title", "modelspec.trigger_phrase", "modelspec.tags", "modelspec.description", "modelspec.usage_hint",
-    "ss_output_name", "ss_training_comment",
-)  # fmt: skip
 _CONFIG: Final = "lora_adapter_metadata"
 _HARMLESS: Final = frozenset({
     "r", "lora_alpha", "lora_dropout", "use_rslora", "task_type", "inference_mode", "base_model_name_or_path",
@@ -53,26 +48,7 @@ _HARMLESS: Final = frozenset({
 _PATTERN: Final = re.compile(r"[\w.^$-]{1,256}", re.ASCII)
 
 
-class About(Record, frozen=True):
-    """What `<name>.json` beside a file says. `base`: the one model it was made for, by name; null if any will do."""
-
-    name: str | None = None
-    family: str | None = None
-    base: str | None = None
-    licence: str | None = None
-    source: str | None = None
-    trigger: str | None = None
-
-
-class Single(Record, frozen=True):
-    """A file that stands for itself, looked through."""
-
-    family: str
-    bytes: int
-    about: About
-
-
-class Adapter(Single, frozen=True):
+class Adapter(Single, frozen=True, kw_only=True):
     """A LoRA file that may be loaded.
 
     `words`: what it says of itself, for the boundary. `parts`: for each part of a model that it changes, the layers
@@ -83,36 +59,22 @@ class Adapter(Single, frozen=True):
     parts: dict[str, dict[str, tuple[int, int]]]
 
 
-def open_header(file: Path, name: str) -> Header:
-    """A single file's header. Raises ModelRefused."""
-    try:
-        return read_header(file, name)
-    except ModelRefused as refused:
-        raise _refused(name, "header", str(refused.detail["problem"])) from refused
+def inspect(file: Path, name: str, *, noted: bool = True) -> Adapter:
+    """Look through a LoRA file, and (`noted`) what is said of it beside. Blocking. Raises ModelRefused with its reason."""
+    return told(file, name, open_header(file, name), read_about(file, name) if noted else About())
 
 
-def read_about(file: Path, name: str) -> About:
-    """What stands in `<name>.json` beside a file; nothing where there is none. Raises ModelRefused."""
-    beside = file.with_suffix(".json")
-    try:
-        with open_regular(beside) as data:
-            return msgspec.json.decode(data.read(_ABOUT_BYTES), type=About)
-    except FileNotFoundError:
-        return About()
-    except (OSError, ValueError, RecursionError) as problem:
-        raise ModelRefused("lora", name=name, reason="metadata", problem=f"{beside.name}: {problem}") from problem
-
-
-def inspect(file: Path, name: str) -> Adapter:
-    """Look through a LoRA file. Blocking (the header only). Raises ModelRefused with its reason."""
-    header = open_header(file, name)
-    about = read_about(file, name)
+def told(file: Path, name: str, header: Header, about: About = About()) -> Adapter:  # noqa: B008 - it is frozen
+    """As `inspect`, of a header that was read. Raises ModelRefused."""
+    if (problem := adapters.relative(adapters.algorithm(Keys(header.tensors)))) is not None:
+        raise refused(name, "family", problem)
     _check_config(header.metadata, name)
     parts = _parts(header.tensors, name)
     return Adapter(
         family=_family(parts, header, about),
         bytes=file.stat().st_size,
         about=about,
+        spec=spec_of(header.metadata),
         words=_words(header.metadata, about),
         parts=parts,
     )
@@ -145,25 +107,25 @@ def _parts(tensors: dict[str, Tensor], name: str) -> dict[str, dict[str, tuple[i
     for key, tensor in tensors.items():
         if key.endswith(".alpha"):
             continue
-        found = next((match for form in _LAYERS if (match := form.fullmatch(key))), None)
+        found = _LAYERS[0].fullmatch(key) or _LAYERS[1].fullmatch(key)
         if found is None:
-            raise _refused(name, "family", f"{key[:80]} is no part of a LoRA that can be used here")
+            raise refused(name, "family", f"{key[:80]} is no part of a LoRA that can be used here")
         prefix = next((prefix for prefix in _PREFIXES if key.startswith(prefix)), None)
         if prefix is None:
-            raise _refused(name, "family", f"{key[:80]} names no part of a model")
+            raise refused(name, "family", f"{key[:80]} names no part of a model")
         place = _PREFIXES[prefix], _plain(found["module"].removeprefix(prefix))
         half = "down" if found["half"] in {"A", "down"} else "up"
         if half in halves.setdefault(place, {}):
-            raise _refused(name, "header", f"{place[1][:80]} is there twice")
+            raise refused(name, "header", f"{place[1][:80]} is there twice")
         halves[place][half] = tensor.shape
     parts: dict[str, dict[str, tuple[int, int]]] = {}
     for (part, layer), shapes in halves.items():
         down, up = shapes.get("down", []), shapes.get("up", [])
         if min(len(down), len(up)) < len(("out", "in")) or down[0] != up[1] or down[0] < 1:
-            raise _refused(name, "header", f"{layer[:80]} has no two halves of one rank")
+            raise refused(name, "header", f"{layer[:80]} has no two halves of one rank")
         parts.setdefault(part, {})[layer] = (down[1], up[0])
     if not parts:
-        raise _refused(name, "header", "it holds no layers")
+        raise refused(name, "header", "it holds no layers")
     return parts
 
 
@@ -185,8 +147,8 @@ def _family(parts: dict[str, dict[str, tuple[int, int]]], header: Header, about:
     cross = next((wide for layer, (wide, _) in unet.items() if layer.endswith("attn2_to_k")), 0)
     if cross in _CROSS:
         return _CROSS[cross]
-    said = header.metadata.get("modelspec.architecture") or header.metadata.get("ss_base_model_version") or ""
-    told = next((family for start, family in _ARCHITECTURES.items() if said.lower().startswith(start)), None)
+    claim = header.metadata.get("modelspec.architecture") or header.metadata.get("ss_base_model_version") or ""
+    told = next((family for start, family in _ARCHITECTURES.items() if claim.lower().startswith(start)), None)
     return about.family or told or (UNET if "unet" in parts else "other")
 
 
@@ -197,11 +159,11 @@ def _check_config(metadata: dict[str, str], name: str) -> None:
     try:
         config = msgspec.json.decode(metadata[_CONFIG], type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError) as problem:
-        raise _refused(name, "metadata", f"{_CONFIG}: {problem}") from problem
+        raise refused(name, "metadata", f"{_CONFIG}: {problem}") from problem
     for key, value in config.items():
         field = key.rpartition(".")[2]
         if not _is_plain(field, value):
-            raise _refused(name, "metadata", f"it asks for {field[:40]} = {str(value)[:40]}")
+            raise refused(name, "metadata", f"it asks for {field[:40]} = {str(value)[:40]}")
 
 
 def _is_plain(field: str, value: object) -> bool:
@@ -222,8 +184,11 @@ def _is_pattern(value: object) -> bool:
 
 def _words(metadata: dict[str, str], about: About) -> str:
     """What the file says it shows, a line for each."""
-    said = [about.name, about.trigger, *(metadata.get(key) for key in _SAID)]
-    lines = [text for text in said if text] + _tags(metadata.get("ss_tag_frequency", "{}"))
+    lines = (
+        [text for text in (about.name, about.trigger) if text]
+        + said(metadata)
+        + _tags(metadata.get("ss_tag_frequency", "{}"))
+    )
     return "\n".join(dict.fromkeys(lines))[:WORDS]
 
 
@@ -238,7 +203,3 @@ def _tags(text: str) -> list[str]:
         for tag, count in tags.items():
             counts[tag] = counts.get(tag, 0) + count
     return [*folders, *sorted(counts, key=lambda tag: -counts[tag])[:TAGS]]
-
-
-def _refused(name: str, reason: str, problem: str) -> ModelRefused:
-    return ModelRefused("lora", name=name, reason=reason, problem=problem)

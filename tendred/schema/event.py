@@ -29,6 +29,10 @@ MEANINGS: Final[dict[str, tuple[str, str]]] = {
     "engine.died": ("engine", "It ended by itself or had to be killed; `problem` says how."),
     "model.loaded": ("model", "A model came into memory."),
     "model.unloaded": ("model", "A model left memory."),
+    "model.added": ("model", "A model, a LoRA or another file was taken into the catalogue."),
+    "model.removed": ("removed", "It was forgotten, or deleted."),
+    "model.scanning": ("progress", "How far a scan is: entries looked at, models found, where."),
+    "model.verifying": ("progress", "Which file is being hashed anew, and how far."),
     "hotfolder.claimed": ("file", "A prompt file was taken in; `hotfolder_id`, `claim` and `job_ids` go with it."),
     "hotfolder.done": ("file", "Its pictures and its receipt stand in `done/`."),
     "hotfolder.failed": ("file", "It stands in `failed/`, with the reason."),
@@ -46,7 +50,7 @@ MEANINGS: Final[dict[str, tuple[str, str]]] = {
 }
 """What an event's `data` holds, and what happened. A reference page is made of this."""
 TOPICS: Final = tuple(MEANINGS)
-LIVE: Final = frozenset({"job.progress", "job.preview", "model.pull_progress"})
+LIVE: Final = frozenset({"job.progress", "job.preview", "model.pull_progress", "model.scanning", "model.verifying"})
 """Never stored: `seq` is null and only the newest counts (of a job; of all pulls, since one runs at a time)."""
 
 

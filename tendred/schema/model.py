@@ -26,12 +26,6 @@ class ModelInfo(Record, frozen=True):
     reason: str | None
 
 
-class Models(Record, frozen=True):
-    """The catalogue."""
-
-    models: list[ModelInfo]
-
-
 class LoadedModel(Record, frozen=True):
     """A model in the engine's memory and when it will be let go (null: not by itself)."""
 

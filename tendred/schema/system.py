@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from tendred.schema.base import Record
+from tendred.schema.cache import Budgets
 from tendred.schema.job import QueueStatus
 
 EngineStateName = Literal["off", "starting", "idle", "busy", "unstable", "missing"]
@@ -82,6 +83,7 @@ class Status(Record, frozen=True):
     queue: QueueStatus
     cloud: CloudState
     disk: DiskState
+    budgets: Budgets
     plugins: list[PluginStatus]
 
 

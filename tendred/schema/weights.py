@@ -12,6 +12,7 @@ import json
 import os
 import re
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -68,8 +69,7 @@ def file_fingerprint(path: Path) -> str:
     seen = path.stat()
     if not stat.S_ISREG(seen.st_mode):
         raise ValueError(f"{path.name} is no regular file")
-    line = _line(path.name, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino)
-    return hashlib.sha256(line).hexdigest()
+    return hashlib.sha256(_line(path.name, *_identity(seen))).hexdigest()
 
 
 def file_sha256(path: Path) -> str:
@@ -82,17 +82,25 @@ def fingerprint(root: Path) -> str:
     """Changes whenever a file does, of whatever kind. Blocking, quick: it opens none."""
     mark = hashlib.sha256()
     for name, _, seen in entries(root):
-        mark.update(_line(name, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino))
+        mark.update(_line(name, *_identity(seen)))
     return mark.hexdigest()
 
 
 def weights_sha256(root: Path) -> str:
     """SHA-256 over a JSON line `["name", "sha256"]` for every file that a loader may read. Blocking, slow as the disk."""
+    return combined((entry.name, file_sha256(entry.path)) for entry in read_by_loaders(root))
+
+
+def read_by_loaders(root: Path) -> list[Entry]:
+    """The files of a model folder that count, sorted by name."""
+    return [entry for entry in entries(root) if entry.suffix not in UNREAD and entry.name != ABOUT]
+
+
+def combined(files: Iterable[tuple[str, str]]) -> str:
+    """What a folder hashes to: see `weights_sha256`. Names and hashes of its files, in their order."""
     outer = hashlib.sha256()
-    for entry in entries(root):
-        if entry.suffix in UNREAD or entry.name == ABOUT:
-            continue
-        outer.update(_line(entry.name, file_sha256(entry.path)))
+    for name, sha256 in files:
+        outer.update(_line(name, sha256))
     return outer.hexdigest()
 
 
@@ -109,6 +117,11 @@ def open_regular(path: Path) -> io.BufferedReader:
         file.close()
         raise ValueError(f"{path.name} is no regular file")
     return file
+
+
+def _identity(seen: os.stat_result) -> tuple[int, ...]:
+    """Which file it is, and whether it was written to. The last time of change can't be set back by hand."""
+    return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_dev, seen.st_ino
 
 
 def _regular(entry: os.DirEntry[str]) -> os.stat_result:

@@ -116,6 +116,13 @@ CREATE UNIQUE INDEX pull_open ON pull(key) WHERE state NOT IN ('succeeded', 'can
 CREATE INDEX pull_by_state ON pull(state, id);
 """
 
+_MODEL_FILES: Final = """
+-- Single files: those that were added where they are, and (path null) those in our own folders once they were used.
+CREATE TABLE model_file (
+  kind TEXT NOT NULL, name TEXT NOT NULL, path TEXT, added_at REAL NOT NULL, last_used_at REAL,
+  PRIMARY KEY (kind, name)) WITHOUT ROWID;
+"""
+
 
 def _run(connection: sqlite3.Connection, script: str) -> None:
     # executescript would commit on its own; the statements go one by one inside our transaction.
@@ -131,6 +138,7 @@ MIGRATIONS: Final[list[tuple[str, Callable[[sqlite3.Connection], None]]]] = [
     ("0001-spine", lambda connection: _run(connection, _SPINE)),
     ("0002-line", lambda connection: _run(connection, _LINE)),
     ("0003-pulls", lambda connection: _run(connection, _PULLS)),
+    ("0004-model-files", lambda connection: _run(connection, _MODEL_FILES)),
 ]
 
 

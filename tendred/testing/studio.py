@@ -18,20 +18,21 @@ from tendred.errors import (
     EventsGone,
     IdempotencyConflict,
     Internal,
-    ModelMissing,
     NotFound,
     TendredError,
     WrongState,
 )
 from tendred.schema.asset import Asset, AssetPage, Receipt
+from tendred.schema.cache import Models
 from tendred.schema.character import Character, CharacterLora, Characters
 from tendred.schema.error import ErrorInfo, tell
 from tendred.schema.event import LIVE, Event, EventPage
 from tendred.schema.job import TERMINAL, Job, JobPage, Origin, QueueStatus, State, Submitted
-from tendred.schema.model import Loaded, ModelInfo, ModelKind, Models, Unloaded
+from tendred.schema.model import Loaded, ModelInfo, ModelKind, Unloaded
 from tendred.schema.sealed import Verdict
 from tendred.schema.still import Kind, Lane, LoraUse, StillRequest
 from tendred.schema.system import CloudState, DiskState, EngineState, Hello, Limits, Status
+from tendred.testing.cache import FakeCache
 from tendred.testing.hot_folders import FakeHotFolders
 from tendred.testing.pulls import FakePulls
 from tendred.testing.records import asset_at, queued
@@ -71,7 +72,7 @@ class FakeStudio:
         self._keys: dict[str, tuple[str, StillRequest]] = {}
         self._assets: dict[str, Asset] = {}
         self._settings: dict[str, Any] = {}
-        self._models: dict[str, ModelInfo] = {}
+        self.cache = FakeCache()
         self._loaded: list[str] = []
         self._paused = False
         self.obstacle: str | None = None
@@ -98,6 +99,7 @@ class FakeStudio:
             queue=await self.queue_status(),
             cloud=CloudState(enabled=False, reason=None),
             disk=DiskState(free_bytes=1, reserve_bytes=0),
+            budgets=await self.cache.budgets(),
             plugins=[],
         )
 
@@ -253,34 +255,13 @@ class FakeStudio:
     # -- models
 
     async def models(self, kind: ModelKind | None) -> Models:
-        return Models(models=[model for model in self._models.values() if kind in {None, model.kind}])
+        return await self.cache.every(kind)
 
     async def add_model(self, path: str, name: str | None) -> ModelInfo:
-        model = ModelInfo(
-            name=name or Path(path).name,
-            kind="model",
-            family="sdxl",
-            path=path,
-            bytes=0,
-            licence=None,
-            source=None,
-            sha256=None,
-            last_used_at=None,
-            is_default=not self._models,
-            state="ready",
-            reason=None,
-        )
-        self._models[model.name] = model
-        return model
+        return await self.cache.add(path, name)
 
     async def use_model(self, name: str) -> ModelInfo:
-        chosen = self._model(name)
-        for model in self._models.values():
-            self._models[model.name] = msgspec.structs.replace(model, is_default=model is chosen)
-        return self._models[name]
-
-    async def remove_model(self, name: str) -> None:
-        del self._models[self._model(name).name]
+        return self.cache.use(name)
 
     def loaded(self) -> Loaded:
         return Loaded(loaded=[])
@@ -354,11 +335,6 @@ class FakeStudio:
     def _keep(self, asset: Asset) -> Asset:
         self._assets[asset.id] = asset
         return asset
-
-    def _model(self, name: str) -> ModelInfo:
-        if name not in self._models:
-            raise ModelMissing(name=name, near=difflib.get_close_matches(name, self._models) or list(self._models))
-        return self._models[name]
 
     async def _submit(self, submission: Submission, origin: Origin) -> Submitted:
         self.submissions.append(submission)

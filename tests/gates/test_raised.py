@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import socket
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from tendred.rpc.methods import registry as methods
 from tendred.schema.error import tell
 from tendred.testing.hub import FakeHub, Fault, Repo, model
 from tendred.testing.raw import exchange, request
+from tendred.testing.tiny import STARTER
 
 LATER = {
     "still_not_ours", "signer_broken", "cloud_off", "keyring_unavailable", "prices_missing", "prices_stale",
@@ -91,6 +93,14 @@ class Bench:
         (folder / "model_index.json").write_text(json.dumps(index))
         (folder / "unet" / "diffusion_pytorch_model.bin").write_bytes(b"x")
         return await self.called("models.add", path=str(folder))
+
+    async def model_in_use(self):
+        daemon = await self.make_daemon()
+        await daemon.studio.pause(mode="drain", unload=False)
+        folder = shutil.copytree(STARTER, self.tmp_path / "mine", copy_function=shutil.copyfile)
+        await daemon.studio.add_model(str(folder), None)
+        await daemon.submit("hills", model="mine")
+        return await self.posted(daemon, json.dumps(call("models.remove", name="mine")))
 
     async def idempotency_conflict(self):
         daemon = await self.make_daemon()

@@ -62,7 +62,10 @@ hotfolders.remove hotfolder_id
 hotfolders.rescan hotfolder_id?
 models.add path name?
 models.use name
-models.remove name
+models.remove name kind? force=false delete_files=false
+models.show name kind?
+models.scan folders=[] known_places=true add=false
+models.verify name? kind?
 models.pull repo revision? variant? name?
 pulls.list state? limit=50 cursor?
 pulls.get pull_id
@@ -70,6 +73,10 @@ pulls.wait pull_id timeout_s=30
 pulls.pause pull_id
 pulls.resume pull_id
 pulls.cancel pull_id
+loras.list
+loras.show name
+loras.add path name?
+loras.remove name force=false delete_files=false
 characters.list
 characters.get name
 events.unsubscribe subscription_id
@@ -79,7 +86,7 @@ KINDS = """
 1001 boundary_refused 1002 output_withheld 1003 still_not_ours 1010 not_found 1011 idempotency_conflict 1012 too_large
 1013 not_permitted 1014 slow_down 1015 needs_socket 1016 events_gone 1017 shutting_down 1018 wrong_state
 1101 queue_full 1102 model_missing 1103 model_refused 1104 unsupported_parameter 1105 engine_missing 1106 engine_died
-1107 out_of_memory 1108 disk_full 1109 folder_unwritable 1110 signer_broken
+1107 out_of_memory 1108 disk_full 1109 folder_unwritable 1110 signer_broken 1120 model_in_use
 1201 cloud_off 1202 credentials_missing 1203 keyring_unavailable 1204 prices_missing 1205 prices_stale 1206 not_offered
 1207 quote_expired 1208 quote_used 1209 quote_mismatch 1210 consent_required 1211 cap_exceeded 1212 provider_refused
 1213 provider_filtered 1214 provider_unavailable 1215 insufficient_funds 1216 outcome_unknown 1217 result_expired
@@ -95,7 +102,7 @@ STATUSES = {
 TOPICS_OF_WIRE = """
 job.queued job.started job.progress job.preview job.output job.requeued job.moved job.cancelling job.cancelled job.succeeded
 job.failed job.parked job.unknown asset.kept asset.removed queue.paused queue.resumed engine.started engine.stopped
-engine.died model.loaded model.unloaded hotfolder.claimed hotfolder.done hotfolder.failed boundary.refused
+engine.died model.loaded model.unloaded model.added model.removed model.scanning model.verifying hotfolder.claimed hotfolder.done hotfolder.failed boundary.refused
 plugin.disabled system.started system.stopping
 model.pull_queued model.pulling model.pull_progress model.pulled model.pull_paused model.pull_failed
 model.pull_cancelled
@@ -121,7 +128,7 @@ ENGINE_OF_ASSET = "version torch diffusers device dtype threads batch_size"
 RECEIPT = """receipt id job_id origin asked settings verdict made model loras character engine cost created_at started_at
  finished_at body_sha256 prev_sha256"""
 MADE = "asset_id file sha256 pixels_sha256 media_type width height seed"
-STATUS_OF_SYSTEM = "version api boot_id pid started_at engine queue cloud disk plugins"
+STATUS_OF_SYSTEM = "version api boot_id pid started_at engine queue cloud disk budgets plugins"
 QUEUE = "paused reason counts lanes clients warm_s eta_s"
 EVENT = "seq boot_id at topic job_id data"
 ERROR = "kind message path next detail ref"
@@ -178,7 +185,7 @@ def test_http_answers():
 
 def test_topics_states_and_the_rest_of_the_words():
     assert tuple(TOPICS_OF_WIRE.split()) == TOPICS
-    assert {"job.progress", "job.preview", "model.pull_progress"} == LIVE
+    assert {"job.progress", "job.preview", "model.pull_progress", "model.scanning", "model.verifying"} == LIVE
     assert get_args(State) == tuple(STATES.split())
     assert {"succeeded", "failed", "cancelled"} == TERMINAL
     assert get_args(PullState) == ("queued", "running", "paused", "succeeded", "failed", "cancelled")
@@ -333,7 +340,7 @@ async def test_what_the_daemon_says_of_itself(peer, daemon):
 
 async def test_models_folders_and_verdicts(peer):
     await peer.still(keep_alive_s=-1)
-    [model] = has(await peer.call("models.list", kind="model"), "models")["models"]
+    [model] = has(await peer.call("models.list", kind="model"), "models budget")["models"]
     assert has(model, MODEL)["state"] == "ready"
     everything = (await peer.call("models.list"))["models"]
     assert model in everything

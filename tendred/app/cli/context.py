@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
+from tendred import __version__
 from tendred.app.cli.exits import Exit
 from tendred.app.cli.out import Out
 from tendred.app.cli.words import say
@@ -15,6 +16,8 @@ from tendred.config.load import Loaded, load
 from tendred.config.paths import Paths, resolve
 from tendred.errors import ConfigBroken, NoDaemon, TendredError
 from tendred.schema.error import ErrorInfo
+
+LONG_S: Final = 12 * 3600.0
 
 
 class Stop(Exception):  # noqa: N818 # not always an error: it carries an exit code
@@ -65,6 +68,13 @@ class Context:
     def find(self, timeout_s: float = 30.0) -> Client:
         """The daemon as it is. Raises NoDaemon."""
         return Client.find(self.paths, lang=self.lang, timeout_s=timeout_s)
+
+    def call_long(self, method: str, /, **params: Any) -> dict[str, Any]:
+        """As `call`, for what may take as long as the disk does."""
+        self.call("system.hello", client="tendre", version=__version__)
+        assert self._client is not None
+        given = {name: value for name, value in params.items() if value is not None}
+        return self._client.patient(LONG_S).call(method, **given)
 
     def call(self, method: str, /, **params: Any) -> dict[str, Any]:
         """Call the daemon; params that are None are left out.

@@ -23,6 +23,7 @@ from tendred.errors import EngineMissing, NoDaemon
 State = Literal["ok", "warn", "fail"]
 
 _ENGINE: Final = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy")
+PATIENCE_S: Final = 120.0
 _LOW_BYTES: Final = 2_000_000_000
 
 
@@ -117,6 +118,9 @@ def daemon(ctx: Context) -> Iterator[Row]:
         "" if same else ctx.say("other_version", version=__version__),
     )
     yield from _inside(ctx, status)
+    yield from _room(ctx, status["budgets"])
+    # The first look at many models takes longer than a status.
+    yield from _models(ctx, client.patient(PATIENCE_S).call("models.list")["models"])
     for folder in folders:
         fine = folder["state"] == "ok"
         mend = "" if fine else ctx.say("hot_broken", id=folder["id"])
@@ -126,6 +130,30 @@ def daemon(ctx: Context) -> Iterator[Row]:
             f"{folder['path']} {folder['state']} ({folder['watch']})",
             mend,
         )
+
+
+def _room(ctx: Context, budgets: dict[str, Any]) -> Iterator[Row]:
+    """Budgets that were set, and what could go where one is exceeded."""
+    for name, budget in budgets.items():
+        limit, used = budget["limit_bytes"], budget["used_bytes"]
+        if limit is None:
+            continue
+        told = {"used": size(used), "limit": size(limit)}
+        if used <= limit:
+            yield Row(f"{name} room", "ok", ctx.say("within", **told))
+            continue
+        names = ", ".join(it["name"] for it in budget["advice"])
+        yield Row(f"{name} room", "warn", ctx.say(f"over_{name}", **told), ctx.say(f"over_{name}_next", names=names))
+
+
+def _models(ctx: Context, models: list[dict[str, Any]]) -> Iterator[Row]:
+    """Entries of the catalogue whose files are gone, or aren't what they should be."""
+    broken = [f"{it['name']} ({it['reason']})" for it in models if it["state"] != "ready"]
+    if broken:
+        names = ", ".join(broken)
+        yield Row("models", "warn", ctx.say("models_broken", names=names), ctx.say("models_broken_next"))
+    else:
+        yield Row("models", "ok", str(len(models)))
 
 
 def _inside(ctx: Context, status: dict[str, Any]) -> Iterator[Row]:

@@ -12,6 +12,7 @@ from tendred.rpc.methods import (
     images,
     jobs,
     library,
+    loras,
     models,
     pulls,
     queue,
@@ -23,6 +24,8 @@ from tendred.rpc.methods import (
 def registry() -> Registry[RpcDoor]:
     """All of them, registered by name."""
     methods: Registry[RpcDoor] = Registry()
-    for noun in (system, images, jobs, queue, library, models, pulls, characters, hotfolders, events, boundary, rpc):
+    for noun in (
+        system, images, jobs, queue, library, models, pulls, loras, characters, hotfolders, events, boundary, rpc,
+    ):  # fmt: skip
         noun.register(methods)
     return methods

@@ -19,11 +19,13 @@ from tendred.errors import (
     ModelRefused,
     NotFound,
     TooLarge,
+    UnsupportedParameter,
 )
 from tendred.hooks.manager import Plugins
 from tendred.models.catalog import STARTER_PATH, Catalog
-from tendred.models.lora import About, Adapter
+from tendred.models.lora import Adapter
 from tendred.models.shelf import Lora, Shelf
+from tendred.models.singles import About
 from tendred.queue.claim import claim
 from tendred.queue.store import Queue
 from tendred.schema.character import CharacterUse
@@ -193,6 +195,51 @@ async def test_what_does_not_fit_is_named(room, fields, kind, path):
     with pytest.raises(kind) as caught:
         await room.one(**fields)
     assert caught.value.path == path
+
+
+@pytest.fixture
+def flux(tmp_path):
+    """A folder of the family flux, as far as the daemon looks."""
+    folder = shutil.copytree(STARTER_PATH, tmp_path / "flux", copy_function=shutil.copyfile)
+    index = msgspec.json.decode((folder / "model_index.json").read_bytes())
+    (folder / "model_index.json").write_bytes(msgspec.json.encode({**index, "_class_name": "FluxPipeline"}))
+    own = {"_class_name": "FlowMatchEulerDiscreteScheduler"}
+    (folder / "scheduler" / "scheduler_config.json").write_bytes(msgspec.json.encode(own))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "variant"),
+    [({"negative_prompt": "fog"}, "negative_prompt", ""), ({"scheduler": "euler"}, "scheduler", "choice")],
+)
+async def test_what_a_family_lacks_is_refused_by_name(room, flux, fields, path, variant):
+    await room.catalog.add(str(flux), None)
+    with pytest.raises(UnsupportedParameter) as caught:
+        await room.one(model="flux", **fields)
+    assert (caught.value.path, caught.value.variant) == (path, variant)
+    assert variant == "" or caught.value.detail["near"] == ["flow_euler"]
+    assert (await room.one(model="flux", scheduler="flow_euler")).request["scheduler"] == "flow_euler"
+
+
+async def test_a_scheduler_of_another_kind_is_refused_before_anything_is_loaded(room):
+    for name in ("flow_euler", "lcm"):
+        with pytest.raises(UnsupportedParameter):
+            await room.one(scheduler=name)
+
+
+async def test_what_a_models_files_say_of_themselves_is_judged(room, tmp_path):
+    folder = shutil.copytree(STARTER_PATH, tmp_path / "said", copy_function=shutil.copyfile)
+    weights = folder / "vae" / "diffusion_pytorch_model.safetensors"
+    data = weights.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = msgspec.json.decode(data[8 : 8 + size])
+    header["__metadata__"] = {"modelspec.title": "a schoolgirl model"}
+    text = msgspec.json.encode(header)
+    weights.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + size :])
+    await room.catalog.add(str(folder), None)
+    with pytest.raises(BoundaryRefused) as caught:
+        await room.one(model="said")
+    assert (caught.value.path, caught.value.detail["rule"]) == ("model", "minor.word")
 
 
 async def test_a_prompt_of_exactly_the_limit_is_taken(room):

@@ -6,6 +6,7 @@ import pytest
 from tendred.boundary.anchor import DRAWN_ADULTS_ONLY
 from tendred.errors import InvalidParams, ModelMissing, ModelRefused
 from tendred.models.catalog import STARTER_PATH, Catalog
+from tendred.testing.hub_cache import cached
 
 
 @pytest.fixture
@@ -35,6 +36,42 @@ async def test_add_use_remove(catalog, folder, database):
     await catalog.remove("mine")
     assert folder.is_dir()
     assert (await catalog.get(None)).name == "starter"
+
+
+async def test_names_are_taken_for_as_long_as_their_folder_is_there(catalog, folder, tmp_path):
+    await catalog.add(str(folder), "taken")
+    other = shutil.copytree(STARTER_PATH, tmp_path / "other", copy_function=shutil.copyfile)
+    with pytest.raises(InvalidParams) as caught:
+        await catalog.add(str(other), "taken")
+    assert caught.value.path == "name"
+    shutil.rmtree(folder)
+    assert (await catalog.add(str(other), "taken")).path == str(other)
+    with pytest.raises(InvalidParams):
+        await catalog.add(str(other), "x" * 129)
+
+
+async def test_a_folder_of_the_hubs_cache_goes_by_its_repository(catalog, tmp_path):
+    files = {
+        path.relative_to(STARTER_PATH).as_posix(): path.read_bytes()
+        for path in STARTER_PATH.rglob("*") if path.is_file() and path.name != "tendred.json"
+    }  # fmt: skip
+    files["README.md"] = b"---\nlicense: openrail++\n---\n"
+    repository = cached(tmp_path / "hub", "org/drawn-xl", files)
+    snapshot = repository / "snapshots" / "r1"
+    added = await catalog.add(str(snapshot), None)
+    assert (added.name, added.source, added.licence) == ("drawn-xl", "org/drawn-xl", "openrail++")
+    weights = snapshot / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.unlink()
+    weights.symlink_to(STARTER_PATH / "unet" / "diffusion_pytorch_model.safetensors")
+    info = await catalog.info("drawn-xl")
+    assert info.state == "refused"
+    assert "out of the hub's cache" in info.reason
+
+
+async def test_looking_reads_headers_only(catalog, folder):
+    await catalog.add(str(folder), None)
+    looked = await catalog.look("mine")
+    assert (looked.path, looked.folder.family, looked.sha256) == (str(folder), "sdxl", "")
 
 
 async def test_missing_names_offer_near_ones(catalog):

@@ -105,8 +105,8 @@ def test_what_has_no_place_in_the_model_is_told(made, places, prefix, words):
         ({}, "header", "no layers"),
         ({"unet.a.alpha": []}, "header", "no layers"),
         ({"unet.a.weight": [2, 2]}, "family", "no part of a LoRA"),
-        ({"unet.a.hada_w1_a": [2, 2]}, "family", "no part of a LoRA"),
-        ({"unet.a.lora_A.weight": [2, 8], "unet.a.dora_scale": [8, 1]}, "family", "no part of a LoRA"),
+        ({"unet.a.hada_w1_a": [2, 2]}, "family", "it is a LoHa"),
+        ({"unet.a.lora_A.weight": [2, 8], "unet.a.dora_scale": [8, 1]}, "family", "it is a DoRA"),
         (shapes({"a": (8, 8)}, ""), "family", "names no part"),
         (shapes({"a": (8, 8)}, "diffusion_model."), "family", "names no part"),
         ({"unet.a.lora_A.weight": [2, 8]}, "header", "two halves"),
@@ -125,6 +125,8 @@ def test_what_is_no_lora_is_refused(made, keys, reason, words):
 def test_a_broken_file_and_a_broken_note_are_refused(tmp_path, made):
     file = tmp_path / "ink.safetensors"
     file.write_bytes(b"\x80\x04pickle")
+    assert refusal(inspect, file, "ink")[0] == "pickle"
+    file.write_bytes(b"nothing of the kind")
     assert refusal(inspect, file, "ink")[0] == "header"
     write(file)
     file.with_suffix(".json").write_text("[")

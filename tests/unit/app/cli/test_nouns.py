@@ -266,9 +266,9 @@ def test_the_next_page_asks_for_the_same(words, cursor):
 
 def test_a_long_licence_is_cut(tendre, peer, tmp_path):
     tendre("models", "add", tmp_path, "--name", "a")
-    [(name, model)] = peer.studio._models.items()  # the fake has no other way in
-    peer.studio._models[name] = replace(model, licence="L" * 200)  # see above
-    assert f" {'L' * 29}…  ready" in tendre("models").out
+    [(name, model)] = peer.studio.cache.entries.items()
+    peer.studio.cache.entries[name] = replace(model, licence="L" * 200)
+    assert f" {'L' * 29}…  -          ready" in tendre("models").out
     assert tendre("models", "--json").document["models"][0]["licence"] == "L" * 200
 
 

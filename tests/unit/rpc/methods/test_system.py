@@ -13,7 +13,7 @@ async def test_hello(door: Door) -> None:
 async def test_status(door: Door) -> None:
     status = (await door.call("system.status"))["result"]
     assert set(status) == {
-        "version", "api", "boot_id", "pid", "started_at", "engine", "queue", "cloud", "disk", "plugins"
+        "version", "api", "boot_id", "pid", "started_at", "engine", "queue", "cloud", "disk", "budgets", "plugins"
     }  # fmt: skip
 
 

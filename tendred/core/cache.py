@@ -1,0 +1,211 @@
+"""The model cache, as the doors see it: what is there, what it takes, taken in and forgotten."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shutil
+from pathlib import Path
+
+from tendred.backend import Residency
+from tendred.core.budgets import Accounts
+from tendred.core.characters import Cast
+from tendred.core.dependents import dependents, in_words
+from tendred.core.loras import check_fit
+from tendred.core.surveys import Surveys
+from tendred.errors import FolderUnwritable, InvalidParams, ModelInUse, ModelMissing, ModelRefused, NotFound
+from tendred.models import takes
+from tendred.models.catalog import STARTER, Catalog
+from tendred.models.lora import Adapter
+from tendred.models.shelf import Lora, Place, Shelf
+from tendred.schema.cache import Budgets, Dependents, Models, ModelShow, Removed, Scan, Verification
+from tendred.schema.model import ModelInfo, ModelKind
+from tendred.store.database import Database
+from tendred.tasks import offload
+
+
+class Cache:
+    """Models of every kind. `own` is the daemon's folder of models: only there does it ever delete, when it is told to."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        catalog: Catalog,
+        shelf: Shelf,
+        cast: Cast,
+        residency: Residency,
+        surveys: Surveys,
+        accounts: Accounts,
+        own: Path,
+    ) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._shelf = shelf
+        self._cast = cast
+        self._residency = residency
+        self._surveys = surveys
+        self._accounts = accounts
+        self._own = own
+
+    async def every(self, kind: ModelKind | None) -> Models:
+        """The catalogue: models first, then the single files; and what room all of it takes."""
+        every = [*await self._catalog.list(), *await self._shelf.list()]
+        budget = self._accounts.of_models(every)
+        return Models(models=[one for one in every if kind in {None, one.kind}], budget=budget)
+
+    async def budgets(self) -> Budgets:
+        """Room given and taken, for the status."""
+        return await self._accounts.both()
+
+    async def add(self, path: str, name: str | None, kind: ModelKind | None = None) -> ModelInfo:
+        """Take a folder or a file in where it is. With `kind`, only what is of that kind."""
+        if kind in {None, "model"} and not await offload(_is_file, Path(path)):
+            return await self._catalog.add(path, name)
+        return await self._shelf.add(path, name, kind)
+
+    async def show(self, name: str, kind: ModelKind | None) -> ModelShow:
+        """Everything that is known of one entry."""
+        info, place = await self._one(name, kind)
+        who = await self._users(info)
+        if place is None:
+            return await self._model(info, who)
+        try:
+            file = await self._shelf.look(place)
+        except ModelRefused:
+            return _bare(info, who)
+        return ModelShow(
+            model=info, detail=file.detail, base=file.about.base, trigger=file.about.trigger,
+            takes=[takes.weight()] if info.kind == "lora" else [], lacks=[],
+            fits=await self._fits(place, file) if isinstance(file, Adapter) else [], spec=file.spec, used_by=who,
+        )  # fmt: skip
+
+    async def scan(self, folders: list[str], *, known_places: bool, add: bool) -> Scan:
+        """What other programs hold already; see Surveys."""
+        return await self._surveys.scan(folders, known_places=known_places, add=add)
+
+    async def verify(self, name: str | None, kind: ModelKind | None) -> Verification:
+        """Hash one entry anew, or all; see Surveys."""
+        if name is not None:
+            info, place = await self._one(name, kind)
+            models, places = ([info], []) if place is None else ([], [place])
+        else:
+            models = await self._catalog.list() if kind in {None, "model"} else []
+            places = await self._shelf.places(kind)
+        return await self._surveys.verify(models, places, all_of_it=name is None and kind is None)
+
+    async def remove(self, name: str, kind: ModelKind | None, *, force: bool, delete_files: bool) -> Removed:
+        """Forget an entry. Raises ModelInUse while it draws, and unless `force` where somebody would miss it."""
+        info, place = await self._one(name, kind)
+        self._check_removable(info, place, delete_files=delete_files)
+        who = await self._users(info)
+        if (words := in_words(who)) and not force:
+            raise ModelInUse(
+                path="name", name=name, by=words, characters=who.characters, loras=who.loras, jobs=who.jobs
+            )
+        await self._let_go(info)
+        if delete_files:
+            await offload(_delete, Path(info.path))
+        removed = Removed(
+            name=name, kind=info.kind, path=info.path, files_deleted=delete_files, was_default=info.is_default,
+            used_by=who,
+        )  # fmt: skip
+        if place is None:
+            await self._catalog.remove(name, removed)
+        else:
+            await self._shelf.forget(place, removed)
+        return removed
+
+    # -- within --------------------------------------------------------------------------------------------
+
+    async def _one(self, name: str, kind: ModelKind | None) -> tuple[ModelInfo, Place | None]:
+        """The entry of that name. Raises ModelMissing or NotFound (near names), InvalidParams where there are several."""
+        found: list[tuple[ModelInfo, Place | None]] = []
+        every = [] if kind not in {None, "model"} else await self._catalog.list()
+        found += [(model, None) for model in every if model.name == name]
+        places = await self._shelf.places(kind)
+        found += [(await self._shelf.info(place), place) for place in places if place.name == name]
+        if len(found) > 1:
+            kinds = ", ".join(info.kind for info, _ in found)
+            raise InvalidParams(path="kind", problem=f"there are several of the name {name}; say which kind: {kinds}")
+        if not found:
+            names = [model.name for model in every] + [place.name for place in places]
+            near = difflib.get_close_matches(name, names, 3, 0.4) or sorted(names)[:3]
+            if kind == "lora":
+                raise NotFound(path="name", noun="LoRA", name=name, near=near)
+            raise ModelMissing(path="name", name=name, near=near)
+        return found[0]
+
+    async def _users(self, info: ModelInfo) -> Dependents:
+        return await dependents(self._database, self._cast, self._shelf, info.kind, info.name)
+
+    async def _model(self, info: ModelInfo, who: Dependents) -> ModelShow:
+        try:
+            folder = (await self._catalog.look(info.name)).folder
+        except (ModelRefused, ModelMissing):
+            return _bare(info, who)
+        return ModelShow(
+            model=info, detail=None, base=None, trigger=None, takes=takes.parameters(folder), lacks=[*folder.lacks],
+            fits=[], spec={}, used_by=who,
+        )  # fmt: skip
+
+    async def _fits(self, place: Place, adapter: Adapter) -> list[str]:
+        lora = Lora(name=place.name, path=str(place.path), sha256="", ships=place.ships, adapter=adapter)
+        fits: list[str] = []
+        for model in await self._catalog.list():
+            try:
+                await check_fit([lora], await self._catalog.look(model.name))
+            except (ModelRefused, ModelMissing):
+                continue
+            fits.append(model.name)
+        return fits
+
+    def _check_removable(self, info: ModelInfo, place: Place | None, *, delete_files: bool) -> None:
+        if info.name == STARTER or (place is not None and place.ships):
+            raise InvalidParams(path="name", problem="what came with the package can't be removed")
+        if delete_files and not _is_below(Path(info.path), self._own):
+            raise InvalidParams(path="delete_files", problem=f"{info.path} is another program's; delete it there")
+        if place is not None and not place.added and not delete_files:
+            problem = f"{info.path} lies in the daemon's own folder; only deleting the file takes it off the list"
+            raise InvalidParams(path="delete_files", problem=problem)
+
+    async def _let_go(self, info: ModelInfo) -> None:
+        """Out of the engine's memory, or not at all while it draws there."""
+        for loaded in self._residency.loaded() if info.kind == "model" else ():
+            if loaded.model == info.name:
+                if loaded.busy:
+                    raise ModelInUse("busy", path="name", name=info.name)
+                await self._residency.unload(info.name)
+
+
+def _bare(info: ModelInfo, who: Dependents) -> ModelShow:
+    """An entry that can't be used: only the reason is known."""
+    return ModelShow(
+        model=info, detail=None, base=None, trigger=None, takes=[], lacks=[], fits=[], spec={}, used_by=who
+    )
+
+
+def _delete(path: Path) -> None:
+    """Raises FolderUnwritable. Links are taken away, never followed."""
+    try:
+        if path.is_symlink() or path.is_file():
+            path.with_suffix(".json").unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+        elif path.exists():
+            shutil.rmtree(path)
+    except OSError as problem:
+        raise FolderUnwritable(folder=str(path.parent), problem=problem.strerror or str(problem)) from problem
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    """Whether what a path names lies in a folder, whatever links and dots there are on the way. A link lies where it stands."""
+    if ".." in path.parts:
+        return False
+    return Path(os.path.realpath(path.parent)).is_relative_to(os.path.realpath(folder))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
