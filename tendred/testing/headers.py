@@ -39,11 +39,10 @@ def sparse(
 ) -> Path:
     """Write a file whose values are all zero and take no room."""
     told = header(shapes, metadata, dtype)
-    values = sum(_BYTES[dtype] * _count(shape) for shape in shapes.values())
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb") as out:
         out.write(told)
-        out.truncate(len(told) + values)
+        out.truncate(len(told) + values(shapes, dtype))
     return file
 
 
@@ -66,6 +65,11 @@ def folder(
         (path / name).write_bytes(msgspec.json.encode(document))
     sparse(path / "unet" / "diffusion_pytorch_model.safetensors", unet, dtype="F32")
     return path
+
+
+def values(shapes: Mapping[str, list[int]], dtype: str = "F16") -> int:
+    """How many bytes the values take."""
+    return sum(_BYTES[dtype] * _count(shape) for shape in shapes.values())
 
 
 def _count(shape: list[int]) -> int:

@@ -24,6 +24,7 @@ def read(tmp_path, seed, count):
 def test_some_hundred_of_them(tmp_path):
     outcomes = read(tmp_path, seed=1, count=300)
     assert outcomes["refused"] > 200
+    assert outcomes["new"] > 0
 
 
 @pytest.mark.heavy
