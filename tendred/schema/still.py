@@ -64,6 +64,9 @@ class StillRequest(Asked, frozen=True):
     count: Count = 1
     loras: Annotated[list[LoraUse], Meta(max_length=16)] = []
     character: Name | None = None
+    preset: (
+        Annotated[str, Meta(max_length=64, description="Fields by name; what the request says itself wins.")] | None
+    ) = None
     format: Format = "png"
     lane: Lane = "normal"
     keep_alive_s: KeepAlive | None = None
