@@ -53,7 +53,7 @@ class Presets:
 
         def work(tx: Tx) -> dict[str, Any]:
             if len(Settings.under_in(tx.connection, PREFIX)) >= MOST:
-                raise TooLarge("presets", limit=MOST)
+                raise TooLarge("stored", limit=MOST)
             document = {"fields": fields, "updated_at": rfc3339(tx.now)}
             Settings.set_in(tx, PREFIX + name, document)
             return document

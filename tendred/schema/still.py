@@ -17,6 +17,9 @@ MAX_INT: Final = 2**53 - 1
 PROMPT_BYTES: Final = 8192
 """A prompt or negative prompt holds at most this many bytes of UTF-8."""
 
+WEIGHING: Final = frozenset({"sd15", "sdxl"})
+"""Families whose encoders (CLIP's) take weighed words."""
+
 SCHEDULERS: Final[dict[str, str]] = {
     "ddim": "DDIMScheduler",
     "dpmpp_2m": "DPMSolverMultistepScheduler",
