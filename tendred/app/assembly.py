@@ -15,18 +15,25 @@ from tendred.config.paths import Paths
 from tendred.config.schema import Config
 from tendred.core.characters import Cast
 from tendred.core.deliver import Deliveries
+from tendred.core.expansions import Expander
+from tendred.core.grids import Grids
 from tendred.core.history import History
 from tendred.core.indexing import Indexing
 from tendred.core.keep import Keeper
 from tendred.core.pauses import Pauses
+from tendred.core.presets import Presets
 from tendred.core.progress import Watch
 from tendred.core.refusals import Refusals
+from tendred.core.roster import StoredRoster
 from tendred.core.run import Runner
 from tendred.core.settings import Settings
+from tendred.core.sheets import Sheets
 from tendred.core.studio import Parts, Studio
 from tendred.core.submit import Submitter
 from tendred.core.telling import Teller
 from tendred.core.waiting import Waiting
+from tendred.core.wildcards import Wildcards
+from tendred.core.wording import Writer
 from tendred.fs import SystemFs
 from tendred.hooks.manager import Plugins
 from tendred.library.files import Files
@@ -81,6 +88,7 @@ class Core:
     pauses: Pauses
     deliveries: Deliveries
     indexing: Indexing
+    sheets: Sheets
 
 
 def assemble(
@@ -100,7 +108,14 @@ def assemble(
     index, receipts = Index(database, paths.pictures), Receipts(database)
     catalog, settings = Catalog(database), Settings(database)
     shelf = Shelf(database, [ground.machine.packaged, paths.models])
-    cast = Cast(shelf)
+    refusals = Refusals(database, ids, rng)
+    roster = StoredRoster(
+        settings=settings, shelf=shelf, index=index, boundary=boundary, refusals=refusals,
+        language=lambda: tell.language,
+    )  # fmt: skip
+    cast = Cast(shelf, roster)
+    wildcards, presets = Wildcards(paths.wildcards, ground.machine.fs), Presets(settings)
+    writer = Writer(wildcards, cast)
     history = History(database, ground.boot_id, config.library.events_kept)
     watch = Watch(ground.bus, clock, ground.boot_id)
     indexing = Indexing(index, history, clock)
@@ -112,8 +127,8 @@ def assemble(
         database=database, plugins=plugins, index=index, receipts=receipts, ids=ids, clock=clock, tell=tell
     )
     submitter = Submitter(
-        plugins=plugins, catalog=catalog, shelf=shelf, cast=cast, boundary=boundary, queue=queue,
-        refusals=Refusals(database, ids, rng), residency=residency, ids=ids, rng=rng, language=lambda: tell.language,
+        plugins=plugins, catalog=catalog, shelf=shelf, writer=writer, presets=presets, boundary=boundary, queue=queue,
+        refusals=refusals, residency=residency, ids=ids, rng=rng, language=lambda: tell.language,
         keep_alive_s=config.engine.keep_alive_s,
     )  # fmt: skip
     keeper = Keeper(
@@ -127,18 +142,28 @@ def assemble(
         if receipt is not None and (names := plugins.having("media_finished")):
             ground.tasks.spawn("media-finished", _tell_plugins(plugins, names, index, job, receipt))
 
+    sheets = Sheets(
+        database=database, queue=queue, boundary=boundary, media=media, files=ground.files, index=index, keeper=keeper,
+        pauses=pauses, watch=watch, bus=ground.bus, clock=clock, thumbnails=paths.thumbnails, tell=tell, closed=closed,
+    )  # fmt: skip
     runner = Runner(
         database=database, queue=queue, boundary=boundary, catalog=catalog, shelf=shelf, submitter=submitter,
-        backend=backend, keeper=keeper, watch=watch, pauses=pauses, tell=tell, closed=closed,
+        backend=backend, keeper=keeper, watch=watch, pauses=pauses, tell=tell, closed=closed, sheet=sheets.take,
     )  # fmt: skip
+    grids = Grids(
+        submitter=submitter, writer=writer, presets=presets, queue=queue, index=index, boundary=boundary,
+        refusals=refusals, ids=ids, rng=rng, language=lambda: tell.language,
+    )  # fmt: skip
+    expander = Expander(writer=writer, presets=presets, submitter=submitter, rng=rng)
     parts = Parts(
         database=database, bus=ground.bus, queue=queue, submitter=submitter, runner=runner,
         residency=residency, pauses=pauses, watch=watch, waiting=Waiting(ground.bus), index=index, receipts=receipts,
-        catalog=catalog, shelf=shelf, cast=cast, plugins=plugins, history=history, settings=settings, teller=tell,
+        catalog=catalog, shelf=shelf, cast=cast, roster=roster, wildcards=wildcards, presets=presets,
+        expander=expander, grids=grids, sheets=sheets, plugins=plugins, history=history, settings=settings, teller=tell,
         clock=clock,
     )  # fmt: skip
     studio = Studio(parts, boot_id=ground.boot_id, queue_limit=config.queue.limit, stop=stop)
-    return Core(studio, runner, pauses, deliveries, indexing)
+    return Core(studio, runner, pauses, deliveries, indexing, sheets)
 
 
 async def _tell_plugins(plugins: Plugins, names: list[str], index: Index, job: Job, receipt: Receipt) -> None:

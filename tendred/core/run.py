@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 
 class Runner:
-    """Takes jobs one after another. `closed(job, receipt)` is told of every end."""
+    """Takes jobs one after another. `closed(job, receipt)` is told of every end; `sheet` gets those that are sheets."""
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class Runner:
         pauses: Pauses,
         tell: Callable[[BaseException], ErrorInfo],
         closed: Callable[[Job, Receipt | None], None],
+        sheet: Callable[[Claim], None],
     ) -> None:
         self._database = database
         self._queue = queue
@@ -69,6 +70,7 @@ class Runner:
         self._pauses = pauses
         self._tell = tell
         self._closed = closed
+        self._sheet = sheet
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -156,6 +158,9 @@ class Runner:
 
     async def run_job(self, claimed: Claim) -> None:
         """One job from the claim to its end. Whatever goes wrong with it, it ends in a state and a row."""
+        if claimed.job.kind == "sheet":
+            self._sheet(claimed)  # it needs no engine; see core.sheets
+            return
         run: Run | None = None
         try:
             run = await self._opened(claimed)

@@ -15,14 +15,20 @@ from tendred.backend import HotFolders, Residency
 from tendred.bus import Bus, Subscription
 from tendred.clock import Clock, rfc3339
 from tendred.core.characters import Cast
+from tendred.core.expansions import Expander
+from tendred.core.grids import Grids
 from tendred.core.history import History
 from tendred.core.pauses import Pauses
+from tendred.core.presets import Presets
 from tendred.core.progress import Watch
+from tendred.core.roster import StoredRoster
 from tendred.core.run import Runner
 from tendred.core.settings import Settings
+from tendred.core.sheets import Sheets
 from tendred.core.submit import Submission, Submitter
 from tendred.core.telling import Teller
 from tendred.core.waiting import Waiting
+from tendred.core.wildcards import Wildcards
 from tendred.errors import InvalidParams, NotFound, ShuttingDown
 from tendred.hooks.manager import Plugins
 from tendred.library.index import Index, Query
@@ -33,12 +39,13 @@ from tendred.queue.machine import CancelAsked
 from tendred.queue.store import Queue
 from tendred.schema.asset import Asset, AssetPage, Receipt
 from tendred.schema.base import Record
-from tendred.schema.character import Character, Characters
+from tendred.schema.character import Character, CharacterChanges, Characters, NewCharacter
 from tendred.schema.error import ErrorInfo
 from tendred.schema.event import EventPage
 from tendred.schema.job import Job, JobPage, Origin, QueueStatus, State, Submitted
 from tendred.schema.model import Loaded, ModelInfo, ModelKind, Models, Unloaded
 from tendred.schema.sealed import Verdict
+from tendred.schema.sheet import Grid, GridRequest
 from tendred.schema.still import PROMPT_BYTES, Kind, LoraUse, StillRequest
 from tendred.schema.system import BATCH, BODY_BYTES, DEPTH, CloudState, Hello, Limits, Status
 from tendred.store.database import Database
@@ -80,6 +87,12 @@ class Parts(Record, frozen=True):
     catalog: Catalog
     shelf: Shelf
     cast: Cast
+    roster: StoredRoster
+    wildcards: Wildcards
+    presets: Presets
+    expander: Expander
+    grids: Grids
+    sheets: Sheets
     plugins: Plugins
     history: History
     settings: Settings
@@ -94,6 +107,10 @@ class Studio:
 
     def __init__(self, parts: Parts, *, boot_id: str, queue_limit: int, stop: Callable[[bool], None]) -> None:
         self._p = parts
+        # What belongs to words before they are final speaks for itself: its methods are those of the doors.
+        self.wildcards = parts.wildcards
+        self.presets = parts.presets
+        self.expander = parts.expander
         self._boot_id = boot_id
         self._queue_limit = queue_limit
         self._stop = stop
@@ -112,7 +129,7 @@ class Studio:
         limits = Limits(
             body_bytes=BODY_BYTES, batch=BATCH, depth=DEPTH, prompt_bytes=PROMPT_BYTES, queue=self._queue_limit
         )
-        features = ["stills", "loras", "characters", "hotfolders", "events", "plugins"]
+        features = ["stills", "loras", "characters", "prompts", "grids", "hotfolders", "events", "plugins"]
         return Hello(api=API, version=__version__, boot_id=self._boot_id, features=features, limits=limits)
 
     async def status(self) -> Status:
@@ -149,6 +166,14 @@ class Studio:
         self._p.runner.wake()
         return submitted
 
+    async def grid(self, request: GridRequest, asked: dict[str, Any], key: str | None, origin: Origin) -> Grid:
+        """Stills along two axes, and one sheet of them: all jobs or none."""
+        if self.stopping:
+            raise ShuttingDown
+        grid = await self._p.grids.grid(request, asked, key, origin)
+        self._p.runner.wake()
+        return grid
+
     async def check(
         self,
         prompt: str,
@@ -178,7 +203,14 @@ class Studio:
     async def cancel(self, job_id: str) -> Job:
         """Cancel, in any state; twice is fine."""
         job = await self._p.queue.apply(job_id, CancelAsked())
-        if job.state == "cancelling":
+        if job.kind == "sheet":
+            if job.state == "cancelling":
+                self._p.sheets.cancel(job_id)
+            # Nobody wants the cells of a grid without the grid.
+            for cell in job.request["cells"] if job.state in {"cancelling", "cancelled"} else ():
+                if cell["job_id"] is not None:
+                    await self.cancel(cell["job_id"])
+        elif job.state == "cancelling":
             await self._p.runner.cancel(job_id)
         return self._live(job)
 
@@ -287,9 +319,27 @@ class Studio:
         """Everyone who can be asked for."""
         return Characters(characters=await self._p.cast.list())
 
-    async def character(self, name: str) -> Character:
-        """One of them."""
-        return await self._p.cast.get(name)
+    async def character(self, name: str, version: int | None = None) -> Character:
+        """One of them, as they are now or were in an older version."""
+        return await self._p.cast.get(name, version)
+
+    async def create_character(self, new: NewCharacter, origin: Origin) -> Character:
+        """Write down somebody new."""
+        return await self._p.cast.told(await self._p.roster.create(new, origin))
+
+    async def update_character(self, changes: CharacterChanges, origin: Origin) -> Character:
+        """Make a new version of somebody."""
+        return await self._p.cast.told(await self._p.roster.update(changes, origin))
+
+    async def remove_character(self, name: str) -> None:
+        """Let nobody ask for them any more; stills and versions stay."""
+        await self._p.roster.remove(name)
+
+    async def contact_sheet(self, name: str, version: int | None, limit: int, origin: Origin) -> Submitted:
+        """One picture of a character's newest stills."""
+        submitted = await self._p.grids.contact(await self.character(name, version), version, limit, origin)
+        self._p.runner.wake()
+        return submitted
 
     # -- events --------------------------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ from tendred.tasks import offload
 SEED_BITS: Final = 32
 """A chosen seed fits what every other tool can type in."""
 QUICK_CHARS: Final = 600
+QUICK_SPANS: Final = 8
 NATIVE_TIMES: Final = 8
 """A side over so many times the model's own only costs hours and memory; nothing comes of it."""
 
@@ -88,7 +89,8 @@ def words_of(
 
 async def judged(boundary: Boundary, words: Words, lang: str) -> tuple[Verdict, Conditioning | None]:
     """The boundary's answer. Long texts are judged in a thread: built to be slow, they take a tenth of a second."""
-    if sum(map(len, (words.prompt, words.negative_prompt, *words.names))) <= QUICK_CHARS:
+    letters = sum(map(len, (words.prompt, words.negative_prompt, *words.names)))
+    if letters <= QUICK_CHARS and len(words.spans) + len(words.negative_spans) <= QUICK_SPANS:
         return boundary.judge(words, lang=lang)
     return await offload(boundary.judge, words, lang=lang)
 
@@ -132,7 +134,7 @@ class Submitter:
         ready: list[NewJob | Job] = []
         for row, submission in enumerate(submissions):
             try:
-                ready.append(await self._prepare(submission, origin))
+                ready.append(await self.prepare(submission, origin))
             except TendredError as problem:
                 if len(submissions) > 1:
                     problem.path = f"[{row}].{problem.path}" if problem.path else f"[{row}]"
@@ -144,8 +146,11 @@ class Submitter:
             answers.append(Submitted(job=made, deduplicated=deduplicated))
         return answers
 
-    async def _prepare(self, submission: Submission, origin: Origin) -> NewJob | Job:
-        """A request judged and sealed; or the job that its key had made before, whatever has changed since."""
+    async def prepare(self, submission: Submission, origin: Origin) -> NewJob | Job:
+        """A request judged and sealed, not yet in the queue; or the job that its key had made before.
+
+        Raises any TendredError of the road.
+        """
         key_hash = hashlib.sha256(canonical(submission.request)).digest()
         if submission.key is not None and (known := await self._queue.by_key(submission.key, key_hash)) is not None:
             return known

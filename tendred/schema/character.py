@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -50,7 +50,8 @@ class Characters(Record, frozen=True):
 
 
 Weight = Annotated[float, Meta(ge=-4, le=4)]
-MAX_SEED = 2**53 - 65
+MAX_SEED: Final = 2**53 - 65
+"""As of a still; that module needs this one."""
 
 
 class LoraOfCharacter(Asked, frozen=True):

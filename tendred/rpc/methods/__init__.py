@@ -13,15 +13,19 @@ from tendred.rpc.methods import (
     jobs,
     library,
     models,
+    presets,
+    prompts,
     queue,
     rpc,
     system,
+    wildcards,
 )
 
 
 def registry() -> Registry[RpcDoor]:
     """All of them, registered by name."""
     methods: Registry[RpcDoor] = Registry()
-    for noun in (system, images, jobs, queue, library, models, characters, hotfolders, events, boundary, rpc):
+    words = (prompts, wildcards, presets, characters)
+    for noun in (system, images, jobs, queue, library, models, *words, hotfolders, events, boundary, rpc):
         noun.register(methods)
     return methods
