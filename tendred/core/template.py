@@ -142,6 +142,8 @@ def option(line: str) -> tuple[int, Template]:
     """A line of a wildcard: its weight in thousandths, and its text. Raises Broken."""
     reader = _Reader(line)
     weight = reader._weight()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - of this very module
+    if (len(line) - len(line.rstrip("\\"))) % 2:
+        raise Broken("it ends in a backslash, which would change what stands behind it")
     return weight, _stripped(reader.template(0)[0])
 
 
@@ -199,7 +201,11 @@ class Draw:
             words.append(text)
             if not isinstance(node, str):
                 edits.append(Edit(node.start, node.end, len(text)))
-        return "".join(words), tuple(edits)
+        final = "".join(words)
+        if any(not isinstance(node, str) for node in parse(final)):
+            # `_{_a_|b}_`: sent again, it would be another prompt.
+            raise Broken("pieces of it become a wildcard's name together; write \\__ for these very characters")
+        return final, tuple(edits)
 
     def _one(self, node: str | Choice | Wild, depth: int) -> str:
         if isinstance(node, str):
