@@ -12,7 +12,7 @@ SIDE: Final = 6144
 """Pixels of a sheet's longer side at most; a PNG of that is written in seconds."""
 CELL: Final = 512
 """Pixels of a cell's longer side at most: a sheet is looked at, its cells are in the library."""
-LEAST: Final = 16
+LEAST: Final = 8
 GAP: Final = 8
 LINE: Final = 28
 ROWS_WIDE: Final = 180
@@ -34,7 +34,7 @@ def lay_out(sheet: SheetRequest, there: Mapping[tuple[int, int], Asset], missing
     left = ROWS_WIDE + GAP if any(sheet.rows) else 0
     top = LINE + GAP + (LINE if any(sheet.columns) else 0)
     foot = LINE if any(cell.label for cell in sheet.cells) else 0
-    wide, high = _cell(there, (SIDE - left) // columns - GAP, (SIDE - top) // rows - GAP - foot)
+    wide, high = _cell(there, (SIDE - left - GAP) // columns - GAP, (SIDE - top) // rows - GAP - foot)
 
     def corner(x: int, y: int) -> tuple[int, int]:
         return left + GAP + x * (wide + GAP), top + y * (high + foot + GAP)
