@@ -115,7 +115,7 @@ def assemble(
     )  # fmt: skip
     cast = Cast(shelf, roster)
     wildcards, presets = Wildcards(paths.wildcards, ground.machine.fs), Presets(settings)
-    writer = Writer(wildcards, cast)
+    writer = Writer(presets, wildcards, cast)
     history = History(database, ground.boot_id, config.library.events_kept)
     watch = Watch(ground.bus, clock, ground.boot_id)
     indexing = Indexing(index, history, clock)
@@ -127,7 +127,7 @@ def assemble(
         database=database, plugins=plugins, index=index, receipts=receipts, ids=ids, clock=clock, tell=tell
     )
     submitter = Submitter(
-        plugins=plugins, catalog=catalog, shelf=shelf, writer=writer, presets=presets, boundary=boundary, queue=queue,
+        plugins=plugins, catalog=catalog, shelf=shelf, writer=writer, boundary=boundary, queue=queue,
         refusals=refusals, residency=residency, ids=ids, rng=rng, language=lambda: tell.language,
         keep_alive_s=config.engine.keep_alive_s,
     )  # fmt: skip
@@ -143,18 +143,18 @@ def assemble(
             ground.tasks.spawn("media-finished", _tell_plugins(plugins, names, index, job, receipt))
 
     sheets = Sheets(
-        database=database, queue=queue, boundary=boundary, media=media, files=ground.files, index=index, keeper=keeper,
-        pauses=pauses, watch=watch, bus=ground.bus, clock=clock, thumbnails=paths.thumbnails, tell=tell, closed=closed,
+        queue=queue, boundary=boundary, index=index, keeper=keeper, pauses=pauses, watch=watch, bus=ground.bus,
+        clock=clock, tell=tell, closed=closed,
     )  # fmt: skip
     runner = Runner(
         database=database, queue=queue, boundary=boundary, catalog=catalog, shelf=shelf, submitter=submitter,
         backend=backend, keeper=keeper, watch=watch, pauses=pauses, tell=tell, closed=closed, sheet=sheets.take,
     )  # fmt: skip
     grids = Grids(
-        submitter=submitter, writer=writer, presets=presets, queue=queue, index=index, boundary=boundary,
+        submitter=submitter, writer=writer, queue=queue, index=index, boundary=boundary,
         refusals=refusals, ids=ids, rng=rng, language=lambda: tell.language,
     )  # fmt: skip
-    expander = Expander(writer=writer, presets=presets, submitter=submitter, rng=rng)
+    expander = Expander(writer=writer, submitter=submitter, rng=rng)
     parts = Parts(
         database=database, bus=ground.bus, queue=queue, submitter=submitter, runner=runner,
         residency=residency, pauses=pauses, watch=watch, waiting=Waiting(ground.bus), index=index, receipts=receipts,

@@ -86,9 +86,7 @@ def shipped() -> dict[str, Sheet]:
 class Cast:
     """The characters: those of the package, and those that people made."""
 
-    def __init__(
-        self, shelf: Shelf, roster: Roster | None = None, everyone: Mapping[str, Sheet] | None = None
-    ) -> None:
+    def __init__(self, shelf: Shelf, roster: Roster | None = None, everyone: Mapping[str, Sheet] | None = None) -> None:
         """`everyone`: those of the package, unless told otherwise."""
         self._shelf = shelf
         self._roster = roster
@@ -123,8 +121,9 @@ class Cast:
     async def seed_of(self, request: StillRequest) -> int | None:
         """The seed of the character that a request names, if they have one. Raises nothing: `play` says what is wrong."""
         names = [request.character] if request.character else [found["name"] for found in _mentions(request.prompt)]
-        everyone = await self._everyone() if names else {}
-        found = everyone.get(names[0].casefold()) if names else None
+        if not names:
+            return None
+        found = (await self._everyone()).get(names[0].casefold())
         return None if found is None else found.seed
 
     async def play(self, request: StillRequest) -> Played:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from tendred.clock import Rng
-from tendred.core.presets import Presets
 from tendred.core.submit import SEED_BITS, Submitter
 from tendred.core.template import COMBINATIONS
 from tendred.core.wording import Writer, weighed
@@ -17,9 +16,8 @@ from tendred.schema.still import MAX_SEED, StillRequest
 class Expander:
     """Expands on the way that a still takes."""
 
-    def __init__(self, *, writer: Writer, presets: Presets, submitter: Submitter, rng: Rng) -> None:
+    def __init__(self, *, writer: Writer, submitter: Submitter, rng: Rng) -> None:
         self._writer = writer
-        self._presets = presets
         self._submitter = submitter
         self._rng = rng
 
@@ -30,7 +28,7 @@ class Expander:
 
         Words without choices have one. Raises what the words lead to: InvalidParams, NotFound, ModelMissing, TooLarge.
         """
-        request = await self._presets.apply(request, asked)
+        request = await self._writer.filled(request, asked)
         ways = min(await self._writer.combinations(request), COMBINATIONS)
         start = await self._start(request, cursor)
         count = min(limit if ways > 1 else 1, MAX_SEED + 1 - start)

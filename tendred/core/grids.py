@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 import msgspec
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from tendred.boundary.judge import Boundary
 from tendred.boundary.seal import canonical
 from tendred.clock import Ids, Rng
-from tendred.core.presets import Presets
 from tendred.core.refusals import Refusals
 from tendred.core.sheets import refused
 from tendred.core.submit import SEED_BITS, Submission, Submitter
@@ -41,7 +40,6 @@ class Grids:
         *,
         submitter: Submitter,
         writer: Writer,
-        presets: Presets,
         queue: Queue,
         index: Index,
         boundary: Boundary,
@@ -52,7 +50,6 @@ class Grids:
     ) -> None:
         self._submitter = submitter
         self._writer = writer
-        self._presets = presets
         self._queue = queue
         self._index = index
         self._boundary = boundary
@@ -99,7 +96,7 @@ class Grids:
         found = await self._index.search(Query(character=who.name, kind="still", limit=CELLS))
         stills = [one for one in found.assets if version in {None, one.character and one.character.version}][:limit]
         if not stills:
-            raise NotFound("stills", path="name", noun="still", name=who.name, near=[])
+            raise NotFound(path="name", noun="still", name=who.name, near=[])
         wide = next(side for side in range(1, CELLS) if side * side >= len(stills))
         cells = [
             Cell(
@@ -124,7 +121,7 @@ class Grids:
         said = {name: value for name, value in asked.items() if name not in {"x", "y"}}
         fields = {axis.field for axis in axes}
         if "preset" not in fields:
-            base = await self._presets.apply(base, said)
+            base = await self._writer.filled(base, said)
         if base.count != 1:
             raise InvalidParams(path="count", problem="a cell is one still; take seed as an axis for several")
         if "seed" not in fields:
@@ -149,7 +146,9 @@ class Grids:
                 raise
             asked = {**asked, axis.field: value}
         try:
-            return cast("NewJob", await self._submitter.prepare(Submission(request=request, asked=asked, key=None), origin))
+            return cast(
+                "NewJob", await self._submitter.prepare(Submission(request=request, asked=asked, key=None), origin)
+            )
         except TendredError as problem:
             known = problem.path or ("model" if isinstance(problem, ModelMissing) else "")
             field = known.partition(".")[0].partition("[")[0]

@@ -28,7 +28,7 @@ from tendred.schema.base import Record
 from tendred.schema.job import Job
 from tendred.schema.sealed import Conditioning
 from tendred.schema.still import Still
-from tendred.schema.work import Encode, Output
+from tendred.schema.work import Encode, Encoded, Output
 from tendred.store.database import Database, Tx
 from tendred.tasks import offload
 
@@ -124,7 +124,7 @@ class Keeper:
         name = run.file(output.index)
         one = asset_id(run.id, output.index)
         settings = {**msgspec.to_builtins(run.still), "seed": output.seed, "count": 1}
-        made = await self._media.encode(
+        made, path = await self.publish(
             Encode(
                 raw=output.path,
                 width=output.width,
@@ -132,14 +132,14 @@ class Keeper:
                 pixels_sha256=output.pixels_sha256,
                 format=run.still.format,
                 target=str(staging / f"{output.index}.{SUFFIX[run.still.format]}"),
-                thumbnail=str(self._thumbnails / f"{one}.webp"),
+                thumbnail=self.thumbnail(one),
                 settings={"tendred": 1, "asset_id": one, "job_id": run.id, "settings": settings},
                 parameters=parameters_text(
                     {**settings, "width": output.width, "height": output.height, "model_sha256": run.model.sha256}
                 ),
-            )
+            ),
+            name,
         )
-        path = await offload(self._files.publish, Path(made.path), name)
         asset = Asset(
             id=one,
             kind="still",
@@ -173,12 +173,26 @@ class Keeper:
             state="kept",
         )
 
+        await self.add(asset, f"{run.still.prompt} {run.still.negative_prompt} {run.model.name}")
+        return asset
+
+    async def publish(self, work: Encode, name: str) -> tuple[Encoded, Path]:
+        """Make a file and move it into the library, under a name relative to its folder."""
+        made = await self._media.encode(work)
+        return made, await offload(self._files.publish, Path(made.path), name)
+
+    def thumbnail(self, asset: str) -> str:
+        """Where an asset's thumbnail goes."""
+        return str(self._thumbnails / f"{asset}.webp")
+
+    async def add(self, asset: Asset, words: str) -> None:
+        """Index an asset by its words, and tell of it."""
+
         def work(tx: Tx) -> None:
-            self._index.add_in(tx, asset, f"{run.still.prompt} {run.still.negative_prompt} {run.model.name}")
-            tx.emit("job.output", {"asset": asset}, run.id)
+            self._index.add_in(tx, asset, words)
+            tx.emit("job.output", {"asset": asset}, asset.job_id)
 
         await self._database.write(work)
-        return asset
 
     async def close(self, run: Run, happening: Happening) -> tuple[Job, Receipt | None]:
         """End a job: its receipt file, then one transaction of receipt row, deliveries and the job's state."""
@@ -222,9 +236,7 @@ class Keeper:
         await self.discard(job_id)
         return job, receipt
 
-    def receipt(
-        self, claim: Claim, assets: list[Asset], settings: dict[str, Any], verdict: ReceiptVerdict
-    ) -> Receipt:
+    def receipt(self, claim: Claim, assets: list[Asset], settings: dict[str, Any], verdict: ReceiptVerdict) -> Receipt:
         """The record of a job's assets; its place in the chain isn't known yet."""
         made = [
             Made(

@@ -27,7 +27,9 @@ class Layout(NamedTuple):
     height: int
 
 
-def lay_out(sheet: SheetRequest, there: Mapping[tuple[int, int], Asset], missing: Mapping[tuple[int, int], str]) -> Layout:
+def lay_out(
+    sheet: SheetRequest, there: Mapping[tuple[int, int], Asset], missing: Mapping[tuple[int, int], str]
+) -> Layout:
     """Columns and rows of equal cells; pictures keep their shape. `missing` says in words why there is no picture."""
     columns = max((cell.x for cell in sheet.cells), default=0) + 1
     rows = max((cell.y for cell in sheet.cells), default=0) + 1

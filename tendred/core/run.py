@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 class Runner:
     """Takes jobs one after another. `closed(job, receipt)` is told of every end; `sheet` gets those that are sheets."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - every station of the road
         self,
         *,
         database: Database,

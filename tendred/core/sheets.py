@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import msgspec
 
-from tendred.backend import Media
 from tendred.boundary.judge import Boundary, Words
 from tendred.bus import Bus, Subscription
 from tendred.clock import Clock, rfc3339
@@ -23,7 +22,7 @@ from tendred.core.layout import lay_out
 from tendred.core.pauses import Pauses
 from tendred.core.progress import Watch
 from tendred.errors import BoundaryRefused, DiskFull, FolderUnwritable, Internal, ShuttingDown
-from tendred.library.files import SUFFIX, Files, stem
+from tendred.library.files import SUFFIX, stem
 from tendred.library.index import Index
 from tendred.library.parameters import parameters_text
 from tendred.queue.machine import Failed, Finished, Happening, PutBack, Stopped
@@ -34,8 +33,6 @@ from tendred.schema.job import TERMINAL, Job
 from tendred.schema.sealed import Verdict
 from tendred.schema.sheet import SheetRequest
 from tendred.schema.work import Advance, Encode, Encoded
-from tendred.store.database import Database, Tx
-from tendred.tasks import offload
 
 ENDED: Final = frozenset({*TERMINAL, "parked"})
 """A parked cell waits for a person; its sheet doesn't."""
@@ -68,33 +65,25 @@ class Sheets:
     def __init__(
         self,
         *,
-        database: Database,
         queue: Queue,
         boundary: Boundary,
-        media: Media,
-        files: Files,
         index: Index,
         keeper: Keeper,
         pauses: Pauses,
         watch: Watch,
         bus: Bus,
         clock: Clock,
-        thumbnails: Path,
         tell: Callable[[BaseException], ErrorInfo],
         closed: Callable[[Job, Receipt | None], None],
     ) -> None:
-        self._database = database
         self._queue = queue
         self._boundary = boundary
-        self._media = media
-        self._files = files
         self._index = index
         self._keeper = keeper
         self._pauses = pauses
         self._watch = watch
         self._bus = bus
         self._clock = clock
-        self._thumbnails = thumbnails
         self._tell = tell
         self._closed = closed
         self._open: dict[str, Open] = {}
@@ -146,15 +135,17 @@ class Sheets:
             if not event.done():
                 return True
             heard = event.result()
-            for one in self._open.values() if heard is not None else ():
+            if heard is None:
+                return False
+            for one in self._open.values():
                 one.left.discard(heard.job_id or "")
-            return heard is not None
+            return True
         finally:
             event.cancel()
             news.cancel()
 
     async def _look(self, job_id: str) -> None:
-        """One sheet: is there still something to wait for?"""
+        """Make a sheet if there is nothing left to wait for."""
         one = self._open.get(job_id)
         if one is None:
             return
@@ -222,7 +213,7 @@ class Sheets:
         staging = await self._keeper.stage(job_id)
         sheet, ending = asset_id(job_id, 0), SUFFIX[request.format]
         settings: dict[str, Any] = msgspec.to_builtins(request)
-        made = await self._media.encode(
+        made, path = await self._keeper.publish(
             Encode(
                 raw="",
                 width=layout.width,
@@ -230,21 +221,16 @@ class Sheets:
                 pixels_sha256="",
                 format=request.format,
                 target=str(staging / f"0.{ending}"),
-                thumbnail=str(self._thumbnails / f"{sheet}.webp"),
+                thumbnail=self._keeper.thumbnail(sheet),
                 settings={"tendred": 1, "asset_id": sheet, "job_id": job_id, "settings": settings},
                 parameters=parameters_text({"prompt": request.title}),
                 sheet=layout.plan,
-            )
+            ),
+            f"{one.stem}.{ending}",
         )
-        path = await offload(self._files.publish, Path(made.path), f"{one.stem}.{ending}")
         parents = [there[place] for place in sorted(there, key=lambda at: (at[1], at[0]))]
         asset = self._asset(one, request, made, parents, path, (layout.width, layout.height))
-
-        def work(tx: Tx) -> None:
-            self._index.add_in(tx, asset, " ".join((request.title, *request.columns, *request.rows)))
-            tx.emit("job.output", {"asset": asset}, job_id)
-
-        await self._database.write(work)
+        await self._keeper.add(asset, " ".join((request.title, *request.columns, *request.rows)))
         return Finished()
 
     def _asset(

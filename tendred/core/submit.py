@@ -16,7 +16,6 @@ from tendred.boundary.seal import canonical
 from tendred.clock import Ids, Rng
 from tendred.core.characters import Played
 from tendred.core.loras import check_fit, path_of, resolved
-from tendred.core.presets import Presets
 from tendred.core.refusals import Refusals
 from tendred.core.trail import back
 from tendred.core.wording import Writer, weighed
@@ -105,7 +104,6 @@ class Submitter:
         catalog: Catalog,
         shelf: Shelf,
         writer: Writer,
-        presets: Presets,
         boundary: Boundary,
         queue: Queue,
         refusals: Refusals,
@@ -119,7 +117,6 @@ class Submitter:
         self._catalog = catalog
         self._shelf = shelf
         self._writer = writer
-        self._presets = presets
         self._boundary = boundary
         self._queue = queue
         self._refusals = refusals
@@ -156,7 +153,7 @@ class Submitter:
             return known
         if self._residency.state().state == "missing":
             raise EngineMissing(problem="torch or diffusers can't be imported")
-        request = await self._amended(await self._presets.apply(submission.request, submission.asked))
+        request = await self._amended(await self._writer.filled(submission.request, submission.asked))
         seed = await self._writer.seed_of(request)
         played = await self._writer.write(request, self._rng.below(1 << SEED_BITS) if seed is None else seed)
         model = await self._catalog.get(played.request.model)

@@ -89,14 +89,14 @@ class _Reader:
         nodes: list[str | Choice | Wild] = []
         begun = self.at
         for found in iter(self._next, None):
-            token, start = found[0], found.start()
-            if token == "{":
+            sign, start = found[0], found.start()
+            if sign == "{":
                 nodes += [self.source[begun:start], self._choice(start, depth + 1)]
             elif found["name"]:
                 nodes += [self.source[begun:start], Wild(found["name"], start, found.end())]
-            elif depth and token in {"|", "}"}:
+            elif depth and sign in {"|", "}"}:
                 nodes.append(self.source[begun:start])
-                return _tidy(nodes), token
+                return _tidy(nodes), sign
             else:
                 continue
             begun = self.at

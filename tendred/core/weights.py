@@ -84,7 +84,9 @@ class _Reader:
             self._pieces.append((self._text[at:], 1.0))
         if self._open:
             one = self._open[-1]
-            raise self._wrong(f"the {one.kind} at character {one.at + 1} is never closed; write \\{one.kind} for a bracket that is meant")
+            raise self._wrong(
+                f"the {one.kind} at character {one.at + 1} is never closed; write \\{one.kind} for a bracket that is meant"
+            )
         return Weighed("".join(text for text, _ in self._pieces), self._spans(), tuple(self._edits))
 
     def _bracket(self, found: re.Match[str]) -> bool:

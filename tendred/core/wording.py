@@ -1,16 +1,18 @@
-"""From the words that were received to the final ones: choices and wildcards, then the character. Before any judging."""
+"""From a request as received to its final words: preset, choices and wildcards, character. Before any judging."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from msgspec.structs import replace
 
 from tendred.core.characters import Cast, Played
+from tendred.core.presets import Presets
 from tendred.core.template import Broken, Draw, Template, TooLong, combinations, parse
 from tendred.core.trail import Edits
-from tendred.core.wildcards import Wildcards
 from tendred.core.weights import Weighed, weigh
+from tendred.core.wildcards import Wildcards
 from tendred.errors import InvalidParams, TooLarge
 from tendred.schema.still import PROMPT_BYTES, Still, StillRequest
 
@@ -21,9 +23,14 @@ FIELDS: Final = ("prompt", "negative_prompt")
 class Writer:
     """Writes requests out. The same request with the same seed gives the same words, as long as its files do."""
 
-    def __init__(self, wildcards: Wildcards, cast: Cast) -> None:
+    def __init__(self, presets: Presets, wildcards: Wildcards, cast: Cast) -> None:
+        self._presets = presets
         self._wildcards = wildcards
         self._cast = cast
+
+    async def filled(self, request: StillRequest, asked: Mapping[str, Any]) -> StillRequest:
+        """The request with the fields of its preset that `asked`, what was written, doesn't say. Raises NotFound."""
+        return await self._presets.apply(request, asked)
 
     async def seed_of(self, request: StillRequest) -> int | None:
         """The seed that the words are chosen with: the request's own, or the one of a character whom it names."""

@@ -198,7 +198,9 @@ async def test_a_file_that_somebody_changed_is_not_on_the_sheet(daemon):
     await daemon.studio.create_character(NewCharacter(name="tom", fragment="tom, a tall man"), RPC)
     still = await daemon.studio.asset((await daemon.still("@tom")).asset_ids[0])
     Image.new("RGB", (still.width, still.height), (255, 0, 255)).save(still.path)
-    sheet = await daemon.studio.asset((await done(daemon, (await daemon.studio.contact_sheet("tom", None, 1, RPC)).job.id)).asset_ids[0])
+    sheet = await daemon.studio.asset(
+        (await done(daemon, (await daemon.studio.contact_sheet("tom", None, 1, RPC)).job.id)).asset_ids[0]
+    )
     with Image.open(sheet.path) as picture:
         colours = {colour for _, colour in picture.convert("RGB").getcolors(100_000)}
     assert (255, 0, 255) not in colours

@@ -106,7 +106,9 @@ async def test_the_dry_run_comes_in_pages_and_makes_nothing(daemon, rpc):
     assert set(page) == {"expansions", "combinations", "next"}
     assert ([one["seed"] for one in page["expansions"]], page["combinations"], page["next"]) == ([5, 6, 7], 6, "8")
     assert page["expansions"][0]["spans"][1] == {"text": "hill", "weight": 1.5}
-    more = await rpc("prompts.expand", prompt="{a|b|c} (hill:1.5)", negative_prompt="{d|e}", seed=5, limit=1, cursor=page["next"])
+    more = await rpc(
+        "prompts.expand", prompt="{a|b|c} (hill:1.5)", negative_prompt="{d|e}", seed=5, limit=1, cursor=page["next"]
+    )
     assert more["expansions"][0]["seed"] == 8
     plain = await rpc("prompts.expand", prompt="a hill", limit=50)
     assert (len(plain["expansions"]), plain["combinations"], plain["next"]) == (1, 1, None)
@@ -127,7 +129,11 @@ async def test_a_wildcard_that_names_itself_is_refused_with_the_chain(daemon, rp
     for name, leads_to in (("a", "b"), ("b", "c"), ("c", "a")):
         (folder / f"{name}.txt").write_text(f"x\n__{leads_to}__\n")
     error = await rpc("images.generate", prompt="{hill|__a__}")
-    assert (error["kind"], error["path"], error["detail"]["chain"]) == ("invalid_params", "prompt", ["a", "b", "c", "a"])
+    assert (error["kind"], error["path"], error["detail"]["chain"]) == (
+        "invalid_params",
+        "prompt",
+        ["a", "b", "c", "a"],
+    )
     assert "a -> b -> c -> a" in error["message"]
     error = await rpc("wildcards.add", name="d", options=["__d__"])
     assert error["detail"]["chain"] == ["d", "d"]
@@ -271,11 +277,17 @@ async def test_the_command_line(daemon, tendre, tmp_path):
     assert "2 ways" in err
     code, out, _ = await tendre("presets", "set", "quick look", "steps=3", "loras=none", "tags=a,b")
     assert (code, "'quick look'" in out) == (0, True)
-    assert json.loads((await tendre("presets", "show", "quick look", "--json"))[1])["fields"] == {"steps": 3, "loras": [], "tags": ["a", "b"]}
+    assert json.loads((await tendre("presets", "show", "quick look", "--json"))[1])["fields"] == {
+        "steps": 3,
+        "loras": [],
+        "tags": ["a", "b"],
+    }
     assert "quick look" in (await tendre("presets"))[1]
     code, out, _ = await tendre("image", "hills", "--preset", "quick look", "--json")
     assert json.loads(out)["job"]["request"]["steps"] == 3
-    code, out, _ = await tendre("grid", "red hills", "-x", "steps=2,3", "-y", "prompt:red=red,blue", "--json", "-o", tmp_path)
+    code, out, _ = await tendre(
+        "grid", "red hills", "-x", "steps=2,3", "-y", "prompt:red=red,blue", "--json", "-o", tmp_path
+    )
     made = json.loads(out)
     assert (code, made["job"]["kind"], len(made["cells"]), made["assets"][0]["kind"]) == (0, "sheet", 4, "sheet")
     assert len(made["copies"]) == 1
@@ -291,7 +303,9 @@ async def test_the_command_line(daemon, tendre, tmp_path):
 async def test_characters_on_the_command_line(daemon, tendre, tmp_path):
     assert (await tendre("characters", "new", "tom", "tom,", "a tall man", "--seed", "4"))[0] == 0
     still = json.loads((await tendre("image", "@tom", "--json"))[1])["assets"][0]
-    code, out, _ = await tendre("characters", "edit", "tom", "--words", "tom, a short man", "--seed", "free", "--reference", still["id"])
+    code, out, _ = await tendre(
+        "characters", "edit", "tom", "--words", "tom, a short man", "--seed", "free", "--reference", still["id"]
+    )
     assert (code, "v2" in out) == (0, True)
     shown = (await tendre("characters", "show", "tom"))[1]
     assert "a short man" in shown

@@ -14,7 +14,9 @@ ENDING = ", wearing a teal dress on a yellow background"
 
 
 def words(*spans, anchor=None, negative=()):
-    return Conditioning(prompt=[Span(text=text, weight=weight) for text, weight in spans], negative=list(negative), anchor=anchor)
+    return Conditioning(
+        prompt=[Span(text=text, weight=weight) for text, weight in spans], negative=list(negative), anchor=anchor
+    )
 
 
 @pytest.fixture(params=["starter", "sdxl", "sd15"])
@@ -36,7 +38,10 @@ def hashed(studio, model):
 async def test_a_weight_changes_the_picture_and_one_changes_nothing(hashed):
     plain = await hashed(words(("a woman in red", 1.0)))
     assert await hashed(words(("a woman", 1.0), (" in red", 1.0))) == plain
-    strong, weak = await hashed(words(("a woman in ", 1.0), ("red", 1.8))), await hashed(words(("a woman in ", 1.0), ("red", 0.2)))
+    strong, weak = (
+        await hashed(words(("a woman in ", 1.0), ("red", 1.8))),
+        await hashed(words(("a woman in ", 1.0), ("red", 0.2))),
+    )
     assert len({plain, strong, weak}) == 3
     assert await hashed(words(("a woman in ", 1.0), ("red", 1.8))) == strong
 

@@ -28,7 +28,9 @@ def add(commands: Commands) -> None:
     edit.add_argument("name", metavar="NAME")
     edit.add_argument("--words", metavar="WORDS", help="what stands for them in a prompt")
     for parser in (new, edit):
-        parser.add_argument("--lora", type=lora, action="append", metavar="NAME[:WEIGHT]", help="may be given several times")
+        parser.add_argument(
+            "--lora", type=lora, action="append", metavar="NAME[:WEIGHT]", help="may be given several times"
+        )
         parser.add_argument("--seed", metavar="N", help="for every still of them; free lets each choose its own")
         parser.add_argument("--reference", metavar="ASSET", help="a still of them; none takes it away")
     edit.add_argument("--no-loras", action="store_true", help="take all of them away")

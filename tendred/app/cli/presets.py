@@ -20,7 +20,9 @@ def add(commands: Commands) -> None:
     command(noun, "show", "the fields of one", _show).add_argument("name", metavar="NAME")
     new = command(noun, "set", "make or replace one", _set)
     new.add_argument("name", metavar="NAME")
-    new.add_argument("fields", nargs="+", type=field, metavar="FIELD=VALUE", help="steps=30 guidance=5 loras=ink:0.6+paper")
+    new.add_argument(
+        "fields", nargs="+", type=field, metavar="FIELD=VALUE", help="steps=30 guidance=5 loras=ink:0.6+paper"
+    )
     command(noun, "remove", "forget one", _remove).add_argument("name", metavar="NAME")
 
 

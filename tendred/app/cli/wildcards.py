@@ -31,7 +31,12 @@ def _list(ctx: Context) -> int:
         ctx.out.note(ctx.say("none"))
         return Exit.DONE
     rows = [
-        (it["name"], str(it["options"]), size(it["bytes"]), it["path"] if not it["reason"] else f"refused: {it['reason']}")
+        (
+            it["name"],
+            str(it["options"]),
+            size(it["bytes"]),
+            it["path"] if not it["reason"] else f"refused: {it['reason']}",
+        )
         for it in known["wildcards"]
     ]
     ctx.out.table(("NAME", "OPTIONS", "SIZE", "FILE"), rows, whole=True)

@@ -134,7 +134,10 @@ def _encoded(pipe: Any, pieces: list[_Piece], empty: str, windows: int) -> tuple
 def _encode(pipe: Any, text: str) -> tuple[Any, Any]:
     """The pipeline's own way for one window, whatever layer it takes."""
     told = pipe.encode_prompt(
-        prompt=text, device=pipe._execution_device, num_images_per_prompt=1, do_classifier_free_guidance=False  # noqa: SLF001
+        prompt=text,
+        device=pipe._execution_device,  # noqa: SLF001 - where its own call encodes
+        num_images_per_prompt=1,
+        do_classifier_free_guidance=False,
     )
     return told[0], told[2] if len(told) > _ENDS else None
 

@@ -34,10 +34,7 @@ def draw(plan: SheetPlan, width: int, height: int) -> Image.Image:
 
 def _paste(sheet: Image.Image, pen: ImageDraw.ImageDraw, one: Placed) -> None:
     try:
-        data = _read(one.path)
-        if hashlib.sha256(data).hexdigest() != one.sha256:
-            # Somebody put other pixels there. None but our own may get into a picture of ours.
-            raise ValueError(one.path)
+        data = _read(one.path, one.sha256)
         with Image.open(BytesIO(data), formats=_FORMATS) as picture:
             small = picture.convert("RGB").resize((one.width, one.height), Image.Resampling.LANCZOS, reducing_gap=2.0)
     except (OSError, ValueError, UnidentifiedImageError, Image.DecompressionBombError):
@@ -46,9 +43,13 @@ def _paste(sheet: Image.Image, pen: ImageDraw.ImageDraw, one: Placed) -> None:
     sheet.paste(small, (one.x, one.y))
 
 
-def _read(path: str) -> bytes:
+def _read(path: str, sha256: str) -> bytes:
     with open(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
-        return file.read(_BYTES)
+        data = file.read(_BYTES)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        # Somebody put other pixels there. None but our own may get into a picture of ours.
+        raise ValueError(path)
+    return data
 
 
 def _write(pen: ImageDraw.ImageDraw, label: Written) -> None:

@@ -76,7 +76,13 @@ def register(methods: Methods) -> None:
     written = (BoundaryRefused, InvalidParams, ModelRefused, NotFound, StillNotOurs, TooLarge)
     add("characters.list", NoParams, everyone, result=Characters, scope="read", summary="Every character, by name.")
     add(
-        "characters.get", GetCharacter, get, result=Character, scope="read", summary="One character.", errors=(NotFound,)
+        "characters.get",
+        GetCharacter,
+        get,
+        result=Character,
+        scope="read",
+        summary="One character.",
+        errors=(NotFound,),
     )
     add(
         "characters.create",

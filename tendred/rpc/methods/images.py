@@ -23,7 +23,6 @@ from tendred.schema.job import Submitted
 from tendred.schema.sheet import Grid, GridRequest
 from tendred.schema.still import StillRequest
 
-
 Key = Annotated[
     str, Meta(min_length=1, max_length=64, description="Sent again with this key, a request makes no second job.")
 ]

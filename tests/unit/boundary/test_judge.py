@@ -247,9 +247,7 @@ def test_an_output_is_withheld_by_the_first_finding_that_refuses() -> None:
         (["x", "\x00"], "text.unreadable", (1, 2)),
     ],
 )
-def test_a_weight_within_a_word_hides_nothing(
-    pieces: list[str], rule: str, at: tuple[int, int] | None
-) -> None:
+def test_a_weight_within_a_word_hides_nothing(pieces: list[str], rule: str, at: tuple[int, int] | None) -> None:
     spans = [Span(text=text, weight=1 + number / 10) for number, text in enumerate(pieces)]
     said, conditioning = BOUNDARY.judge(Words(prompt="".join(pieces), spans=spans))
     assert (said.rule, conditioning) == (rule, None)

@@ -65,7 +65,9 @@ async def test_the_field_puts_her_first_unless_she_is_mentioned(cast, package, p
     assert played.path_of(0) == "character"
 
 
-@pytest.mark.parametrize("prompt", ["mail me@mira.org", r"\@mira", "10@mira", "a @ mira", "@@mira", "@1", "k@ds", "x/@mira", "@"])
+@pytest.mark.parametrize(
+    "prompt", ["mail me@mira.org", r"\@mira", "10@mira", "a @ mira", "@@mira", "@1", "k@ds", "x/@mira", "@"]
+)
 async def test_a_sign_within_a_word_is_ordinary_text(cast, package, prompt):
     request = StillRequest(prompt=prompt, loras=[LoraUse(name="ink")])
     played = await cast.play(request)

@@ -33,7 +33,13 @@ def overlap(one, other):
 
 @pytest.mark.parametrize(
     ("columns", "rows", "size", "under"),
-    [(1, 1, (128, 128), None), (3, 2, (512, 768), "v1"), (16, 16, (1024, 1024), None), (256, 1, (64, 64), None), (2, 2, (4096, 64), "x")],
+    [
+        (1, 1, (128, 128), None),
+        (3, 2, (512, 768), "v1"),
+        (16, 16, (1024, 1024), None),
+        (256, 1, (64, 64), None),
+        (2, 2, (4096, 64), "x"),
+    ],
 )
 def test_nothing_overlaps_and_all_is_within(columns, rows, size, under):
     request = sheet(columns, rows, under=under)

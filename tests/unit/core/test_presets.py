@@ -37,7 +37,9 @@ async def test_fields_are_kept_listed_replaced_and_forgotten(presets):
 
 
 async def test_what_a_request_says_itself_wins_even_where_it_says_the_default(presets):
-    await presets.set("ink", {"steps": 12, "guidance": 3.0, "format": "webp", "loras": [{"name": "ink"}], "tags": ["a"]})
+    await presets.set(
+        "ink", {"steps": 12, "guidance": 3.0, "format": "webp", "loras": [{"name": "ink"}], "tags": ["a"]}
+    )
     request = await applied(presets)
     assert (request.steps, request.guidance, request.format, request.tags) == (12, 3.0, "webp", ["a"])
     assert request.loras == [LoraUse(name="ink", weight=1.0)]

@@ -43,14 +43,19 @@ def ink(tmp_path):
 
 
 async def test_somebody_new_can_be_asked_for(roster, cast, ink):
-    made = await roster.create(NewCharacter(name="tom", fragment="tom, a man", loras=[LoraOfCharacter(name="ink", weight=0.5)], seed=4), RPC)
+    made = await roster.create(
+        NewCharacter(name="tom", fragment="tom, a man", loras=[LoraOfCharacter(name="ink", weight=0.5)], seed=4), RPC
+    )
     assert (made.version, made.seed, made.ships) == (1, 4, False)
     assert made.created_at.endswith("Z")
     played = await cast.play(StillRequest(prompt="@tom on a hill"))
     assert played.request.prompt == "tom, a man on a hill"
     assert (played.request.loras, played.request.seed) == ([LoraUse(name="ink", weight=0.5)], 4)
     assert played.character.version == 1
-    assert [(one.name, one.state, one.ships) for one in await cast.list()] == [("mira", "missing", True), ("tom", "ready", False)]
+    assert [(one.name, one.state, one.ships) for one in await cast.list()] == [
+        ("mira", "missing", True),
+        ("tom", "ready", False),
+    ]
     ink.unlink()
     told = await cast.get("tom")
     assert (told.state, told.reason) == ("missing", "the LoRA ink is not there")

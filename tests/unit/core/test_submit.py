@@ -71,7 +71,7 @@ class Room:
         shelf = Shelf(database, [data / "package", data / "models"])
         self.wildcards, self.presets = Wildcards(data / "wildcards", SystemFs()), Presets(Settings(database))
         self.submitter = Submitter(
-            plugins=self.plugins, catalog=self.catalog, shelf=shelf, writer=Writer(self.wildcards, Cast(shelf)), presets=self.presets, boundary=self.boundary,
+            plugins=self.plugins, catalog=self.catalog, shelf=shelf, writer=Writer(self.presets, self.wildcards, Cast(shelf)), boundary=self.boundary,
             queue=self.queue, refusals=Refusals(database, ids, SystemRng()), residency=self.residency, ids=ids, rng=SystemRng(),
             language=lambda: "en", keep_alive_s=12.0,
         )  # fmt: skip

@@ -74,7 +74,15 @@ def test_what_is_no_weight_is_told(text, told):
 
 def test_long_and_twisted_texts_are_read_once():
     started = time.process_time()
-    for text in (")" * 20_000, ":" * 20_000, ": " * 10_000, "(a)" * 7_000, "\\" * 20_001, ":1" * 10_000, "(" + " :1" * 7_000 + ")"):
+    for text in (
+        ")" * 20_000,
+        ":" * 20_000,
+        ": " * 10_000,
+        "(a)" * 7_000,
+        "\\" * 20_001,
+        ":1" * 10_000,
+        "(" + " :1" * 7_000 + ")",
+    ):
         weigh(text, "prompt")
     assert time.process_time() - started < 5
 

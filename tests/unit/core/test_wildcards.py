@@ -35,7 +35,10 @@ async def test_a_file_written_by_hand_is_read(wildcards, folder):
     assert found["animals"].weights == (1000, 2000, 1000)
     assert found["animals"].texts[:2] == (("cat",), ("dog",))
     listed = await wildcards.list()
-    assert [(one.name, one.options, one.state) for one in listed] == [("animals", 3, "ready"), ("birds/night", 1, "ready")]
+    assert [(one.name, one.options, one.state) for one in listed] == [
+        ("animals", 3, "ready"),
+        ("birds/night", 1, "ready"),
+    ]
     put(folder, animals="cat and dog\n")
     assert list(await reached(wildcards, "__animals__")) == ["animals"]
 
@@ -108,7 +111,9 @@ async def test_one_that_names_itself_is_refused_with_the_chain_whichever_option_
     with pytest.raises(InvalidParams) as caught:
         await reached(wildcards, "__alone__")
     assert caught.value.detail["chain"] == ["alone", "alone"]
-    assert {one.name: one.state for one in await wildcards.list()} == dict.fromkeys(["a", "alone", "b", "start"], "refused")
+    assert {one.name: one.state for one in await wildcards.list()} == dict.fromkeys(
+        ["a", "alone", "b", "start"], "refused"
+    )
 
 
 async def test_an_unknown_one_is_told_with_near_names(wildcards, folder):
@@ -154,7 +159,11 @@ async def test_odd_files_do_no_harm(wildcards, folder, tmp_path):
     (folder / "d.txt").mkdir()
     os.mkfifo(folder / "pipe.txt")
     (folder / "loop").symlink_to(folder)
-    assert {one.name: one.state for one in await wildcards.list()} == {"Big": "refused", "good": "ready", "pipe": "refused"}
+    assert {one.name: one.state for one in await wildcards.list()} == {
+        "Big": "refused",
+        "good": "ready",
+        "pipe": "refused",
+    }
     with pytest.raises(NotFound):
         await reached(wildcards, "__pipe__")
 
@@ -163,7 +172,11 @@ async def test_what_can_be_reached_has_bounds(wildcards, folder):
     put(folder, **{f"w{at}": f"__w{at + 1}__\n" for at in range(DEPTH + 2)}, **{f"w{DEPTH + 2}": "x\n"})
     with pytest.raises(InvalidParams, match=str(DEPTH)):
         await reached(wildcards, "__w0__")
-    put(folder, all="".join(f"__v{at}__\n" for at in range(REACHED + 1)), **{f"v{at}": "x\n" for at in range(REACHED + 1)})
+    put(
+        folder,
+        all="".join(f"__v{at}__\n" for at in range(REACHED + 1)),
+        **{f"v{at}": "x\n" for at in range(REACHED + 1)},
+    )
     with pytest.raises(InvalidParams, match=str(REACHED)):
         await reached(wildcards, "__all__")
     with pytest.raises(TooLarge):

@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tendred.core.characters import Cast, Sheet
+from tendred.core.presets import Presets
+from tendred.core.settings import Settings
 from tendred.core.trail import Edit, back
 from tendred.core.wildcards import Wildcards
 from tendred.core.wording import Writer, weighed
@@ -22,7 +24,11 @@ def writer(database, tmp_path):
     folder.mkdir()
     (folder / "who.txt").write_text("@tom\n@tom\n")
     (folder / "long.txt").write_text("x" * 5000 + "\n")
-    return Writer(Wildcards(folder, SystemFs()), Cast(Shelf(database, [tmp_path]), everyone={"tom": TOM}))
+    return Writer(
+        Presets(Settings(database)),
+        Wildcards(folder, SystemFs()),
+        Cast(Shelf(database, [tmp_path]), everyone={"tom": TOM}),
+    )
 
 
 async def test_choices_come_before_characters_and_weights_last(writer):

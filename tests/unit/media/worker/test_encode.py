@@ -192,13 +192,29 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, small_disk: Path
 
 
 def sheet_order(folder: Path, *pictures: Placed, **changes: object) -> Encode:
-    labels = [Written(text="hills at dawn " * 9, x=4, y=100, width=150, height=20), Written(text="é", x=160, y=0, width=40, height=28)]
-    fields = {"raw": "", "pixels_sha256": "", "width": 200, "height": 120, "sheet": SheetPlan(pictures=list(pictures), labels=labels)}
+    labels = [
+        Written(text="hills at dawn " * 9, x=4, y=100, width=150, height=20),
+        Written(text="é", x=160, y=0, width=40, height=28),
+    ]
+    fields = {
+        "raw": "",
+        "pixels_sha256": "",
+        "width": 200,
+        "height": 120,
+        "sheet": SheetPlan(pictures=list(pictures), labels=labels),
+    }
     return order(folder, **(fields | changes))
 
 
 def placed(file: Path, **changes: object) -> Placed:
-    fields = {"path": str(file), "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "x": 8, "y": 8, "width": 40, "height": 30}
+    fields = {
+        "path": str(file),
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "x": 8,
+        "y": 8,
+        "width": 40,
+        "height": 30,
+    }
     return Placed(**(fields | changes))
 
 
