@@ -163,8 +163,9 @@ class Cast:
             except (NotFound, ModelRefused):
                 found = None
             if found is None or (known.ships and not found.ships):
-                variant = "character" if known.ships else "own_character"
-                raise ModelMissing(variant, path=path, name=known.name, lora=lora.name, near=[])
+                raise ModelMissing(
+                    "character" if known.ships else "own_character", path=path, name=known.name, lora=lora.name, near=[]
+                )
 
 
 def _known(everyone: Mapping[str, Sheet], name: str, path: str) -> Sheet:

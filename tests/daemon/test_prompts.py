@@ -291,6 +291,10 @@ async def test_the_command_line(daemon, tendre, tmp_path):
     made = json.loads(out)
     assert (code, made["job"]["kind"], len(made["cells"]), made["assets"][0]["kind"]) == (0, "sheet", 4, "sheet")
     assert len(made["copies"]) == 1
+    assert "sheet: red hills" in (await tendre("jobs"))[1]
+    assert "cells     4" in (await tendre("job", made["job"]["id"]))[1]
+    assert "sheet: red hills" in (await tendre("library", "--kind", "sheet"))[1]
+    assert "steps 2" in (await tendre("library", "show", made["assets"][0]["id"]))[1]
     code, out, err = await tendre("grid", "hills", "-x", "seed=1..900")
     assert (code, "256" in err) == (1, True)
     assert (await tendre("presets", "remove", "quick look"))[0] == 0

@@ -48,7 +48,12 @@ def _jobs(ctx: Context) -> int:
 
 
 def _gist(job: dict[str, Any]) -> str:
-    return str(job["request"].get("prompt", ""))
+    return gist(job["request"])
+
+
+def gist(request: dict[str, Any]) -> str:
+    """What a still's or a sheet's request is about."""
+    return str(request.get("prompt", "")) if "title" not in request else f"sheet: {request['title']}"
 
 
 def _job(ctx: Context) -> int:
@@ -68,6 +73,8 @@ def _describe(ctx: Context, job: dict[str, Any]) -> None:
         ("id", job["id"]),
         ("state", job["state"]),
         ("prompt", asked.get("prompt")),
+        ("sheet", asked.get("title")),
+        ("cells", len(asked["cells"]) if "cells" in asked else None),
         ("model", asked.get("model")),
         ("seed", asked.get("seed")),
         ("from", " ".join(part for part in (job["origin"]["door"], job["origin"]["file"]) if part)),
