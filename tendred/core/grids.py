@@ -19,6 +19,7 @@ from tendred.core.wording import Writer
 from tendred.errors import BoundaryRefused, InvalidParams, ModelMissing, NotFound, TendredError, TooLarge
 from tendred.library.index import Index, Query
 from tendred.queue.store import NewJob, Queue
+from tendred.schema.asset import Asset
 from tendred.schema.character import Character
 from tendred.schema.decode import convert
 from tendred.schema.job import Job, Origin, Submitted
@@ -93,8 +94,7 @@ class Grids:
 
     async def contact(self, who: Character, version: int | None, limit: int, origin: Origin) -> Submitted:
         """A sheet of a character's newest stills, those of one version or of all. Raises NotFound without any."""
-        found = await self._index.search(Query(character=who.name, kind="still", limit=CELLS))
-        stills = [one for one in found.assets if version in {None, one.character and one.character.version}][:limit]
+        stills = await self._stills(who.name, version, limit)
         if not stills:
             raise NotFound(path="name", noun="still", name=who.name, near=[])
         wide = next(side for side in range(1, CELLS) if side * side >= len(stills))
@@ -112,6 +112,16 @@ class Grids:
         asked = {"name": who.name, "version": version, "limit": limit}
         [(job, _)] = await self._queue.add([await self._sheet(sheet, asked, origin, None, b"")])
         return Submitted(job=job, deduplicated=False)
+
+    async def _stills(self, name: str, version: int | None, limit: int) -> list[Asset]:
+        """The newest of a character, looked for in pages: those of an old version may lie far back."""
+        found: list[Asset] = []
+        query: Query | None = Query(character=name, kind="still", limit=CELLS)
+        while query is not None and len(found) < limit:
+            page = await self._index.search(query)
+            found += [one for one in page.assets if version in {None, one.character and one.character.version}]
+            query = None if page.next is None else replace(query, cursor=page.next)
+        return found[:limit]
 
     async def _base(
         self, request: GridRequest, asked: Mapping[str, Any], axes: list[Axis]

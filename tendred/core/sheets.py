@@ -115,6 +115,7 @@ class Sheets:
                 await self._pauses.retry()
                 self._news.set()
             if not await self._heard(ended):
+                ended.close()
                 ended = self._bus.subscribe(_ENDS)
                 for one in self._open.values():
                     one.request = None  # ends may have been missed: all of it is asked for again

@@ -1,5 +1,8 @@
 """Grids and contact sheets on the whole road: many jobs, one picture of them. The fake engine draws at once."""
 
+import contextlib
+import sqlite3
+
 import pytest
 from PIL import Image
 
@@ -163,6 +166,20 @@ async def test_a_sheet_that_waits_survives_a_restart(daemon, make_daemon):
     await other.state_of(made.cells[1].job_id, "succeeded")
     job = await done(other, made.job.id)
     assert (job.attempts, len(job.asset_ids)) == (1, 1)
+
+
+async def test_a_sheet_that_was_at_work_when_the_daemon_died_is_made_by_the_next(daemon, make_daemon):
+    daemon.script(step_s=0.2)
+    made = await grid(daemon, x=Axis(field="steps", values=[50, 50]))
+    await daemon.state_of(made.cells[0].job_id, "running")
+    await daemon.stop()
+    with contextlib.closing(sqlite3.connect(daemon.home / "data" / "tendred.db")) as database, database:
+        # As a kill leaves it: claimed, and nothing written of its end.
+        database.execute("UPDATE job SET state = 'running', attempts = 1 WHERE id = ?", (made.job.id,))
+    other = await make_daemon(home=daemon.home)
+    other.script()
+    job = await done(other, made.job.id)
+    assert (job.attempts, len(job.asset_ids)) == (2, 1)
 
 
 async def test_a_contact_sheet_of_a_character_is_one_call(daemon):

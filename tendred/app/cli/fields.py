@@ -47,7 +47,10 @@ def value_of(name: str, text: str) -> Any:
         return [] if text in {"", "none"} else [lora(part) for part in text.split("+")]
     if name in TEXT or _NUMBER.fullmatch(text) is None:
         return text
-    return int(text) if re.fullmatch(r"[+-]?\d{1,17}", text) else float(text)
+    if re.fullmatch(r"[+-]?\d{1,17}", text):
+        return int(text)
+    value = float(text)
+    return value if math.isfinite(value) else text
 
 
 def lora(text: str) -> dict[str, Any]:

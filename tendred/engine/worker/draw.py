@@ -44,7 +44,7 @@ def arguments(still: Still, conditioning: Conditioning, resident: Resident) -> d
         if parameter not in resident.parameters:
             raise UnsupportedParameter(path=wish, model=resident.name)
     prompt = ", ".join(part for part in (conditioning.anchor, _text(conditioning.prompt)) if part)
-    if not words.weighs(resident.pipe):
+    if "negative_prompt_embeds" not in resident.parameters or not words.weighs(resident.pipe):
         _check_plain(conditioning, resident.name)
     elif not (words.plain(conditioning) and words.fits(resident.pipe, prompt) and words.fits(resident.pipe, negative)):
         wishes.pop("negative_prompt", None)

@@ -37,10 +37,12 @@ class _Piece:
 
 
 def weighs(pipe: Any) -> bool:
-    """Whether its encoders are CLIP's, and only those."""
+    """Whether its encoders are CLIP's, and only those; SDXL's two share their vocabulary, and so their tokens."""
     encoders = [getattr(pipe, name, None) for name in ("text_encoder", "text_encoder_2", "text_encoder_3")]
     kinds = {type(encoder).__name__ for encoder in encoders if encoder is not None}
-    return bool(kinds) and kinds <= _ENCODERS and all(getattr(one, "is_fast", False) for one in _tokenizers(pipe))
+    tokenizers = _tokenizers(pipe)
+    alike = len({one.vocab_size for one in tokenizers}) == 1 and all(getattr(one, "is_fast", False) for one in tokenizers)
+    return bool(kinds) and kinds <= _ENCODERS and alike
 
 
 def plain(conditioning: Conditioning) -> bool:
