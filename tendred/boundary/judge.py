@@ -18,7 +18,7 @@ from tendred.boundary.persons import Persons
 from tendred.boundary.seal import canonical, open_seal, seal
 from tendred.boundary.views import readings, spelled
 from tendred.schema.base import Record
-from tendred.schema.sealed import Conditioning, Reviewed, Span, Verdict
+from tendred.schema.sealed import MOST_WEIGHT, Conditioning, Reviewed, Span, Verdict
 from tendred.schema.work import Finding
 
 _KEY_BYTES: Final = 32
@@ -33,9 +33,10 @@ _COUNTS: Final = 0.5
 class Words(Record, frozen=True):
     """Every word of a final request, after plugins and expansion.
 
-    `spans` and `negative_spans` are how the two prompts are weighed; none of them: every word counts alike. `names`: LoRAs, character, model, tags, file names; they are judged as prompt text. `model_sha256`: the hash of
-    the weights that draw; null when it isn't known, and whenever a LoRA changes them. `character`: one is in use,
-    so a person is in frame whatever the prompt says.
+    `spans` and `negative_spans` are how the two prompts are weighed; none of them: every word counts alike. `names`:
+    LoRAs, character, model, tags, file names; they are judged as prompt text. `model_sha256`: the hash of the weights
+    that draw; null when it isn't known, and whenever a LoRA changes them. `character`: one is in use, so a person is
+    in frame whatever the prompt says.
     """
 
     prompt: str
@@ -81,7 +82,7 @@ class Boundary:
 
         Weighed prompts are judged as a whole, with a gap at every seam, and span by span: a weight within a word
         must not hide it, and an encoder sees each span's words for themselves. Raises ValueError where the spans
-        don't join to their prompt.
+        don't join to their prompt, or count for less than nothing.
         """
         prompt, negative = _weighed(words.prompt, words.spans), _weighed(words.negative_prompt, words.negative_spans)
         in_prompt = _first(prompt, self._refusal)
@@ -183,6 +184,8 @@ def _weighed(text: str, spans: list[Span]) -> list[Span]:
         return [Span(text=text)]
     if "".join(span.text for span in spans) != text:
         raise ValueError("the spans are not those of the prompt")
+    if not all(0 <= span.weight <= MOST_WEIGHT for span in spans):
+        raise ValueError("a span's weight is none")
     return spans
 
 

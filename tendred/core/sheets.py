@@ -21,7 +21,7 @@ from tendred.core.keep import Keeper, asset_id, receipt_id
 from tendred.core.layout import lay_out
 from tendred.core.pauses import Pauses
 from tendred.core.progress import Watch
-from tendred.errors import BoundaryRefused, DiskFull, FolderUnwritable, Internal, ShuttingDown
+from tendred.errors import BoundaryRefused, DiskFull, FolderUnwritable, Internal, NotFound, ShuttingDown
 from tendred.library.files import SUFFIX, stem
 from tendred.library.index import Index
 from tendred.library.parameters import parameters_text
@@ -178,7 +178,7 @@ class Sheets:
         created = await self._queue.created(one.claim.job.id)
         one.stem = stem(one.claim.job.id, created, f"sheet {request.title}")
         jobs = {cell.job_id for cell in request.cells if cell.job_id is not None}
-        one.left = {job for job in sorted(jobs) if (await self._queue.get(job)).state not in ENDED}
+        one.left = {job for job in sorted(jobs) if (there := await self._job(job)) and there.state not in ENDED}
         one.all = len(jobs)
         one.request = request
 
@@ -271,6 +271,13 @@ class Sheets:
             state="kept",
         )
 
+    async def _job(self, job_id: str) -> Job | None:
+        """A cell's job; None for one that history has forgotten."""
+        try:
+            return await self._queue.get(job_id)
+        except NotFound:
+            return None
+
     async def _cells(
         self, request: SheetRequest
     ) -> tuple[dict[tuple[int, int], Asset], dict[tuple[int, int], str], ErrorInfo | None]:
@@ -287,9 +294,10 @@ class Sheets:
             if kept is not None:
                 there[cell.x, cell.y] = kept
             elif cell.job_id is not None:
-                job = await self._queue.get(cell.job_id)
-                missing[cell.x, cell.y] = job.error.kind if job.error is not None else job.state
-                error = error or job.error
+                job = await self._job(cell.job_id)
+                failed = None if job is None else job.error
+                missing[cell.x, cell.y] = failed.kind if failed else "gone" if job is None else job.state
+                error = error or failed
             else:
                 missing[cell.x, cell.y] = "gone"
         return there, missing, error

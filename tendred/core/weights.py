@@ -18,10 +18,8 @@ from typing import Final, NamedTuple
 
 from tendred.core.trail import Edit, Edits
 from tendred.errors import InvalidParams
-from tendred.schema.sealed import Span
+from tendred.schema.sealed import MOST_WEIGHT, Span
 
-MOST: Final = 4.0
-"""The largest weight of a word, all brackets around it taken together; the smallest is 0."""
 DEPTH: Final = 32
 SPANS: Final = 256
 """Differently weighted pieces of a prompt at most."""
@@ -111,8 +109,8 @@ class _Reader:
         if kind == "[":
             raise self._wrong(f"words can't change between steps ({found[0]}); a weight goes into round brackets")
         factor = float(number)
-        if not (math.isfinite(factor) and 0 <= factor <= MOST):
-            problem = f"{number} is no weight: it must be from 0 to {MOST:g}; write \\: for a colon that is meant"
+        if not (math.isfinite(factor) and 0 <= factor <= MOST_WEIGHT):
+            problem = f"{number} is no weight: it must be from 0 to {MOST_WEIGHT:g}; write \\: for a colon that is meant"
             raise self._wrong(problem)
         return factor
 
@@ -121,8 +119,8 @@ class _Reader:
         for number in range(first, len(self._pieces)):
             text, weight = self._pieces[number]
             self._pieces[number] = text, weight * factor
-            if weight * factor > MOST:
-                raise self._wrong(f"{weight * factor:g} is no weight: brackets together make it more than {MOST:g}")
+            if weight * factor > MOST_WEIGHT:
+                raise self._wrong(f"{weight * factor:g} is no weight: brackets together make it more than {MOST_WEIGHT:g}")
 
     def _spans(self) -> list[Span]:
         """Neighbours of one weight become one: a word is cut only where somebody weighed half of it."""

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tendred.core.weights import DEPTH, MOST, SPANS, weigh
+from tendred.core.weights import DEPTH, SPANS, weigh
 from tendred.errors import InvalidParams
-from tendred.schema.sealed import Span
+from tendred.schema.sealed import MOST_WEIGHT, Span
 
 
 def spans(text):
@@ -94,7 +94,7 @@ def test_every_character_is_accounted_for(text):
     except InvalidParams:
         return
     assert "".join(span.text for span in told.spans) == told.text
-    assert all(isinstance(span, Span) and 0 <= span.weight <= MOST for span in told.spans)
+    assert all(isinstance(span, Span) and 0 <= span.weight <= MOST_WEIGHT for span in told.spans)
     # What was taken out, put back in its places, is what was written.
     kept, at, out = "", 0, 0
     for edit in told.edits:
