@@ -110,7 +110,9 @@ class _Reader:
             raise self._wrong(f"words can't change between steps ({found[0]}); a weight goes into round brackets")
         factor = float(number)
         if not (math.isfinite(factor) and 0 <= factor <= MOST_WEIGHT):
-            problem = f"{number} is no weight: it must be from 0 to {MOST_WEIGHT:g}; write \\: for a colon that is meant"
+            problem = (
+                f"{number} is no weight: it must be from 0 to {MOST_WEIGHT:g}; write \\: for a colon that is meant"
+            )
             raise self._wrong(problem)
         return factor
 
@@ -120,7 +122,9 @@ class _Reader:
             text, weight = self._pieces[number]
             self._pieces[number] = text, weight * factor
             if weight * factor > MOST_WEIGHT:
-                raise self._wrong(f"{weight * factor:g} is no weight: brackets together make it more than {MOST_WEIGHT:g}")
+                raise self._wrong(
+                    f"{weight * factor:g} is no weight: brackets together make it more than {MOST_WEIGHT:g}"
+                )
 
     def _spans(self) -> list[Span]:
         """Neighbours of one weight become one: a word is cut only where somebody weighed half of it."""

@@ -41,7 +41,9 @@ def weighs(pipe: Any) -> bool:
     encoders = [getattr(pipe, name, None) for name in ("text_encoder", "text_encoder_2", "text_encoder_3")]
     kinds = {type(encoder).__name__ for encoder in encoders if encoder is not None}
     tokenizers = _tokenizers(pipe)
-    alike = len({one.vocab_size for one in tokenizers}) == 1 and all(getattr(one, "is_fast", False) for one in tokenizers)
+    alike = len({one.vocab_size for one in tokenizers}) == 1 and all(
+        getattr(one, "is_fast", False) for one in tokenizers
+    )
     return bool(kinds) and kinds <= _ENCODERS and alike
 
 

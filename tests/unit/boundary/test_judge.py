@@ -264,7 +264,9 @@ def test_weighed_words_are_what_is_drawn() -> None:
         BOUNDARY.judge(Words(prompt="a man", spans=spans))
     for weight in (-0.1, 4.1, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="weight"):
-            BOUNDARY.judge(Words(prompt="a hill", negative_prompt="fog", negative_spans=[Span(text="fog", weight=weight)]))
+            BOUNDARY.judge(
+                Words(prompt="a hill", negative_prompt="fog", negative_spans=[Span(text="fog", weight=weight)])
+            )
 
 
 def test_a_negative_prompt_is_judged_at_its_seams_too() -> None:
