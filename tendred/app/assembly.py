@@ -18,10 +18,14 @@ from tendred.core.budgets import Accounts
 from tendred.core.cache import Cache
 from tendred.core.characters import Cast
 from tendred.core.deliver import Deliveries
+from tendred.core.expansions import Expander
+from tendred.core.grids import Grids
 from tendred.core.history import History
 from tendred.core.indexing import Indexing
 from tendred.core.keep import Keeper
+from tendred.core.parts import Parts
 from tendred.core.pauses import Pauses
+from tendred.core.presets import Presets
 from tendred.core.progress import Watch
 from tendred.core.pull_rows import PullRows
 from tendred.core.pulling import Pulling
@@ -29,13 +33,17 @@ from tendred.core.pulls import Pulls
 from tendred.core.refusals import Refusals
 from tendred.core.retention import Retention
 from tendred.core.retry import Retries
+from tendred.core.roster import StoredRoster
 from tendred.core.run import Runner
 from tendred.core.settings import Settings
-from tendred.core.studio import Parts, Studio
+from tendred.core.sheets import Sheets
+from tendred.core.studio import Studio
 from tendred.core.submit import Submitter
 from tendred.core.surveys import Surveys
 from tendred.core.telling import Teller
 from tendred.core.waiting import Waiting
+from tendred.core.wildcards import Wildcards
+from tendred.core.wording import Writer
 from tendred.fs import SystemFs
 from tendred.hooks.manager import Plugins
 from tendred.library.files import Files
@@ -99,6 +107,7 @@ class Core:
     indexing: Indexing
     retention: Retention
     pulls: Pulls
+    sheets: Sheets
 
 
 def assemble(
@@ -120,9 +129,16 @@ def assemble(
     index, receipts = Index(database, paths.pictures), Receipts(database)
     catalog, settings = Catalog(database), Settings(database)
     shelf = Shelf(database, [ground.machine.packaged, paths.models])
-    cast = Cast(shelf)
+    refusals = Refusals(database, ids, rng)
+    roster = StoredRoster(
+        settings=settings, shelf=shelf, index=index, boundary=boundary, refusals=refusals,
+        language=lambda: tell.language,
+    )  # fmt: skip
+    cast = Cast(shelf, roster)
     pulls = _pulls(ground, hub, catalog)
     cache = _cache(ground, residency, catalog, shelf, cast)
+    wildcards, presets = Wildcards(paths.wildcards, ground.machine.fs), Presets(settings)
+    writer = Writer(presets, wildcards, cast)
     history = History(database, ground.boot_id, config.library.events_kept)
     watch = Watch(ground.bus, clock, ground.boot_id)
     indexing = Indexing(index, history, clock)
@@ -134,8 +150,8 @@ def assemble(
         database=database, plugins=plugins, index=index, receipts=receipts, ids=ids, clock=clock, tell=tell
     )
     submitter = Submitter(
-        plugins=plugins, catalog=catalog, shelf=shelf, cast=cast, boundary=boundary, queue=queue,
-        refusals=Refusals(database, ids, rng), residency=residency, ids=ids, rng=rng, language=lambda: tell.language,
+        plugins=plugins, catalog=catalog, shelf=shelf, writer=writer, boundary=boundary, queue=queue,
+        refusals=refusals, residency=residency, ids=ids, rng=rng, language=lambda: tell.language,
         keep_alive_s=config.engine.keep_alive_s,
     )  # fmt: skip
     keeper = Keeper(
@@ -149,24 +165,34 @@ def assemble(
         if receipt is not None and (names := plugins.having("media_finished")):
             ground.tasks.spawn("media-finished", _tell_plugins(plugins, names, index, job, receipt))
 
+    sheets = Sheets(
+        queue=queue, boundary=boundary, index=index, keeper=keeper, pauses=pauses, watch=watch, bus=ground.bus,
+        clock=clock, tell=tell, closed=closed,
+    )  # fmt: skip
+
     async def claimed() -> Claim | None:
         return await claim(database, queue, [model.model for model in residency.loaded()])
 
     runner = Runner(
         claim=claimed, queue=queue, boundary=boundary, catalog=catalog, shelf=shelf, submitter=submitter,
-        backend=backend, keeper=keeper, watch=watch, pauses=pauses, tell=tell, closed=closed,
+        backend=backend, keeper=keeper, watch=watch, pauses=pauses, tell=tell, closed=closed, sheet=sheets.take,
     )  # fmt: skip
     retries = Retries(queue=queue, catalog=catalog, shelf=shelf, submitter=submitter, ids=ids)
     retention = Retention(database, clock, days=rules.history_days, jobs=rules.history_jobs)
+    grids = Grids(
+        submitter=submitter, writer=writer, queue=queue, index=index, boundary=boundary,
+        refusals=refusals, ids=ids, rng=rng, language=lambda: tell.language,
+    )  # fmt: skip
+    expander = Expander(writer=writer, submitter=submitter, rng=rng)
     parts = Parts(
         database=database, bus=ground.bus, queue=queue, submitter=submitter, retries=retries, runner=runner,
         residency=residency, pauses=pauses, watch=watch, waiting=Waiting(ground.bus), index=index, receipts=receipts,
-        catalog=catalog, cache=cache, pulls=pulls, cast=cast, plugins=plugins, history=history, settings=settings,
-        teller=tell,
+        catalog=catalog, cache=cache, pulls=pulls, cast=cast, roster=roster, wildcards=wildcards, presets=presets,
+        expander=expander, grids=grids, sheets=sheets, plugins=plugins, history=history, settings=settings, teller=tell,
         clock=clock,
     )  # fmt: skip
     studio = Studio(parts, boot_id=ground.boot_id, queue_limit=config.queue.limit, stop=stop)
-    return Core(studio, runner, pauses, deliveries, indexing, retention, pulls)
+    return Core(studio, runner, pauses, deliveries, indexing, retention, pulls, sheets)
 
 
 def _pulls(ground: Ground, hub: Hub, catalog: Catalog) -> Pulls:

@@ -173,8 +173,10 @@ class Daemon:
         self._tasks.spawn("deliveries", core.deliveries.run())
         self._tasks.spawn("pulls", core.pulls.run())
         self._tasks.spawn("retention", core.retention.run())
+        self._tasks.spawn("sheets", core.sheets.run())
         self._tasks.spawn("runner", core.runner.run())
         self._runner = core.runner
+        self._exit.push_async_callback(core.sheets.close)
         self._exit.push_async_callback(self._settle_running, core.runner)
 
     async def _doors(self, ids: Ids) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from typing import Final
@@ -13,6 +14,7 @@ from tendred.schema.sealed import Conditioning, Span
 
 ANCHOR: Final = "adult"
 NEGATIVE: Final = "child, teenager, young"
+_SEPARATORS: Final = " ,;"
 
 # SHA-256 of weights that were trained from scratch on drawn adults only: the embedded starter. It has never seen
 # the anchor's word, splits it into letters and draws a broken picture, and it can't draw a minor. Known by
@@ -51,20 +53,36 @@ def needs_anchor(*, person: bool, model_sha256: str | None) -> bool:
     return person and model_sha256 not in DRAWN_ADULTS_ONLY
 
 
-def compose(prompt: str, negative: str, *, anchored: bool, age: int | None) -> tuple[Conditioning, list[str]]:
+def compose(
+    prompt: list[Span], negative: list[Span], *, anchored: bool, age: int | None
+) -> tuple[Conditioning, list[str]]:
     """The conditioning, and which words were left out of it.
 
     `age` is the adult age the prompt states itself, in years; it takes the default's place. Spans are joined as they
     are, so each brings its own separator. Our negative words come first: a long wish must not push them out.
     """
+    said = "".join(span.text for span in negative)
     if not anchored:
-        spans = [Span(text=negative)] if negative else []
-        return Conditioning(prompt=[Span(text=prompt)], negative=spans, anchor=None), []
-    removed = [found.group() for found in _ADULT.finditer(negative)]
-    rest = _ADULT.sub("", negative).strip(" ,;")
-    spans = [Span(text=NEGATIVE)] + ([Span(text=f", {rest}")] if rest else [])
+        return Conditioning(prompt=prompt, negative=negative if said else [], anchor=None), []
+    found = [*_ADULT.finditer(said)]
+    rest = _without(negative, [match.span() for match in found])
+    spans = [Span(text=NEGATIVE), *([Span(text=f", {rest[0].text}", weight=rest[0].weight), *rest[1:]] if rest else [])]
     anchor = ANCHOR if age is None else f"{age}-year-old {ANCHOR}"
-    return Conditioning(prompt=[Span(text=prompt)], negative=spans, anchor=anchor), removed
+    return Conditioning(prompt=prompt, negative=spans, anchor=anchor), [match.group() for match in found]
+
+
+def _without(spans: list[Span], cuts: list[tuple[int, int]]) -> list[Span]:
+    """The spans less the cuts of their joined text, and less what then stands at both ends without saying anything."""
+    weights = [span.weight for span in spans for _ in span.text]
+    said = "".join(span.text for span in spans)
+    gone = {at for start, end in cuts for at in range(start, end)}
+    kept = [at for at in range(len(said)) if at not in gone]
+    while kept and said[kept[0]] in _SEPARATORS:
+        kept.pop(0)
+    while kept and said[kept[-1]] in _SEPARATORS:
+        kept.pop()
+    runs = itertools.groupby(kept, weights.__getitem__)
+    return [Span(text="".join(said[at] for at in run), weight=weight) for weight, run in runs]
 
 
 def _folded(words: list[str], fold: Callable[[str], str]) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Final, Literal, NamedTuple
 
@@ -17,7 +18,7 @@ from tendred.boundary.persons import Persons
 from tendred.boundary.seal import canonical, open_seal, seal
 from tendred.boundary.views import readings, spelled
 from tendred.schema.base import Record
-from tendred.schema.sealed import Conditioning, Reviewed, Verdict
+from tendred.schema.sealed import MOST_WEIGHT, Conditioning, Reviewed, Span, Verdict
 from tendred.schema.work import Finding
 
 _KEY_BYTES: Final = 32
@@ -25,18 +26,23 @@ _KEY_BYTES: Final = 32
 _AGE_WORDS: Final = frozenset({"year", "years", "old", "age", "aged", "ans", "teens"})
 _RULES: Final = ("minor.word", "minor.age", "minor.birth", "person.likeness", "person.office", "text.unreadable")
 _LANGUAGES: Final = ("en", "fr")
+_COUNTS: Final = 0.5
+"""A span of less weight than this may not show at all."""
 
 
 class Words(Record, frozen=True):
     """Every word of a final request, after plugins and expansion.
 
-    `names`: LoRAs, character, model, tags, file names; they are judged as prompt text. `model_sha256`: the hash of
-    the weights that draw; null when it isn't known, and whenever a LoRA changes them. `character`: one is in use,
-    so a person is in frame whatever the prompt says.
+    `spans` and `negative_spans` are how the two prompts are weighed; none of them: every word counts alike. `names`:
+    LoRAs, character, model, tags, file names; they are judged as prompt text. `model_sha256`: the hash of the weights
+    that draw; null when it isn't known, and whenever a LoRA changes them. `character`: one is in use, so a person is
+    in frame whatever the prompt says.
     """
 
     prompt: str
     negative_prompt: str = ""
+    spans: list[Span] = msgspec.field(default_factory=list[Span])
+    negative_spans: list[Span] = msgspec.field(default_factory=list[Span])
     names: list[str] = msgspec.field(default_factory=list[str])
     kind: Literal["still", "clip"] = "still"
     model_sha256: str | None = None
@@ -72,16 +78,22 @@ class Boundary:
         self.policy: str = rules.policy
 
     def judge(self, words: Words, *, lang: str = "en") -> tuple[Verdict, Conditioning | None]:
-        """The verdict, and with an `allow` what the encoders get. Its reason is told in `lang` ("en" or "fr")."""
-        in_prompt = self._refusal(words.prompt)
+        """The verdict, and with an `allow` what the encoders get. Its reason is told in `lang` ("en" or "fr").
+
+        Weighed prompts are judged as a whole, with a gap at every seam, and span by span: a weight within a word
+        must not hide it, and an encoder sees each span's words for themselves. Raises ValueError where the spans
+        don't join to their prompt, or count for less than nothing.
+        """
+        prompt, negative = _weighed(words.prompt, words.spans), _weighed(words.negative_prompt, words.negative_spans)
+        in_prompt = _first(prompt, self._refusal)
         if in_prompt:
             return self._refused(in_prompt.rule, in_prompt.span, lang), None
-        elsewhere = next((hit for name in words.names if (hit := self._refusal(name))), None) or self._negative_refusal(
-            words.negative_prompt
+        elsewhere = next((hit for name in words.names if (hit := self._refusal(name))), None) or _first(
+            negative, self._negative_refusal
         )
         if elsewhere:
             return self._refused(elsewhere.rule, None, lang), None
-        conditioning, removed = self._compose(words)
+        conditioning, removed = self._compose(words, prompt, negative)
         verdict = Verdict(verdict="allow", rule=None, reason=None, span=None, removed=removed, policy=self.policy)
         return verdict, conditioning
 
@@ -149,16 +161,46 @@ class Boundary:
         hit = self._persons.find(view, text)
         return _Hit(view.span(hit.start, hit.end), hit.rule) if hit else None
 
-    def _compose(self, words: Words) -> tuple[Conditioning, list[str]]:
+    def _compose(self, words: Words, prompt: list[Span], negative: list[Span]) -> tuple[Conditioning, list[str]]:
         plain = self._folder.fold(words.prompt)
+        # What hardly counts names no scene: "(hills:0) red" may show anybody.
+        counting = self._folder.fold("".join(span.text for span in prompt if span.weight >= _COUNTS))
         ages: list[Age] = list(self._ages.find(numerals.digits(plain).text, self._year()))
         person = (
             words.character
             or self._anchor.may_show_person(plain)
+            or self._anchor.may_show_person(counting)
             or any(self._anchor.names_person(self._folder.fold(name)) for name in words.names)
         )
         anchored = needs_anchor(person=person, model_sha256=words.model_sha256)
-        return compose(words.prompt, words.negative_prompt, anchored=anchored, age=stated_adult(ages))
+        return compose(prompt, negative, anchored=anchored, age=stated_adult(ages))
 
     def _fold(self, text: str) -> str:
         return self._folder.fold(text).text
+
+
+def _weighed(text: str, spans: list[Span]) -> list[Span]:
+    if not spans:
+        return [Span(text=text)]
+    if "".join(span.text for span in spans) != text:
+        raise ValueError("the spans are not those of the prompt")
+    if not all(0 <= span.weight <= MOST_WEIGHT for span in spans):
+        raise ValueError("a span's weight is none")
+    return spans
+
+
+def _first(spans: list[Span], refusal: Callable[[str], _Hit | None]) -> _Hit | None:
+    """The leftmost hit in the whole text; if there is none, in its pieces, told where they stand in it."""
+    texts = [span.text for span in spans]
+    if (hit := refusal("".join(texts))) or len(texts) == 1:
+        return hit
+    starts = list(itertools.accumulate(map(len, texts), initial=0))
+    if hit := refusal(" ".join(texts)):
+        # The n-th piece stands n characters further on than without the gaps.
+        gaps = [start + number for number, start in enumerate(starts[1:-1])]
+        start, end = (at - sum(gap < at for gap in gaps) for at in hit.span)
+        return _Hit((start, max(end, start + 1)), hit.rule)
+    for start, text in zip(starts, texts, strict=False):
+        if hit := refusal(text):
+            return _Hit((hit.span[0] + start, hit.span[1] + start), hit.rule)
+    return None

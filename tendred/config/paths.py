@@ -42,6 +42,11 @@ class Paths:
         return self.data / "models"
 
     @property
+    def wildcards(self) -> Path:
+        """The user's lists of options, one file each."""
+        return self.data / "wildcards"
+
+    @property
     def thumbnails(self) -> Path:
         return self.cache / "thumbnails"
 

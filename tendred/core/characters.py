@@ -8,51 +8,62 @@ import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 from msgspec.structs import asdict, replace
 
 from tendred.core.loras import path_of
+from tendred.core.trail import Edit, Edits, back
 from tendred.errors import InvalidParams, ModelMissing, ModelRefused, NotFound
 from tendred.models.shelf import Shelf
 from tendred.schema.base import Record
 from tendred.schema.character import Character, CharacterLora, CharacterUse
 from tendred.schema.still import LoraUse, StillRequest
 
-_MENTION: Final = re.compile(r"(?<![\w.+/@-])@(?P<name>[^\W\d_](?:[\w-]{0,126}\w)?)")
-"""`@name` where a word may begin. Within one (an e-mail address) the sign is a sign like others."""
+NAME: Final = r"[^\W\d_](?:[\w-]{0,62}\w)?"
+"""A character's name: it begins with a letter."""
+_MENTION: Final = re.compile(rf"(?<![\w.+/@\\-])@(?P<name>{NAME})")
+"""`@name` where a word may begin. Within one (an e-mail address), or behind a backslash, the sign is one like others."""
 
 
 class Sheet(Record, frozen=True):
-    """A character's data file."""
+    """A version of a character. One that `ships` was made with LoRAs of the package, and needs those."""
 
     name: str
     version: int
     fragment: str
     loras: list[CharacterLora]
     seed: int | None = None
+    reference_asset_id: str | None = None
+    created_at: str | None = None
+    ships: bool = False
 
 
-class _Edit(NamedTuple):
-    """`[start, end)` of the prompt as received was replaced by so many characters."""
+class Roster(Protocol):
+    """Characters that people made; see `core.roster`."""
 
-    start: int
-    end: int
-    size: int
+    async def everyone(self) -> Mapping[str, Sheet]:
+        """The newest version of each, by name."""
+        ...
+
+    async def version(self, name: str, version: int) -> Sheet:
+        """One version. Raises NotFound."""
+        ...
 
 
 class Played(NamedTuple):
     """A request whose character, if it has one, became words and LoRAs: those behind the `own` first ones.
 
-    `path` is the field that names the character. `edits` are in order.
+    `path` is the field that names the character. `earlier` and then `edits` made the prompt of what was received.
     """
 
     request: StillRequest
     character: CharacterUse | None = None
     own: int = 0
     path: str = "character"
-    edits: tuple[_Edit, ...] = ()
+    edits: Edits = ()
+    earlier: Edits = ()
 
     def path_of(self, number: int) -> str:
         """The field that asks for the request's n-th LoRA."""
@@ -60,22 +71,7 @@ class Played(NamedTuple):
 
     def received(self, span: tuple[int, int] | None) -> tuple[int, int] | None:
         """A span of the final prompt, in the prompt as received: where the fragment was hit, that is the mention."""
-        if span is None or not self.edits:
-            return span
-        start, end = self._back(span[0], last=False), self._back(span[1] - 1, last=True)
-        return (start, end) if start < end else None
-
-    def _back(self, at: int, *, last: bool) -> int:
-        """The start (or, of the last character of a span, the end) of what stands there."""
-        moved = 0
-        for edit in self.edits:
-            begins = edit.start + moved
-            if at < begins:
-                break
-            if at < begins + edit.size:
-                return edit.end if last else edit.start
-            moved += edit.size - (edit.end - edit.start)
-        return at - moved + last
+        return back(self.earlier, back(self.edits, span))
 
 
 @lru_cache(maxsize=1)
@@ -84,42 +80,63 @@ def shipped() -> dict[str, Sheet]:
     folder = resources.files("tendred.core") / "data" / "characters"
     files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".toml"))
     tables = [tomllib.loads((folder / file).read_text("utf-8")) for file in files]
-    return {table["name"]: msgspec.convert(table, Sheet) for table in tables}
+    return {table["name"]: msgspec.convert({**table, "ships": True}, Sheet) for table in tables}
 
 
 class Cast:
-    """The characters. Those of the package need the LoRAs of the package, and the model these were made for."""
+    """The characters: those of the package, and those that people made."""
 
-    def __init__(self, shelf: Shelf, everyone: Mapping[str, Sheet] | None = None) -> None:
+    def __init__(self, shelf: Shelf, roster: Roster | None = None, everyone: Mapping[str, Sheet] | None = None) -> None:
         """`everyone`: those of the package, unless told otherwise."""
         self._shelf = shelf
-        self._everyone = shipped() if everyone is None else everyone
+        self._roster = roster
+        self._shipped = shipped() if everyone is None else everyone
 
     async def list(self) -> list[Character]:
         """Everyone, by name."""
-        return [await self.get(name) for name in sorted(self._everyone)]
+        return [await self.told(sheet) for _, sheet in sorted((await self._everyone()).items())]
 
-    async def get(self, name: str) -> Character:
-        """One, whether or not they can be drawn now. Raises NotFound (near names)."""
-        known = self._known(name, "name")
+    async def get(self, name: str, version: int | None = None) -> Character:
+        """One, whether or not they can be drawn now; an older version too, even of one that was removed.
+
+        Raises NotFound (near names).
+        """
+        if version is None or self._roster is None or name in self._shipped:
+            found = _known(await self._everyone(), name, "name")
+            if version not in {None, found.version}:
+                raise NotFound(path="version", noun="version", name=f"{version} of {name}", near=[str(found.version)])
+            return await self.told(found)
+        return await self.told(await self._roster.version(name, version))
+
+    async def told(self, sheet: Sheet) -> Character:
+        """A version as it is shown."""
         try:
-            await self._check(known)
+            await self._check(sheet)
         except ModelMissing as problem:
             state, reason = "missing", f"the LoRA {problem.detail['lora']} is not there"
         else:
             state, reason = "ready", None
-        return Character(**asdict(known), reference_asset_id=None, state=state, reason=reason)
+        return Character(**asdict(sheet), state=state, reason=reason)
+
+    async def seed_of(self, request: StillRequest) -> int | None:
+        """The seed of the character that a request names, if they have one. Raises nothing: `play` says what is wrong."""
+        names = [request.character] if request.character else [found["name"] for found in _mentions(request.prompt)]
+        if not names:
+            return None
+        found = (await self._everyone()).get(names[0].casefold())
+        return None if found is None else found.seed
 
     async def play(self, request: StillRequest) -> Played:
         """The request with the fragment in the place of every `@name`, or before the prompt, and with the LoRAs.
 
         Raises NotFound (near names), InvalidParams for two of them, ModelMissing where a LoRA of theirs isn't there.
         """
-        mentions = [*_MENTION.finditer(request.prompt)]
-        named = [] if request.character is None else [self._known(request.character, "character")]
-        named += [self._known(mention["name"], "prompt") for mention in mentions]
-        if not named:
+        mentions = _mentions(request.prompt)
+        if request.character is None and not mentions:
             return Played(request, own=len(request.loras))
+        everyone = await self._everyone()
+        named = [] if request.character is None else [_known(everyone, request.character, "character")]
+        named += [_known(everyone, mention["name"], "prompt") for mention in mentions]
         who = named[0]
         path = "prompt" if request.character is None else "character"
         if other := next((one for one in named if one is not who), None):
@@ -135,28 +152,38 @@ class Cast:
         use = CharacterUse(name=who.name, version=who.version)
         return Played(played, use, len(request.loras), path, edits)
 
-    def _known(self, name: str, path: str) -> Sheet:
-        # Names are written without capitals; a sentence may begin with one.
-        found = self._everyone.get(name) or self._everyone.get(name.casefold())
-        if found is None:
-            near = difflib.get_close_matches(name.casefold(), self._everyone, 3, 0.4) or sorted(self._everyone)[:3]
-            raise NotFound(path=path, noun="character", name=name, near=near)
-        return found
+    async def _everyone(self) -> Mapping[str, Sheet]:
+        return self._shipped if self._roster is None else {**await self._roster.everyone(), **self._shipped}
 
     async def _check(self, known: Sheet, path: str | None = None) -> None:
         """Raises ModelMissing unless every LoRA is there: without one it would be somebody else's face."""
         for lora in known.loras:
             try:
-                there = (await self._shelf.lora(lora.name)).ships
+                found = await self._shelf.lora(lora.name)
             except (NotFound, ModelRefused):
-                there = False
-            if not there:
-                raise ModelMissing("character", path=path, name=known.name, lora=lora.name, near=[])
+                found = None
+            if found is None or (known.ships and not found.ships):
+                raise ModelMissing(
+                    "character" if known.ships else "own_character", path=path, name=known.name, lora=lora.name, near=[]
+                )
 
 
-def _written(prompt: str, mentions: list[re.Match[str]], fragment: str) -> tuple[str, tuple[_Edit, ...]]:
+def _known(everyone: Mapping[str, Sheet], name: str, path: str) -> Sheet:
+    # Names are written without capitals; a sentence may begin with one.
+    found = everyone.get(name) or everyone.get(name.casefold())
+    if found is None:
+        near = difflib.get_close_matches(name.casefold(), everyone, 3, 0.4) or sorted(everyone)[:3]
+        raise NotFound(path=path, noun="character", name=name, near=near)
+    return found
+
+
+def _mentions(prompt: str) -> list[re.Match[str]]:
+    return [*_MENTION.finditer(prompt)]
+
+
+def _written(prompt: str, mentions: list[re.Match[str]], fragment: str) -> tuple[str, Edits]:
     if not mentions:
         first = f"{fragment}, " if prompt else fragment
-        return first + prompt, (_Edit(0, 0, len(first)),)
-    edits = tuple(_Edit(*mention.span(), len(fragment)) for mention in mentions)
+        return first + prompt, (Edit(0, 0, len(first)),)
+    edits = tuple(Edit(*mention.span(), len(fragment)) for mention in mentions)
     return _MENTION.sub(lambda _: fragment, prompt), edits

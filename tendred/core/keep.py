@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ from tendred.schema.base import Record
 from tendred.schema.job import Job
 from tendred.schema.sealed import Conditioning
 from tendred.schema.still import Still
-from tendred.schema.work import Encode, Output
+from tendred.schema.work import Encode, Encoded, Output
 from tendred.store.database import Database, Tx
 from tendred.tasks import offload
 
@@ -125,7 +126,7 @@ class Keeper:
         name = run.file(output.index)
         one = asset_id(run.id, output.index)
         settings = {**msgspec.to_builtins(run.still), "seed": output.seed, "count": 1}
-        made = await self._media.encode(
+        made, path = await self.publish(
             Encode(
                 raw=output.path,
                 width=output.width,
@@ -133,14 +134,14 @@ class Keeper:
                 pixels_sha256=output.pixels_sha256,
                 format=run.still.format,
                 target=str(staging / f"{output.index}.{SUFFIX[run.still.format]}"),
-                thumbnail=str(self._thumbnails / f"{one}.webp"),
+                thumbnail=self.thumbnail(one),
                 settings={"tendred": 1, "asset_id": one, "job_id": run.id, "settings": settings},
                 parameters=parameters_text(
                     {**settings, "width": output.width, "height": output.height, "model_sha256": run.model.sha256}
                 ),
-            )
+            ),
+            name,
         )
-        path = await offload(self._files.publish, Path(made.path), name)
         asset = Asset(
             id=one,
             kind="still",
@@ -174,78 +175,110 @@ class Keeper:
             state="kept",
         )
 
+        await self.add(asset, f"{run.still.prompt} {run.still.negative_prompt} {run.model.name}")
+        return asset
+
+    async def publish(self, work: Encode, name: str) -> tuple[Encoded, Path]:
+        """Make a file and move it into the library, under a name relative to its folder."""
+        made = await self._media.encode(work)
+        return made, await offload(self._files.publish, Path(made.path), name)
+
+    def thumbnail(self, asset: str) -> str:
+        """Where an asset's thumbnail goes."""
+        return str(self._thumbnails / f"{asset}.webp")
+
+    async def add(self, asset: Asset, words: str) -> None:
+        """Index an asset by its words, and tell of it."""
+
         def work(tx: Tx) -> None:
-            self._index.add_in(tx, asset, f"{run.still.prompt} {run.still.negative_prompt} {run.model.name}")
-            tx.emit("job.output", {"asset": asset}, run.id)
+            self._index.add_in(tx, asset, words)
+            tx.emit("job.output", {"asset": asset}, asset.job_id)
 
         await self._database.write(work)
-        return asset
 
     async def close(self, run: Run, happening: Happening) -> tuple[Job, Receipt | None]:
         """End a job: its receipt file, then one transaction of receipt row, deliveries and the job's state."""
+        verdict = ReceiptVerdict(
+            policy=run.claim.reviewed.policy, anchor=run.conditioning.anchor, removed=run.claim.removed
+        )
+        settings: dict[str, Any] = msgspec.to_builtins(run.still)
+        return await self.end(
+            run.id,
+            run.stem,
+            happening,
+            lambda assets: self.receipt(run.claim, assets, settings, verdict),
+            lambda tx: self._used_in(tx, run),
+        )
+
+    def _used_in(self, tx: Tx, run: Run) -> None:
+        self._catalog.used_in(tx, run.model)
+        self._shelf.used_in(tx, run.loras)
+
+    async def end(
+        self,
+        job_id: str,
+        name: str,
+        happening: Happening,
+        written: Callable[[list[Asset]], Receipt],
+        also: Callable[[Tx], None],
+    ) -> tuple[Job, Receipt | None]:
+        """As `close`, of any job: `written` makes the receipt of its assets, `also` belongs to the transaction."""
         async with self._chain:
-            assets = await self._index.of_job(run.id)
-            receipt = await self._write_receipt(run, assets) if assets else None
+            assets = await self._index.of_job(job_id)
+            receipt = None
+            if assets:
+                receipt = chained(written(assets), await self._receipts.head())
+                staged = await self.stage(job_id) / "receipt.json"
+                await offload(self._files.write, f"{name}.receipt.json", file_bytes(receipt), staged)
 
             def work(tx: Tx) -> Job:
                 if receipt is not None:
                     self._receipts.add_in(tx, receipt)
                     self._deliveries.add_in(tx, assets)
-                self._catalog.used_in(tx, run.model)
-                self._shelf.used_in(tx, run.loras)
-                return self._queue.apply_in(tx, run.id, happening)
+                also(tx)
+                return self._queue.apply_in(tx, job_id, happening)
 
             job = await self._database.write(work)
-        await self.discard(run.id)
+        await self.discard(job_id)
         return job, receipt
 
-    async def _write_receipt(self, run: Run, assets: list[Asset]) -> Receipt:
-        receipt = chained(_receipt(run, assets, rfc3339(self._clock.now())), await self._receipts.head())
-        staged = await self.stage(run.id) / "receipt.json"
-        await offload(self._files.write, f"{run.stem}.receipt.json", file_bytes(receipt), staged)
-        return receipt
+    def receipt(self, claim: Claim, assets: list[Asset], settings: dict[str, Any], verdict: ReceiptVerdict) -> Receipt:
+        """The record of a job's assets; its place in the chain isn't known yet."""
+        made = [
+            Made(
+                asset_id=asset.id,
+                file=Path(asset.path).name,
+                sha256=asset.sha256,
+                pixels_sha256=asset.pixels_sha256,
+                media_type=asset.media_type,
+                width=asset.width,
+                height=asset.height,
+                seed=asset.seed,
+            )
+            for asset in assets
+        ]
+        return Receipt(
+            receipt=1,
+            id=receipt_id(claim.job.id),
+            job_id=claim.job.id,
+            origin=claim.job.origin,
+            asked=claim.asked,
+            settings=settings,
+            verdict=verdict,
+            made=made,
+            model=assets[0].model,
+            loras=assets[0].loras,
+            character=assets[0].character,
+            engine=assets[0].engine,
+            cost=None,
+            created_at=claim.job.created_at,
+            started_at=claim.job.started_at,
+            finished_at=rfc3339(self._clock.now()),
+            body_sha256="",
+            prev_sha256="",
+        )
 
 
 def receipt_id(job_id: str) -> str:
     """The id of a job's receipt."""
     return f"rcp_{job_id.removeprefix('job_')}"
-
-
-def _receipt(run: Run, assets: list[Asset], now: str) -> Receipt:
-    job = run.claim.job
-    made = [
-        Made(
-            asset_id=asset.id,
-            file=Path(asset.path).name,
-            sha256=asset.sha256,
-            pixels_sha256=asset.pixels_sha256,
-            media_type=asset.media_type,
-            width=asset.width,
-            height=asset.height,
-            seed=asset.seed,
-        )
-        for asset in assets
-    ]
-    settings: dict[str, Any] = msgspec.to_builtins(run.still)
-    return Receipt(
-        receipt=1,
-        id=receipt_id(run.id),
-        job_id=run.id,
-        origin=job.origin,
-        asked=run.claim.asked,
-        settings=settings,
-        verdict=ReceiptVerdict(
-            policy=run.claim.reviewed.policy, anchor=run.conditioning.anchor, removed=run.claim.removed
-        ),
-        made=made,
-        model=assets[0].model,
-        loras=assets[0].loras,
-        character=assets[0].character,
-        engine=assets[0].engine,
-        cost=None,
-        created_at=job.created_at,
-        started_at=job.started_at,
-        finished_at=now,
-        body_sha256="",
-        prev_sha256="",
-    )

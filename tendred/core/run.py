@@ -37,9 +37,12 @@ _log = logging.getLogger(__name__)
 
 
 class Runner:
-    """Takes jobs one after another, as `claim` hands them out. `closed(job, receipt)` is told of every end."""
+    """Takes jobs one after another, as `claim` hands them out. `closed(job, receipt)` is told of every end.
 
-    def __init__(
+    `sheet` gets those that are sheets.
+    """
+
+    def __init__(  # noqa: PLR0913 - every station of the road
         self,
         *,
         claim: Callable[[], Awaitable[Claim | None]],
@@ -54,6 +57,7 @@ class Runner:
         pauses: Pauses,
         tell: Callable[[BaseException], ErrorInfo],
         closed: Callable[[Job, Receipt | None], None],
+        sheet: Callable[[Claim], None],
     ) -> None:
         self._claim = claim
         self._queue = queue
@@ -67,6 +71,7 @@ class Runner:
         self._pauses = pauses
         self._tell = tell
         self._closed = closed
+        self._sheet = sheet
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -154,6 +159,9 @@ class Runner:
 
     async def run_job(self, claimed: Claim) -> None:
         """One job from the claim to its end. Whatever goes wrong with it, it ends in a state and a row."""
+        if claimed.job.kind == "sheet":
+            self._sheet(claimed)  # it needs no engine; see core.sheets
+            return
         run: Run | None = None
         try:
             run = await self._opened(claimed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import difflib
 import os
 from collections.abc import Callable
@@ -11,86 +10,32 @@ from typing import Any, Final, Literal
 from msgspec.structs import replace
 
 from tendred import __version__
-from tendred.backend import HotFolders, Residency
-from tendred.bus import Bus, Subscription
-from tendred.clock import Clock, rfc3339
+from tendred.backend import HotFolders
+from tendred.bus import Subscription
+from tendred.clock import rfc3339
 from tendred.core.cache import Cache
-from tendred.core.characters import Cast
-from tendred.core.history import History
-from tendred.core.pauses import Pauses
-from tendred.core.progress import Watch
+from tendred.core.parts import Parts
 from tendred.core.pulls import Pulls
-from tendred.core.retry import Retries
-from tendred.core.run import Runner
-from tendred.core.settings import Settings
-from tendred.core.submit import Submission, Submitter
-from tendred.core.telling import Teller
-from tendred.core.waiting import Waiting
-from tendred.errors import InvalidParams, NotFound, ShuttingDown
-from tendred.hooks.manager import Plugins
-from tendred.library.index import Index, Query
-from tendred.library.receipts import Receipts
-from tendred.models.catalog import Catalog
+from tendred.core.search import Search, query_of, seconds
+from tendred.core.submit import Submission
+from tendred.errors import NotFound, ShuttingDown
 from tendred.queue.machine import CancelAsked
 from tendred.queue.pages import JobQuery
-from tendred.queue.store import Queue
 from tendred.schema.asset import Asset, AssetPage, Receipt
-from tendred.schema.base import Record
 from tendred.schema.cache import Models
-from tendred.schema.character import Character, Characters
+from tendred.schema.character import Character, CharacterChanges, Characters, NewCharacter
 from tendred.schema.error import ErrorInfo
 from tendred.schema.event import EventPage
 from tendred.schema.job import Job, JobPage, Origin, QueueStatus, State, Submitted
 from tendred.schema.model import Loaded, ModelInfo, ModelKind, Unloaded
 from tendred.schema.sealed import Verdict
+from tendred.schema.sheet import Grid, GridRequest
 from tendred.schema.still import PROMPT_BYTES, Kind, LoraUse, StillRequest
 from tendred.schema.system import BATCH, BODY_BYTES, DEPTH, CloudState, Hello, Limits, Status
-from tendred.store.database import Database
 
 __all__ = ["API", "Search", "Studio", "Submission"]
 
 API: Final = "1.0"
-
-
-class Search(Record, frozen=True):
-    """What `library.search` looks for. `after` and `before` are RFC 3339 times."""
-
-    query: str = ""
-    kind: str | None = None
-    model: str | None = None
-    character: str | None = None
-    tag: str | None = None
-    after: str | None = None
-    before: str | None = None
-    order: Literal["newest", "oldest", "best"] = "newest"
-    limit: int = 50
-    cursor: str | None = None
-
-
-class Parts(Record, frozen=True):
-    """What a studio is made of; `app.daemon` builds them."""
-
-    database: Database
-    bus: Bus
-    queue: Queue
-    submitter: Submitter
-    retries: Retries
-    runner: Runner
-    residency: Residency
-    pauses: Pauses
-    watch: Watch
-    waiting: Waiting
-    index: Index
-    receipts: Receipts
-    catalog: Catalog
-    cache: Cache
-    pulls: Pulls
-    cast: Cast
-    plugins: Plugins
-    history: History
-    settings: Settings
-    teller: Teller
-    clock: Clock
 
 
 class Studio:
@@ -106,6 +51,10 @@ class Studio:
         self._p = parts
         self.cache = parts.cache
         self.pulls = parts.pulls
+        # What belongs to words before they are final speaks for itself: its methods are those of the doors.
+        self.wildcards = parts.wildcards
+        self.presets = parts.presets
+        self.expander = parts.expander
         self._boot_id = boot_id
         self._queue_limit = queue_limit
         self._stop = stop
@@ -124,7 +73,9 @@ class Studio:
         limits = Limits(
             body_bytes=BODY_BYTES, batch=BATCH, depth=DEPTH, prompt_bytes=PROMPT_BYTES, queue=self._queue_limit
         )
-        features = ["stills", "loras", "characters", "hotfolders", "events", "plugins", "pulls"]
+        features = [
+            "stills", "loras", "characters", "prompts", "grids", "hotfolders", "events", "plugins", "pulls",
+        ]  # fmt: skip
         return Hello(api=API, version=__version__, boot_id=self._boot_id, features=features, limits=limits)
 
     async def status(self) -> Status:
@@ -162,6 +113,14 @@ class Studio:
         self._p.runner.wake()
         return submitted
 
+    async def grid(self, request: GridRequest, asked: dict[str, Any], key: str | None, origin: Origin) -> Grid:
+        """Stills along two axes, and one sheet of them: all jobs or none."""
+        if self.stopping:
+            raise ShuttingDown
+        grid = await self._p.grids.grid(request, asked, key, origin)
+        self._p.runner.wake()
+        return grid
+
     async def check(
         self,
         prompt: str,
@@ -195,7 +154,7 @@ class Studio:
     ) -> JobPage:
         """A page of jobs, newest first. `before` and `after` are RFC 3339 times of their making."""
         query = JobQuery(
-            state=state, kind=kind, model=model, after=_seconds("after", after), before=_seconds("before", before),
+            state=state, kind=kind, model=model, after=seconds("after", after), before=seconds("before", before),
             limit=limit + 1, cursor=cursor,
         )  # fmt: skip
         jobs = await self._p.queue.page(query)
@@ -205,7 +164,14 @@ class Studio:
     async def cancel(self, job_id: str) -> Job:
         """Cancel, in any state; twice is fine."""
         job = await self._p.queue.apply(job_id, CancelAsked())
-        if job.state == "cancelling":
+        if job.kind == "sheet":
+            if job.state == "cancelling":
+                self._p.sheets.cancel(job_id)
+            # Nobody wants the cells of a grid without the grid.
+            for cell in job.request["cells"] if job.state in {"cancelling", "cancelled"} else ():
+                if cell["job_id"] is not None:
+                    await self.cancel(cell["job_id"])
+        elif job.state == "cancelling":
             await self._p.runner.cancel(job_id)
         return self._live(job)
 
@@ -262,20 +228,7 @@ class Studio:
 
     async def search(self, search: Search) -> AssetPage:
         """A page of the library."""
-        return await self._p.index.search(
-            Query(
-                query=search.query,
-                kind=search.kind,
-                model=search.model,
-                character=search.character,
-                tag=search.tag,
-                after=_seconds("after", search.after),
-                before=_seconds("before", search.before),
-                order=search.order,
-                limit=search.limit,
-                cursor=search.cursor,
-            )
-        )
+        return await self._p.index.search(query_of(search))
 
     async def asset(self, asset_id: str) -> Asset:
         """One asset."""
@@ -331,9 +284,27 @@ class Studio:
         """Everyone who can be asked for."""
         return Characters(characters=await self._p.cast.list())
 
-    async def character(self, name: str) -> Character:
-        """One of them."""
-        return await self._p.cast.get(name)
+    async def character(self, name: str, version: int | None = None) -> Character:
+        """One of them, as they are now or were in an older version."""
+        return await self._p.cast.get(name, version)
+
+    async def create_character(self, new: NewCharacter, origin: Origin) -> Character:
+        """Write down somebody new."""
+        return await self._p.cast.told(await self._p.roster.create(new, origin))
+
+    async def update_character(self, changes: CharacterChanges, origin: Origin) -> Character:
+        """Make a new version of somebody."""
+        return await self._p.cast.told(await self._p.roster.update(changes, origin))
+
+    async def remove_character(self, name: str) -> None:
+        """Let nobody ask for them any more; stills and versions stay."""
+        await self._p.roster.remove(name)
+
+    async def contact_sheet(self, name: str, version: int | None, limit: int, origin: Origin) -> Submitted:
+        """One picture of a character's newest stills."""
+        submitted = await self._p.grids.contact(await self.character(name, version), version, limit, origin)
+        self._p.runner.wake()
+        return submitted
 
     # -- events --------------------------------------------------------------------------------------------
 
@@ -362,13 +333,3 @@ class Studio:
     async def set_setting(self, name: str, value: Any) -> None:
         """Change one."""
         await self._p.settings.set(name, value)
-
-
-def _seconds(path: str, value: str | None) -> float | None:
-    if value is None:
-        return None
-    try:
-        stamp = dt.datetime.fromisoformat(value)
-    except ValueError as problem:
-        raise InvalidParams(path=path, problem="not an RFC 3339 time, such as 2026-11-22T10:00:00Z") from problem
-    return (stamp if stamp.tzinfo else stamp.replace(tzinfo=dt.UTC)).timestamp()

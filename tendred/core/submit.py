@@ -14,15 +14,16 @@ from tendred.backend import Residency
 from tendred.boundary.judge import Boundary, Words
 from tendred.boundary.seal import canonical
 from tendred.clock import Ids, Rng
-from tendred.core.characters import Cast, Played
+from tendred.core.characters import Played
 from tendred.core.loras import check_fit, path_of, resolved
 from tendred.core.refusals import Refusals
+from tendred.core.trail import back
+from tendred.core.wording import Writer, weighed
 from tendred.errors import (
     BoundaryRefused,
     EngineMissing,
     InvalidParams,
     TendredError,
-    TooLarge,
     UnsupportedParameter,
 )
 from tendred.hooks.manager import Plugins
@@ -34,12 +35,13 @@ from tendred.schema.base import Record
 from tendred.schema.character import CharacterUse
 from tendred.schema.job import Job, Origin, Submitted
 from tendred.schema.sealed import Conditioning, Reviewed, Verdict
-from tendred.schema.still import PROMPT_BYTES, SCHEDULERS, Amendment, Still, StillRequest
+from tendred.schema.still import SCHEDULERS, WEIGHING, Amendment, Still, StillRequest
 from tendred.tasks import offload
 
 SEED_BITS: Final = 32
 """A chosen seed fits what every other tool can type in."""
 QUICK_CHARS: Final = 600
+QUICK_SPANS: Final = 8
 
 
 class Submission(Record, frozen=True):
@@ -69,10 +71,13 @@ def words_of(
     file: str | None = None,
     kind: Literal["still", "clip"] = "still",
 ) -> Words:
-    """Everything of a request that says what will be seen, with the LoRAs behind the names in it."""
+    """Everything of a request that says what will be seen, with the LoRAs behind the names in it. Raises InvalidParams."""
+    prompt, negative = weighed(said)
     return Words(
-        prompt=said.prompt,
-        negative_prompt=said.negative_prompt,
+        prompt=prompt.text,
+        negative_prompt=negative.text,
+        spans=prompt.spans,
+        negative_spans=negative.spans,
         names=list(names_of(said, loras, file, model_words).values()),
         kind=kind,
         # A LoRA makes other weights of these: no exemption holds for them any more.
@@ -83,7 +88,8 @@ def words_of(
 
 async def judged(boundary: Boundary, words: Words, lang: str) -> tuple[Verdict, Conditioning | None]:
     """The boundary's answer. Long texts are judged in a thread: built to be slow, they take a tenth of a second."""
-    if sum(map(len, (words.prompt, words.negative_prompt, *words.names))) <= QUICK_CHARS:
+    letters = sum(map(len, (words.prompt, words.negative_prompt, *words.names)))
+    if letters <= QUICK_CHARS and len(words.spans) + len(words.negative_spans) <= QUICK_SPANS:
         return boundary.judge(words, lang=lang)
     return await offload(boundary.judge, words, lang=lang)
 
@@ -97,7 +103,7 @@ class Submitter:
         plugins: Plugins,
         catalog: Catalog,
         shelf: Shelf,
-        cast: Cast,
+        writer: Writer,
         boundary: Boundary,
         queue: Queue,
         refusals: Refusals,
@@ -110,7 +116,7 @@ class Submitter:
         self._plugins = plugins
         self._catalog = catalog
         self._shelf = shelf
-        self._cast = cast
+        self._writer = writer
         self._boundary = boundary
         self._queue = queue
         self._refusals = refusals
@@ -125,7 +131,7 @@ class Submitter:
         ready: list[NewJob | Job] = []
         for row, submission in enumerate(submissions):
             try:
-                ready.append(await self._prepare(submission, origin))
+                ready.append(await self.prepare(submission, origin))
             except TendredError as problem:
                 if len(submissions) > 1:
                     problem.path = f"[{row}].{problem.path}" if problem.path else f"[{row}]"
@@ -137,17 +143,22 @@ class Submitter:
             answers.append(Submitted(job=made, deduplicated=deduplicated))
         return answers
 
-    async def _prepare(self, submission: Submission, origin: Origin) -> NewJob | Job:
-        """A request judged and sealed; or the job that its key had made before, whatever has changed since."""
+    async def prepare(self, submission: Submission, origin: Origin) -> NewJob | Job:
+        """A request judged and sealed, not yet in the queue; or the job that its key had made before.
+
+        Raises any TendredError of the road.
+        """
         key_hash = hashlib.sha256(canonical(submission.request)).digest()
         if submission.key is not None and (known := await self._queue.by_key(submission.key, key_hash)) is not None:
             return known
         if self._residency.state().state == "missing":
             raise EngineMissing(problem="torch or diffusers can't be imported")
-        played = await self._cast.play(await self._amended(submission.request))
-        _check_prompts(played.request)
+        request = await self._amended(await self._writer.filled(submission.request, submission.asked))
+        seed = await self._writer.seed_of(request)
+        played = await self._writer.write(request, self._rng.below(1 << SEED_BITS) if seed is None else seed)
         model = await self._catalog.get(played.request.model)
         loras = await self._loras(played, model)
+        _check_weights(played.request, model)
         still = self._settled(played, model)
         job_id = self._ids.new("job")
         reviewed, removed = await self.review(job_id, still, model, loras, origin, played)
@@ -168,13 +179,17 @@ class Submitter:
     async def check(self, request: StillRequest, kind: Literal["still", "clip"], lang: str) -> Verdict:
         """What the boundary would say of the words of a request, whatever model draws it. Stores nothing.
 
-        Raises what the names in it lead to (NotFound, ModelMissing, ModelRefused, InvalidParams), and TooLarge.
+        Of choices those that the seed takes, 0 where it says none; `prompts.expand` shows others. Raises what the names
+        in it lead to (NotFound, ModelMissing, ModelRefused, InvalidParams), and TooLarge.
         """
-        played = await self._cast.play(request)
-        _check_prompts(played.request)
+        played = await self._writer.write(request, await self._writer.seed_of(request) or 0)
+        return await self.verdict(played, kind, lang)
+
+    async def verdict(self, played: Played, kind: Literal["still", "clip"], lang: str) -> Verdict:
+        """What the boundary says of final words. Its span is one of the prompt as received."""
         loras = await resolved(self._shelf, played.request.loras, played.path_of)
         verdict, _ = await judged(self._boundary, words_of(played.request, loras, kind=kind), lang)
-        return replace(verdict, span=played.received(verdict.span))
+        return replace(verdict, span=_received(verdict.span, played.request, played))
 
     async def review(
         self, job_id: str, still: Still, model: Model, loras: list[Lora], origin: Origin, played: Played | None = None
@@ -196,7 +211,7 @@ class Submitter:
                 path=path,
                 rule=verdict.rule,
                 reason=verdict.reason,
-                span=verdict.span if played is None else played.received(verdict.span),
+                span=_received(verdict.span, still, played),
                 policy=verdict.policy,
             )
         return self._sealed(job_id, still, model, loras, conditioning), verdict.removed
@@ -208,7 +223,9 @@ class Submitter:
 
     def _culprit(self, still: Still, loras: list[Lora], file: str | None, about: str) -> str | None:
         """Which part of a request is refused by itself, where it isn't the prompt."""
-        parts = {"negative_prompt": Words(prompt="", negative_prompt=still.negative_prompt)}
+        negative = weighed(still)[1]
+        said = Words(prompt="", negative_prompt=negative.text, negative_spans=negative.spans)
+        parts = {"negative_prompt": said}
         parts |= {path: Words(prompt="", names=[name]) for path, name in names_of(still, loras, file, about).items()}
         return next((path for path, words in parts.items() if self._boundary.judge(words)[0].verdict == "refuse"), None)
 
@@ -241,7 +258,7 @@ class Submitter:
             steps=defaults.steps if request.steps is None else request.steps,
             guidance=defaults.guidance if request.guidance is None else request.guidance,
             scheduler=request.scheduler or defaults.scheduler,
-            seed=self._rng.below(1 << SEED_BITS) if request.seed is None else request.seed,
+            seed=request.seed or 0,  # chosen with the words
             count=request.count,
             loras=request.loras,
             character=played.character,
@@ -278,11 +295,22 @@ def _check_taken(request: StillRequest, model: Model) -> None:
     raise InvalidParams(path="scheduler", problem=f"there is no {request.scheduler}; for {model.name} there are {near}")
 
 
-def _check_prompts(request: StillRequest) -> None:
-    for path, text in (("prompt", request.prompt), ("negative_prompt", request.negative_prompt)):
-        size = len(text.encode("utf-8", "surrogatepass"))
-        if size > PROMPT_BYTES:
-            raise TooLarge("prompt", path=path, size_bytes=size, limit_bytes=PROMPT_BYTES)
+def _check_weights(request: StillRequest, model: Model) -> None:
+    """Raises UnsupportedParameter where words are weighed for a family whose encoders we can't weigh."""
+    if model.folder.family not in WEIGHING:
+        for path, words in zip(("prompt", "negative_prompt"), weighed(request), strict=True):
+            if not words.plain:
+                raise UnsupportedParameter("weights", path=path, model=model.name)
+
+
+def _received(
+    span: tuple[int, int] | None, final: Still | StillRequest, played: Played | None
+) -> tuple[int, int] | None:
+    """A span of what was judged, in the prompt as received, or else in the final one."""
+    if span is None:
+        return None
+    span = back(weighed(final)[0].edits, span)
+    return span if played is None else played.received(span)
 
 
 def _merged(request: StillRequest, amendment: Amendment) -> StillRequest:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from tendred.schema.base import Record
+
+MOST_WEIGHT: Final = 4.0
+"""Words count from 0 to so many times; the least is none at all, for below it they would ask for their opposite."""
 
 
 class Span(Record, frozen=True):

@@ -14,8 +14,12 @@ Format = Literal["png", "jpeg", "webp"]
 Kind = Literal["still", "clip", "upscale", "sheet"]
 
 MAX_INT: Final = 2**53 - 1
+MAX_SEED: Final = MAX_INT - 64
 PROMPT_BYTES: Final = 8192
 """A prompt or negative prompt holds at most this many bytes of UTF-8."""
+
+WEIGHING: Final = frozenset({"sd15", "sdxl"})
+"""Families whose encoders (CLIP's) take weighed words."""
 
 SCHEDULERS: Final[dict[str, str]] = {
     "ddim": "DDIMScheduler",
@@ -34,7 +38,7 @@ SCHEDULERS: Final[dict[str, str]] = {
 Side = Annotated[int, Meta(ge=64, le=4096, description="Pixels; a multiple of what the model needs.")]
 Steps = Annotated[int, Meta(ge=1, le=200, description="Denoising steps.")]
 Guidance = Annotated[float, Meta(ge=0, le=50, description="Classifier-free guidance scale.")]
-Seed = Annotated[int, Meta(ge=0, le=MAX_INT - 64, description="Seeds of a count are seed, seed + 1, ...")]
+Seed = Annotated[int, Meta(ge=0, le=MAX_SEED, description="Seeds of a count are seed, seed + 1, ...")]
 Count = Annotated[int, Meta(ge=1, le=64, description="How many stills.")]
 KeepAlive = Annotated[
     float, Meta(ge=-1, le=86400, description="Seconds the model stays loaded afterwards; -1 until unloaded.")
@@ -64,6 +68,9 @@ class StillRequest(Asked, frozen=True):
     count: Count = 1
     loras: Annotated[list[LoraUse], Meta(max_length=16)] = []
     character: Name | None = None
+    preset: (
+        Annotated[str, Meta(max_length=64, description="Fields by name; what the request says itself wins.")] | None
+    ) = None
     format: Format = "png"
     lane: Lane = "normal"
     keep_alive_s: KeepAlive | None = None

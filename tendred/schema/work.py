@@ -8,6 +8,7 @@ from tendred.schema.asset import EngineInfo
 from tendred.schema.base import Record
 from tendred.schema.job import Phase
 from tendred.schema.sealed import Reviewed
+from tendred.schema.sheet import SheetPlan
 from tendred.schema.still import Format
 
 
@@ -69,7 +70,10 @@ Report = Advance | Output
 
 
 class Encode(Record, frozen=True):
-    """A raw picture to make a file of. `settings` and `parameters` travel in the file."""
+    """A raw picture, or a sheet to be drawn (then `raw` and `pixels_sha256` are empty), to make a file of.
+
+    `settings` and `parameters` travel in the file.
+    """
 
     raw: str
     width: int
@@ -80,6 +84,7 @@ class Encode(Record, frozen=True):
     thumbnail: str | None
     settings: dict[str, Any]
     parameters: str
+    sheet: SheetPlan | None = None
 
 
 class Encoded(Record, frozen=True):
@@ -89,6 +94,7 @@ class Encoded(Record, frozen=True):
     media_type: str
     bytes: int
     sha256: str
+    pixels_sha256: str = ""
 
 
 ChildRole = Literal["engine", "media"]

@@ -47,6 +47,8 @@ MIRA: Final = Character(
     loras=[CharacterLora(name="mira", weight=1.0)],
     seed=None,
     reference_asset_id=None,
+    created_at=None,
+    ships=True,
     state="missing",
     reason="the LoRA mira is not there",
 )
@@ -276,7 +278,8 @@ class FakeStudio:
     async def characters(self) -> Characters:
         return Characters(characters=[MIRA])
 
-    async def character(self, name: str) -> Character:
+    async def character(self, name: str, version: int | None = None) -> Character:
+        del version
         if name != MIRA.name:
             raise NotFound(path="name", noun="character", name=name, near=[MIRA.name])
         return MIRA

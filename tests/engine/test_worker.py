@@ -109,7 +109,6 @@ async def test_the_anchor_and_the_negative_words_reach_the_picture(studio):
     [
         ({"scheduler": "flow_euler"}, "scheduler"),
         ({"scheduler": "nonsense"}, "scheduler"),
-        ({"conditioning": Conditioning(prompt=[Span(text="a", weight=1.2)], negative=[], anchor=None)}, "prompt"),
     ],
 )
 async def test_what_the_model_lacks_is_named(studio, changes, path):

@@ -32,7 +32,7 @@ METHODS = """
 system.hello client version token? wants?
 system.status
 system.shutdown drain=true
-images.generate prompt negative_prompt="" model? width? height? steps? guidance? scheduler? seed? count=1 loras=[] character? format="png" lane="normal" keep_alive_s? tags=[] idempotency_key?
+images.generate prompt negative_prompt="" model? width? height? steps? guidance? scheduler? seed? count=1 loras=[] character? preset? format="png" lane="normal" keep_alive_s? tags=[] idempotency_key?
 jobs.get job_id
 jobs.list state? kind? model? after? before? limit=50 cursor?
 jobs.cancel job_id
@@ -78,7 +78,21 @@ loras.show name
 loras.add path name?
 loras.remove name force=false delete_files=false
 characters.list
-characters.get name
+characters.get name version?
+characters.create name fragment loras=[] seed? reference_asset_id?
+characters.update name fragment loras seed reference_asset_id
+characters.remove name
+characters.sheet name version? limit=24
+prompts.expand prompt negative_prompt="" character? preset? seed? limit=10 cursor? lang="en"
+wildcards.list
+wildcards.show name limit=50 cursor?
+wildcards.add name options replace=false
+wildcards.remove name
+presets.list
+presets.show name
+presets.set name fields
+presets.remove name
+images.grid prompt negative_prompt="" model? width? height? steps? guidance? scheduler? seed? count=1 loras=[] character? preset? format="png" lane="normal" keep_alive_s? tags=[] x y? idempotency_key?
 events.unsubscribe subscription_id
 """
 KINDS = """
@@ -137,7 +151,7 @@ PULL = """id state repo revision variant host name commit licence gated files ph
  created_at finished_at retry_at error"""
 LOADED = "model device bytes loaded_at expires_at busy"
 HOTFOLDER = "id path watch state waiting claimed done failed"
-CHARACTER = "name version fragment loras seed reference_asset_id state reason"
+CHARACTER = "name version fragment loras seed reference_asset_id created_at ships state reason"
 VERDICT = "verdict rule reason span removed policy"
 DISCOVERY = "url socket token pid version api boot_id"
 ULID = "[0-7][0-9A-HJKMNP-TV-Z]{25}"

@@ -81,10 +81,13 @@ class Context:
 
         Where there is none, the person on the terminal is asked whether to start it.
         """
-        given = {name: value for name, value in params.items() if value is not None}
+        return self.send(method, {name: value for name, value in params.items() if value is not None})
+
+    def send(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """As `call`, with the params as they are: null may mean something."""
         try:
             self._client = self._client or self.find()
-            return self._client.call(method, **given)
+            return self._client.call(method, **params)
         except NoDaemon as none:
             if none.variant or not (self.out.on_terminal and sys.stdin.isatty()):
                 raise
@@ -93,7 +96,7 @@ class Context:
         from tendred.app.cli.daemon import start  # noqa: PLC0415 # it needs this module
 
         self._client = start(self).client
-        return self._client.call(method, **given)
+        return self._client.call(method, **params)
 
     def info(self, error: TendredError | RpcError) -> ErrorInfo:
         return as_info(error, self.lang)

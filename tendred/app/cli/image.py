@@ -7,13 +7,14 @@ import secrets
 import shutil
 import subprocess
 import sys
-from argparse import ArgumentTypeError, Namespace
+from argparse import Namespace
 from pathlib import Path
 from typing import Any, Final
 
 from tendred.app.cli.context import Context
 from tendred.app.cli.exits import Exit
-from tendred.app.cli.parser import Commands, command, number
+from tendred.app.cli.fields import lora
+from tendred.app.cli.parser import Commands, Parser, command, number
 from tendred.app.cli.paused import Notice
 from tendred.app.cli.watch import add_options, conclude, follow
 
@@ -22,6 +23,13 @@ FORMATS: Final = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp
 
 def add(commands: Commands) -> None:
     parser = command(commands, "image", "make a picture of what the words say", _image)
+    options(parser)
+    parser.add_argument("--count", type=int, metavar="N", help="how many, with seeds counting up")
+    results(parser)
+
+
+def options(parser: Parser) -> None:
+    """The fields of a still."""
     parser.add_argument("prompt", nargs="+", metavar="PROMPT", help="what it shows; - reads it from stdin")
     parser.add_argument("--negative", dest="negative_prompt", metavar="WORDS", help="what it should not show")
     parser.add_argument("--model", metavar="NAME", help="see tendre models")
@@ -34,44 +42,38 @@ def add(commands: Commands) -> None:
         parser.add_argument(f"--{name}", type=int, metavar="N", help=text)
     parser.add_argument("--guidance", type=number, metavar="X", help="how closely the words are followed")
     parser.add_argument("--scheduler", metavar="NAME", help="euler, dpmpp_2m, ddim, ...")
-    parser.add_argument("--count", type=int, metavar="N", help="how many, with seeds counting up")
     parser.add_argument(
         "--lora", type=lora, action="append", default=[], metavar="NAME[:WEIGHT]", help="may be given several times"
     )
     parser.add_argument(
         "--character", metavar="NAME", help="who is in it; @NAME among the words says the same (see tendre characters)"
     )
+    parser.add_argument("--preset", metavar="NAME", help="fields that are not given here (see tendre presets)")
     parser.add_argument("--format", choices=("png", "jpeg", "webp"), help="png, or what -o ends with")
     parser.add_argument("--lane", choices=("interactive", "normal", "idle"), help="who goes first")
     parser.add_argument(
         "--keep-alive", type=number, dest="keep_alive_s", metavar="S", help="keep the model loaded; -1 until unloaded"
     )
     parser.add_argument("--tag", action="append", dest="tags", metavar="TAG", help="may be given several times")
+
+
+def results(parser: Parser) -> None:
+    """What becomes of the picture, and waiting for it."""
     parser.add_argument("-o", "--output", type=Path, metavar="FILE_OR_DIR", help="copy the picture there as well")
     parser.add_argument("--open", action="store_true", help="show it when it is done")
     parser.add_argument("--no-wait", action="store_true", help="print the job's id and go")
     add_options(parser)
 
 
-def lora(text: str) -> dict[str, Any]:
-    """`NAME` or `NAME:WEIGHT`."""
-    name, colon, weight = text.rpartition(":")
-    if not colon:
-        return {"name": text, "weight": 1.0}
-    try:
-        return {"name": name, "weight": number(weight)}
-    except ArgumentTypeError:
-        raise ArgumentTypeError(f"{weight!r} is no weight") from None
-
-
 def request(args: Namespace) -> dict[str, Any]:
     """The fields of `images.generate`; what nobody said is left to the daemon."""
     prompt = sys.stdin.read().strip() if args.prompt == ["-"] else " ".join(args.prompt)
     names = (
-        "negative_prompt", "model", "width", "height", "steps", "seed", "guidance", "scheduler", "count", "character",
+        "negative_prompt", "model", "width", "height", "steps", "seed", "guidance", "scheduler", "character", "preset",
         "format", "lane", "keep_alive_s", "tags",
     )  # fmt: skip
     fields: dict[str, Any] = {name: getattr(args, name) for name in names}
+    fields["count"] = getattr(args, "count", None)
     if fields["format"] is None and args.output is not None and not args.output.is_dir():
         fields["format"] = FORMATS.get(args.output.suffix.lower())
     # The key makes the request safe to repeat, should the answer get lost.
@@ -79,14 +81,22 @@ def request(args: Namespace) -> dict[str, Any]:
 
 
 def _image(ctx: Context) -> int:
+    check_target(ctx)
+    return finish(ctx, ctx.call("images.generate", **request(ctx.args))["job"])
+
+
+def check_target(ctx: Context) -> None:
+    """Whether the picture can go where it is wanted: better told before the drawing than after it."""
     if ctx.args.output is not None:
         _fits(ctx, ctx.args.output)
         _writable(ctx, ctx.args.output)
-    fields = request(ctx.args)
-    job = ctx.call("images.generate", **fields)["job"]
+
+
+def finish(ctx: Context, job: dict[str, Any], **beside: Any) -> int:
+    """Wait for a job, unless nobody wants to, and show what came of it. `beside` goes into the document."""
     if ctx.args.no_wait:
         ctx.out.line(job["id"])
-        ctx.out.document({"job": job, "assets": [], "copies": []})
+        ctx.out.document({"job": job, "assets": [], "copies": [], **beside})
         Notice(ctx).look(ctx.out.note)
         return Exit.DONE
     ctx.out.note(ctx.say("queued", id=job["id"]))
@@ -102,7 +112,8 @@ def _image(ctx: Context) -> int:
         ctx.out.note(ctx.say("copied", path=path))
     if ctx.args.open and assets:
         _show(copies[0] if copies else Path(assets[0]["path"]))
-    return conclude(ctx, job, {"job": job, "assets": assets, "copies": [str(path) for path in copies]})
+    document = {"job": job, "assets": assets, "copies": [str(path) for path in copies], **beside}
+    return conclude(ctx, job, document)
 
 
 def _fits(ctx: Context, target: Path) -> None:
@@ -113,12 +124,11 @@ def _fits(ctx: Context, target: Path) -> None:
     meant = FORMATS.get(ending.lower())
     if meant is None:
         raise ctx.stop(Exit.USAGE, "invalid_params", "odd_ending", path=target, ending=ending)
-    if ctx.args.format not in {None, meant}:
+    if getattr(ctx.args, "format", None) not in {None, meant}:
         raise ctx.stop(Exit.USAGE, "invalid_params", "other_ending", path=target, ending=ending, format=ctx.args.format)
 
 
 def _writable(ctx: Context, target: Path) -> None:
-    """Better told before the drawing than after it."""
     folder = target if target.is_dir() else target.parent
     if not folder.is_dir():
         raise ctx.stop(Exit.USAGE, "invalid_params", "no_target", path=target, problem=f"there is no folder {folder}")

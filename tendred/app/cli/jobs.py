@@ -88,7 +88,12 @@ def standing(job: dict[str, Any]) -> str:
 
 
 def _gist(job: dict[str, Any]) -> str:
-    return str(job["request"].get("prompt", ""))
+    return gist(job["request"])
+
+
+def gist(request: dict[str, Any]) -> str:
+    """What a still's or a sheet's request is about."""
+    return str(request.get("prompt", "")) if "title" not in request else f"sheet: {request['title']}"
 
 
 def _job(ctx: Context) -> int:
@@ -108,6 +113,8 @@ def _describe(ctx: Context, job: dict[str, Any]) -> None:
         ("id", job["id"]),
         ("state", job["state"]),
         ("prompt", asked.get("prompt")),
+        ("sheet", asked.get("title")),
+        ("cells", len(asked["cells"]) if "cells" in asked else None),
         ("model", asked.get("model")),
         ("seed", asked.get("seed")),
         ("from", " ".join(part for part in (job["origin"]["door"], job["origin"]["file"]) if part)),

@@ -9,7 +9,7 @@ from typing import Any, Final
 from tendred.app.cli.characters import loras
 from tendred.app.cli.context import Context
 from tendred.app.cli.exits import Exit
-from tendred.app.cli.jobs import when
+from tendred.app.cli.jobs import gist, when
 from tendred.app.cli.out import short, size
 from tendred.app.cli.parser import SHORT, Commands, actions, command
 
@@ -48,7 +48,7 @@ def _search(ctx: Context) -> int:
             asset["id"],
             when(asset["created_at"]),
             f"{asset['width']}x{asset['height']}",
-            short(str(asset["settings"].get("prompt", "")), _PROMPT),
+            short(gist(asset["settings"]), _PROMPT),
             asset["path"],
         )
         for asset in page["assets"]
@@ -94,7 +94,7 @@ def _show(ctx: Context) -> int:
         **{
             name: value
             for name, value in asset["settings"].items()
-            if name not in {"model", "loras", "character", "seed", "tags"} and value not in (None, "", [])
+            if name not in {"model", "loras", "character", "seed", "tags", "cells"} and value not in (None, "", [])
         },
         **({"character": f"{who['name']} v{who['version']}"} if (who := asset["character"]) else {}),
         **({"loras": loras(asset["loras"])} if asset["loras"] else {}),

@@ -24,7 +24,9 @@ SHORT: Final[dict[str, tuple[str, frozenset[str]]]] = {
     "jobs": ("list", frozenset({"list", "move"})),
     "queue": ("status", frozenset({"status", "pause", "resume"})),
     "config": ("show", frozenset({"show", "sample", "path"})),
-    "characters": ("list", frozenset({"list", "show"})),
+    "characters": ("list", frozenset({"list", "show", "new", "edit", "remove", "sheet"})),
+    "wildcards": ("list", frozenset({"list", "show", "add", "remove"})),
+    "presets": ("list", frozenset({"list", "show", "set", "remove"})),
     "hotfolders": ("list", frozenset({"list", "add", "remove", "rescan"})),
 }
 _VALUED: Final = frozenset({"--home", "--lang"})

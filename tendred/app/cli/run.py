@@ -15,6 +15,8 @@ from tendred.app.cli import (
     doctor,
     drop,
     events,
+    expand,
+    grid,
     hotfolders,
     image,
     jobs,
@@ -22,9 +24,11 @@ from tendred.app.cli import (
     logs,
     loras,
     models,
+    presets,
     pulls,
     queue,
     settings,
+    wildcards,
 )
 from tendred.app.cli.context import Context, Stop
 from tendred.app.cli.exits import Exit, of_kind
@@ -38,6 +42,8 @@ from tendred.schema.error import ErrorInfo
 COMMANDS = [
     daemon.add,
     image.add,
+    grid.add,
+    expand.add,
     drop.add,
     check.add,
     jobs.add,
@@ -47,6 +53,8 @@ COMMANDS = [
     pulls.add,
     loras.add,
     characters.add,
+    wildcards.add,
+    presets.add,
     hotfolders.add,
     settings.add,
     logs.add,

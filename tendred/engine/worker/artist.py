@@ -28,11 +28,11 @@ class Artist:
             import torch
 
             # The heavy part of the first order's imports, done while nobody waits for a picture yet.
-            from tendred.engine.worker import adapters, device, draw, load, memory
+            from tendred.engine.worker import adapters, device, draw, load, memory, words
         except (ImportError, OSError, RuntimeError) as problem:
             traceback.print_exc()
             raise EngineMissing(problem=in_short(problem)) from problem
-        del adapters, draw, load, memory
+        del adapters, draw, load, memory, words
         self._device = device.pick(hello.device)
         self._threads = device.settle(hello.threads)
         self._versions = (str(torch.__version__), str(diffusers.__version__))

@@ -15,6 +15,7 @@ import diffusers
 import numpy as np
 import torch
 
+from tendred.engine.worker import words
 from tendred.engine.worker.load import Resident
 from tendred.engine.worker.loop import Job, Picture
 from tendred.errors import DiskFull, FolderUnwritable, Internal, UnsupportedParameter
@@ -33,7 +34,7 @@ def arguments(still: Still, conditioning: Conditioning, resident: Resident) -> d
         "height": ("height", still.height),
         "steps": ("num_inference_steps", still.steps),
     }
-    negative = _text(conditioning.negative, resident.name, "negative_prompt")
+    negative = _text(conditioning.negative)
     if negative:
         # No words is not the same as empty words: some families encode nothing as zeros.
         wishes["negative_prompt"] = ("negative_prompt", negative)
@@ -42,8 +43,12 @@ def arguments(still: Still, conditioning: Conditioning, resident: Resident) -> d
     for wish, (parameter, _) in wishes.items():
         if parameter not in resident.parameters:
             raise UnsupportedParameter(path=wish, model=resident.name)
-    words = _text(conditioning.prompt, resident.name, "prompt")
-    prompt = ", ".join(part for part in (conditioning.anchor, words) if part)
+    prompt = ", ".join(part for part in (conditioning.anchor, _text(conditioning.prompt)) if part)
+    if "negative_prompt_embeds" not in resident.parameters or not words.weighs(resident.pipe):
+        _check_plain(conditioning, resident.name)
+    elif not (words.plain(conditioning) and words.fits(resident.pipe, prompt) and words.fits(resident.pipe, negative)):
+        wishes.pop("negative_prompt", None)
+        return {**words.embedded(resident.pipe, conditioning), **dict(wishes.values())}
     return {"prompt": prompt, **dict(wishes.values())}
 
 
@@ -90,10 +95,14 @@ def draw(job: Job, resident: Resident, index: int) -> Picture:
     return Picture(path, width, height, hashlib.sha256(data).hexdigest(), _findings(drawn))
 
 
-def _text(spans: list[Span], model: str, path: str) -> str:
-    if any(span.weight != 1.0 for span in spans):
-        raise UnsupportedParameter("weights", path=path, model=model)
+def _text(spans: list[Span]) -> str:
     return "".join(span.text for span in spans)
+
+
+def _check_plain(conditioning: Conditioning, model: str) -> None:
+    for path, spans in (("prompt", conditioning.prompt), ("negative_prompt", conditioning.negative)):
+        if any(span.weight != 1.0 for span in spans):
+            raise UnsupportedParameter("weights", path=path, model=model)
 
 
 def _other(own: Any, name: str, model: str) -> Any:

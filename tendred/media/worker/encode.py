@@ -14,7 +14,7 @@ from typing import Any, Final
 from PIL import Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from tendred.errors import DiskFull, FolderUnwritable
-from tendred.media.worker import marking
+from tendred.media.worker import marking, sheet
 from tendred.schema.work import Encode, Encoded
 
 __all__ = ["JpegImagePlugin", "PngImagePlugin", "WebPImagePlugin", "encode"]  # the plug-ins register by being there
@@ -35,7 +35,11 @@ class BadRawError(ValueError):
 
 def encode(work: Encode, quality: int) -> Encoded:
     """Make the file at `work.target` and the thumbnail. Raises BadRawError, or DiskFull or FolderUnwritable."""
-    picture = Image.frombytes("RGB", (work.width, work.height), _read_raw(work))
+    if work.sheet is None:
+        picture, pixels_sha256 = Image.frombytes("RGB", (work.width, work.height), _read_raw(work)), work.pixels_sha256
+    else:
+        picture = sheet.draw(work.sheet, work.width, work.height)
+        pixels_sha256 = hashlib.sha256(picture.tobytes()).hexdigest()
     data = _bytes(picture, work, quality)
     _write(Path(work.target), data)
     if work.thumbnail is not None:
@@ -49,6 +53,7 @@ def encode(work: Encode, quality: int) -> Encoded:
         media_type=MEDIA_TYPES[work.format],
         bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
+        pixels_sha256=pixels_sha256,
     )
 
 

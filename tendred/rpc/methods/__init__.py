@@ -14,18 +14,22 @@ from tendred.rpc.methods import (
     library,
     loras,
     models,
+    presets,
+    prompts,
     pulls,
     queue,
     rpc,
     system,
+    wildcards,
 )
 
 
 def registry() -> Registry[RpcDoor]:
     """All of them, registered by name."""
     methods: Registry[RpcDoor] = Registry()
+    words = (prompts, wildcards, presets, characters)
     for noun in (
-        system, images, jobs, queue, library, models, pulls, loras, characters, hotfolders, events, boundary, rpc,
+        system, images, jobs, queue, library, models, pulls, loras, *words, hotfolders, events, boundary, rpc,
     ):  # fmt: skip
         noun.register(methods)
     return methods

@@ -4,6 +4,7 @@ import pytest
 from tendred.boundary.anchor import ANCHOR, DRAWN_ADULTS_ONLY, NEGATIVE, Anchor, compose, needs_anchor
 from tendred.boundary.data import load
 from tendred.boundary.normalise import Folder
+from tendred.schema.sealed import Span
 
 RULES = load()
 FOLDER = Folder(RULES.folding.lookalikes, RULES.folding.emoji)
@@ -41,12 +42,12 @@ def test_names_count_by_their_words() -> None:
 
 
 def test_what_the_encoders_get() -> None:
-    made, removed = compose("a woman", "blurry", anchored=True, age=None)
+    made, removed = compose([Span(text="a woman")], [Span(text="blurry")], anchored=True, age=None)
     assert [span.text for span in made.prompt] == ["a woman"]
     assert "".join(span.text for span in made.negative) == f"{NEGATIVE}, blurry"
     assert (made.anchor, removed) == (ANCHOR, [])
-    assert compose("a woman", "", anchored=True, age=35)[0].anchor == "35-year-old adult"
-    bare, _ = compose("a hill", "adult trees", anchored=False, age=None)
+    assert compose([Span(text="a woman")], [Span(text="")], anchored=True, age=35)[0].anchor == "35-year-old adult"
+    bare, _ = compose([Span(text="a hill")], [Span(text="adult trees")], anchored=False, age=None)
     assert ("".join(span.text for span in bare.negative), bare.anchor) == ("adult trees", None)
 
 
@@ -59,7 +60,7 @@ def test_what_the_encoders_get() -> None:
     ],
 )
 def test_a_negative_prompt_cannot_take_the_anchor_back(negative: str, left: str, removed: list[str]) -> None:
-    made, said = compose("a woman", negative, anchored=True, age=None)
+    made, said = compose([Span(text="a woman")], [Span(text=negative)], anchored=True, age=None)
     assert "".join(span.text for span in made.negative) == NEGATIVE + left
     assert said == removed
 
@@ -69,3 +70,13 @@ def test_only_pinned_weights_go_without_the_anchor() -> None:
     for other in (None, "", "0" * 64, "starter", "tendred/starter"):
         assert needs_anchor(person=True, model_sha256=other)
     assert not needs_anchor(person=False, model_sha256=None)
+
+
+def test_a_weighed_wish_keeps_its_weights_without_the_words_against_the_anchor() -> None:
+    wish = [Span(text="blurry, (adu", weight=1.0), Span(text="lt) fog", weight=1.3), Span(text=" ;", weight=0.5)]
+    made, said = compose([Span(text="a woman")], wish, anchored=True, age=None)
+    assert said == ["adult"]
+    assert made.negative == [
+        Span(text=NEGATIVE), Span(text=", blurry, ("), Span(text=") fog", weight=1.3),
+    ]  # fmt: skip
+    assert compose([Span(text="a hill")], wish, anchored=False, age=None)[0].negative == wish

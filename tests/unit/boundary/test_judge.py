@@ -233,3 +233,52 @@ def test_an_output_is_withheld_by_the_first_finding_that_refuses() -> None:
     assert BOUNDARY.judge_output([fine, bad, worse]) is bad
     assert BOUNDARY.judge_output([fine]) is None
     assert BOUNDARY.judge_output([]) is None
+
+
+@pytest.mark.parametrize(
+    ("pieces", "rule", "at"),
+    [
+        (["a chi", "ld"], "minor.word", (2, 7)),
+        (["a ", "c", "h", "i", "l", "d", " there"], "minor.word", (2, 7)),
+        (["15", "years old"], "minor.age", (0, 11)),
+        (["a woman aged 1", "5"], "minor.age", None),
+        (["kid", "ney"], "minor.word", (0, 3)),
+        (["a hill, lookalike of O", "strela"], "person.likeness", None),
+        (["x", "\x00"], "text.unreadable", (1, 2)),
+    ],
+)
+def test_a_weight_within_a_word_hides_nothing(pieces: list[str], rule: str, at: tuple[int, int] | None) -> None:
+    spans = [Span(text=text, weight=1 + number / 10) for number, text in enumerate(pieces)]
+    said, conditioning = BOUNDARY.judge(Words(prompt="".join(pieces), spans=spans))
+    assert (said.rule, conditioning) == (rule, None)
+    if at:
+        assert said.span == at
+
+
+def test_weighed_words_are_what_is_drawn() -> None:
+    spans = [Span(text="a "), Span(text="woman", weight=1.2)]
+    _, conditioning = BOUNDARY.judge(Words(prompt="a woman", spans=spans))
+    assert conditioning is not None
+    assert (conditioning.prompt, conditioning.anchor) == (spans, "adult")
+    with pytest.raises(ValueError, match="spans"):
+        BOUNDARY.judge(Words(prompt="a man", spans=spans))
+    for weight in (-0.1, 4.1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="weight"):
+            BOUNDARY.judge(
+                Words(prompt="a hill", negative_prompt="fog", negative_spans=[Span(text="fog", weight=weight)])
+            )
+
+
+def test_a_negative_prompt_is_judged_at_its_seams_too() -> None:
+    spans = [Span(text="lookalike of O"), Span(text="strela", weight=2)]
+    assert BOUNDARY.judge(Words(prompt="a hill", negative_prompt="lookalike of Ostrela", negative_spans=spans))[0].rule
+
+
+def test_a_scene_that_hardly_counts_is_none() -> None:
+    def anchor(weight: float) -> str | None:
+        spans = [Span(text="hills", weight=weight), Span(text=" red")]
+        conditioning = BOUNDARY.judge(Words(prompt="hills red", spans=spans))[1]
+        assert conditioning is not None
+        return conditioning.anchor
+
+    assert (anchor(0), anchor(0.4), anchor(1)) == ("adult", "adult", None)

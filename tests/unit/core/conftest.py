@@ -73,7 +73,7 @@ class CacheRoom:
         self.catalog, self.hashes = Catalog(database), Hashes(database)
         self.shelf = Shelf(database, [root / "package", self.own])
         sheet = Sheet(name="mira", version=1, fragment="mira", loras=[CharacterLora(name="mira", weight=1.0)])
-        self.cast = Cast(self.shelf, {"mira": sheet})
+        self.cast = Cast(self.shelf, everyone={"mira": sheet})
         self.queue = Queue(database, limit=1000)
         self.surveys = Surveys(
             catalog=self.catalog, shelf=self.shelf, hashes=self.hashes, bus=self.bus, clock=clock, boot_id="boot_1",

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tendred.core.characters import _MENTION, Cast, Played, Sheet, _Edit, _written, shipped
+from tendred.core.characters import _MENTION, Cast, Played, Sheet, _written, shipped
+from tendred.core.trail import Edit
 from tendred.errors import InvalidParams, ModelMissing, NotFound
 from tendred.models.shelf import Shelf
 from tendred.schema.character import CharacterLora, CharacterUse
@@ -64,7 +65,9 @@ async def test_the_field_puts_her_first_unless_she_is_mentioned(cast, package, p
     assert played.path_of(0) == "character"
 
 
-@pytest.mark.parametrize("prompt", ["mail me@mira.org", "10@mira", "a @ mira", "@@mira", "@1", "k@ds", "x/@mira", "@"])
+@pytest.mark.parametrize(
+    "prompt", ["mail me@mira.org", r"\@mira", "10@mira", "a @ mira", "@@mira", "@1", "k@ds", "x/@mira", "@"]
+)
 async def test_a_sign_within_a_word_is_ordinary_text(cast, package, prompt):
     request = StillRequest(prompt=prompt, loras=[LoraUse(name="ink")])
     played = await cast.play(request)
@@ -98,7 +101,7 @@ async def test_an_unknown_name_is_told_with_near_ones(cast, package, fields, pat
 
 async def test_a_still_has_one_character(database, package):
     tom = Sheet(name="tom", version=2, fragment="tom, a man", loras=[], seed=7)
-    cast = Cast(Shelf(database, [package]), {**shipped(), "tom": tom})
+    cast = Cast(Shelf(database, [package]), everyone={**shipped(), "tom": tom})
     assert [one.name for one in await cast.list()] == ["mira", "tom"]
     assert [(await cast.play(StillRequest(prompt="@tom", seed=seed))).request.seed for seed in (None, 3)] == [7, 3]
     assert (await cast.play(StillRequest(prompt="@tom"))).character == CharacterUse(name="tom", version=2)
@@ -152,5 +155,5 @@ def test_what_stands_in_the_final_prompt_leads_back_to_what_was_written(parts, f
 
 
 def test_no_span_stays_no_span():
-    assert Played(StillRequest(prompt="x"), edits=(_Edit(0, 0, 3),)).received(None) is None
+    assert Played(StillRequest(prompt="x"), edits=(Edit(0, 0, 3),)).received(None) is None
     assert Played(StillRequest(prompt="x")).received((0, 1)) == (0, 1)

@@ -8,8 +8,12 @@ from tendred.boundary.judge import Boundary
 from tendred.clock import SystemRng
 from tendred.config.schema import PluginsSection
 from tendred.core.characters import Cast
+from tendred.core.presets import Presets
 from tendred.core.refusals import Refusals
+from tendred.core.settings import Settings
 from tendred.core.submit import SEED_BITS, Submission, Submitter, words_of
+from tendred.core.wildcards import Wildcards
+from tendred.core.wording import Writer
 from tendred.errors import (
     BoundaryRefused,
     EngineMissing,
@@ -21,6 +25,7 @@ from tendred.errors import (
     TooLarge,
     UnsupportedParameter,
 )
+from tendred.fs import SystemFs
 from tendred.hooks.manager import Plugins
 from tendred.models.catalog import STARTER_PATH, Catalog
 from tendred.models.lora import Adapter
@@ -66,8 +71,9 @@ class Room:
         self.plugins.load()
         self.catalog, self.loras = Catalog(database), data / "models" / "loras"
         shelf = Shelf(database, [data / "package", data / "models"])
+        self.wildcards, self.presets = Wildcards(data / "wildcards", SystemFs()), Presets(Settings(database))
         self.submitter = Submitter(
-            plugins=self.plugins, catalog=self.catalog, shelf=shelf, cast=Cast(shelf), boundary=self.boundary,
+            plugins=self.plugins, catalog=self.catalog, shelf=shelf, writer=Writer(self.presets, self.wildcards, Cast(shelf)), boundary=self.boundary,
             queue=self.queue, refusals=Refusals(database, ids, SystemRng()), residency=self.residency, ids=ids, rng=SystemRng(),
             language=lambda: "en", keep_alive_s=12.0,
         )  # fmt: skip

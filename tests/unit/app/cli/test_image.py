@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tendred.app.cli.image import free, lora
+from tendred.app.cli.fields import lora
+from tendred.app.cli.image import free
 from tendred.testing.rpc_peer import PIXEL
 
 

@@ -18,6 +18,8 @@ from PIL.ExifTags import IFD, Base
 from tendred.errors import DiskFull, FolderUnwritable
 from tendred.media.worker import marking
 from tendred.media.worker.encode import BadRawError, encode
+from tendred.media.worker.sheet import EMPTY
+from tendred.schema.sheet import Placed, SheetPlan, Written
 from tendred.schema.work import Encode
 
 PROMPT = (
@@ -187,3 +189,68 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, small_disk: Path
         assert caught.value.detail["folder"] == str(small_disk)
         assert not Path(work.target).exists()
     assert [path.name for path in small_disk.iterdir()] == ["filler"]
+
+
+def sheet_order(folder: Path, *pictures: Placed, **changes: object) -> Encode:
+    labels = [
+        Written(text="hills at dawn " * 9, x=4, y=100, width=150, height=20),
+        Written(text="é", x=160, y=0, width=40, height=28),
+    ]
+    fields = {
+        "raw": "",
+        "pixels_sha256": "",
+        "width": 200,
+        "height": 120,
+        "sheet": SheetPlan(pictures=list(pictures), labels=labels),
+    }
+    return order(folder, **(fields | changes))
+
+
+def placed(file: Path, **changes: object) -> Placed:
+    fields = {
+        "path": str(file),
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "x": 8,
+        "y": 8,
+        "width": 40,
+        "height": 30,
+    }
+    return Placed(**(fields | changes))
+
+
+def test_a_sheet_holds_its_pictures_and_its_words(tmp_path: Path) -> None:
+    Image.new("RGB", (80, 60), (0, 90, 200)).save(tmp_path / "a.png")
+    made = encode(sheet_order(tmp_path, placed(tmp_path / "a.png"), thumbnail=str(tmp_path / "t.webp")), 90)
+    with Image.open(made.path) as picture:
+        assert picture.size == (200, 120)
+        assert hashlib.sha256(picture.tobytes()).hexdigest() == made.pixels_sha256
+        assert {picture.getpixel((x, y)) for x in range(8, 48) for y in range(8, 38)} == {(0, 90, 200)}
+        paper = picture.getpixel((0, 0))
+        words = picture.crop((4, 100, 154, 120))
+        assert len(words.getcolors(9999)) > 2
+        # Cut to its box: nothing of the long label is written beside it.
+        assert set(picture.crop((156, 95, 200, 120)).get_flattened_data()) == {paper}
+        assert json.loads(picture.text["tendred"]) == SETTINGS
+    again = encode(sheet_order(tmp_path, placed(tmp_path / "a.png")), 90)
+    assert again.pixels_sha256 == made.pixels_sha256
+
+
+@pytest.mark.parametrize("trouble", ["other", "gone", "text", "link", "folder"])
+def test_what_is_not_the_picture_it_was_leaves_its_box_empty(tmp_path: Path, trouble: str) -> None:
+    file = tmp_path / "a.png"
+    Image.new("RGB", (40, 30), (0, 90, 200)).save(file)
+    one = placed(file)
+    if trouble == "other":
+        Image.new("RGB", (40, 30), (255, 0, 255)).save(file)
+    elif trouble == "text":
+        file.write_text("no picture")
+        one = placed(file)
+    else:
+        file.rename(tmp_path / "b.png")
+    if trouble == "link":
+        file.symlink_to(tmp_path / "b.png")
+    elif trouble == "folder":
+        file.mkdir()
+    with Image.open(encode(sheet_order(tmp_path, one), 90).path) as picture:
+        [(_, colour)] = picture.crop((8, 8, 48, 38)).getcolors()
+    assert colour == EMPTY

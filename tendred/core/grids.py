@@ -1,0 +1,244 @@
+"""Grids and contact sheets: from what was asked for to the jobs that make it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
+
+import msgspec
+from msgspec.structs import replace
+
+from tendred.boundary.judge import Boundary
+from tendred.boundary.seal import canonical
+from tendred.clock import Ids, Rng
+from tendred.core.refusals import Refusals
+from tendred.core.sheets import refused
+from tendred.core.submit import SEED_BITS, Submission, Submitter
+from tendred.core.wording import Writer
+from tendred.errors import BoundaryRefused, InvalidParams, ModelMissing, NotFound, TendredError, TooLarge
+from tendred.library.index import Index, Query
+from tendred.queue.store import NewJob, Queue
+from tendred.schema.asset import Asset
+from tendred.schema.character import Character
+from tendred.schema.decode import convert
+from tendred.schema.job import Job, Origin, Submitted
+from tendred.schema.sealed import Conditioning
+from tendred.schema.sheet import CELLS, NO_AXIS, Axis, Cell, Grid, GridRequest, SheetRequest
+from tendred.schema.still import StillRequest
+
+_FIELDS: Final = tuple(name for name in StillRequest.__struct_fields__ if name not in NO_AXIS)
+_WORDS: Final = frozenset({"prompt", "negative_prompt"})
+_SHOWN: Final = 80
+_NOTHING: Final = Conditioning(prompt=[], negative=[], anchor=None)
+
+
+class Grids:
+    """Takes all the jobs of a sheet or none."""
+
+    def __init__(
+        self,
+        *,
+        submitter: Submitter,
+        writer: Writer,
+        queue: Queue,
+        index: Index,
+        boundary: Boundary,
+        refusals: Refusals,
+        ids: Ids,
+        rng: Rng,
+        language: Callable[[], str],
+    ) -> None:
+        self._submitter = submitter
+        self._writer = writer
+        self._queue = queue
+        self._index = index
+        self._boundary = boundary
+        self._refusals = refusals
+        self._ids = ids
+        self._rng = rng
+        self._language = language
+
+    async def grid(self, request: GridRequest, asked: Mapping[str, Any], key: str | None, origin: Origin) -> Grid:
+        """A job for each cell, and one for the sheet. One seed for all of them, unless it is an axis.
+
+        Raises TooLarge before anything is made, and what `images.generate` raises; the path of a value is its place
+        on its axis (`x.values[2]`).
+        """
+        key_hash = hashlib.sha256(canonical(request)).digest()
+        if key is not None and (known := await self._queue.by_key(key, key_hash)) is not None:
+            return _grid(known, deduplicated=True)
+        axes = _axes(request)
+        base, said = await self._base(request, asked, axes)
+        places = [
+            (x, y) for y in range(len(axes[1].values) if len(axes) > 1 else 1) for x in range(len(axes[0].values))
+        ]
+        jobs = [await self._cell(base, said, axes, place, origin) for place in places]
+        cells = [
+            Cell(x=x, y=y, job_id=job.id, asset_id=None, label=None) for job, (x, y) in zip(jobs, places, strict=True)
+        ]
+        first = jobs[0].request
+        sheet = SheetRequest(
+            title=_short(str(first["prompt"]) or str(first["model"])),
+            columns=[label(axes[0], value) for value in axes[0].values],
+            rows=[label(axes[1], value) for value in axes[1].values] if len(axes) > 1 else [],
+            cells=cells,
+            format=base.format,
+            lane=base.lane,
+            tags=list(dict.fromkeys(base.tags)),
+            seed=first["seed"],
+        )
+        made = await self._sheet(sheet, dict(asked), origin, key, key_hash)
+        *_, (job, deduplicated) = await self._queue.add([*jobs, made])
+        return _grid(job, deduplicated=deduplicated)
+
+    async def contact(self, who: Character, version: int | None, limit: int, origin: Origin) -> Submitted:
+        """A sheet of a character's newest stills, those of one version or of all. Raises NotFound without any."""
+        stills = await self._stills(who.name, version, limit)
+        if not stills:
+            raise NotFound(path="name", noun="still", name=who.name, near=[])
+        wide = next(side for side in range(1, CELLS) if side * side >= len(stills))
+        cells = [
+            Cell(
+                x=at % wide, y=at // wide, job_id=None, asset_id=one.id,
+                label=f"v{one.character.version}, seed {one.seed}" if one.character else f"seed {one.seed}",
+            )
+            for at, one in enumerate(stills)
+        ]  # fmt: skip
+        sheet = SheetRequest(
+            title=who.name if version is None else f"{who.name} v{version}", columns=[], rows=[], cells=cells,
+            format="png", lane="normal", tags=[], seed=stills[0].seed,
+        )  # fmt: skip
+        asked = {"name": who.name, "version": version, "limit": limit}
+        [(job, _)] = await self._queue.add([await self._sheet(sheet, asked, origin, None, b"")])
+        return Submitted(job=job, deduplicated=False)
+
+    async def _stills(self, name: str, version: int | None, limit: int) -> list[Asset]:
+        """The newest of a character, looked for in pages: those of an old version may lie far back."""
+        found: list[Asset] = []
+        query: Query | None = Query(character=name, kind="still", limit=CELLS)
+        while query is not None and len(found) < limit:
+            page = await self._index.search(query)
+            found += [one for one in page.assets if version in {None, one.character and one.character.version}]
+            query = None if page.next is None else replace(query, cursor=page.next)
+        return found[:limit]
+
+    async def _base(
+        self, request: GridRequest, asked: Mapping[str, Any], axes: list[Axis]
+    ) -> tuple[StillRequest, dict[str, Any]]:
+        """What all cells share, and which fields of it were written."""
+        base = StillRequest(**{name: getattr(request, name) for name in StillRequest.__struct_fields__})
+        said = {name: value for name, value in asked.items() if name not in {"x", "y"}}
+        fields = {axis.field for axis in axes}
+        if "preset" not in fields:
+            base = await self._writer.filled(base, said)
+        if base.count != 1:
+            raise InvalidParams(path="count", problem="a cell is one still; take seed as an axis for several")
+        if "seed" not in fields:
+            seed = await self._writer.seed_of(base)
+            seed = self._rng.below(1 << SEED_BITS) if seed is None else seed
+            base, said = replace(base, seed=seed), {**said, "seed": seed}
+        return base, said
+
+    async def _cell(
+        self, base: StillRequest, said: dict[str, Any], axes: list[Axis], place: tuple[int, int], origin: Origin
+    ) -> NewJob:
+        request, asked = base, said
+        for name, axis, at in zip("xy", axes, place, strict=False):
+            where, value = f"{name}.values[{at}]", axis.values[at]
+            if axis.replace is not None:
+                value = _replaced(getattr(request, axis.field), axis, value, name, where)
+            try:
+                fields = {**msgspec.to_builtins(request), axis.field: value}
+                request = convert(fields, StillRequest)
+            except TendredError as problem:
+                problem.path = where
+                raise
+            asked = {**asked, axis.field: value}
+        try:
+            return cast(
+                "NewJob", await self._submitter.prepare(Submission(request=request, asked=asked, key=None), origin)
+            )
+        except TendredError as problem:
+            known = problem.path or ("model" if isinstance(problem, ModelMissing) else "")
+            field = known.partition(".")[0].partition("[")[0]
+            at = next((number for number, axis in enumerate(axes) if axis.field == field), None)
+            if at is not None:
+                problem.path = f"{'xy'[at]}.values[{place[at]}]"
+            raise
+
+    async def _sheet(
+        self, request: SheetRequest, asked: dict[str, Any], origin: Origin, key: str | None, key_hash: bytes
+    ) -> NewJob:
+        """The job that puts it together: its words judged, and sealed like a still's."""
+        if verdict := refused(self._boundary, request, self._language()):
+            await self._refusals.note(verdict, request.title, origin)
+            raise BoundaryRefused(rule=verdict.rule, reason=verdict.reason, span=None, policy=verdict.policy)
+        job_id = self._ids.new("job")
+        document: dict[str, Any] = msgspec.to_builtins(request)
+        return NewJob(
+            id=job_id,
+            kind="sheet",
+            lane=request.lane,
+            request=document,
+            asked=asked,
+            origin=origin,
+            reviewed=self._boundary.approve(canonical({**document, "job_id": job_id}), _NOTHING),
+            removed=[],
+            retry_of=None,
+            key=key,
+            key_hash=key_hash,
+        )
+
+
+def label(axis: Axis, value: Any) -> str:
+    """What stands over a column, or beside a row."""
+    if axis.field in _WORDS:
+        return _short(str(value))
+    return _short(f"{axis.field} {_said(value)}")
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return "default"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list):
+        return ", ".join(map(_said, cast("list[Any]", value))) or "none"
+    if isinstance(value, dict):
+        use = cast("dict[str, Any]", value)
+        return f"{use.get('name')}:{_said(use.get('weight', 1.0))}"
+    return str(value)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def _axes(request: GridRequest) -> list[Axis]:
+    axes = [request.x] if request.y is None else [request.x, request.y]
+    cells = len(request.x.values) * (1 if request.y is None else len(request.y.values))
+    if cells > CELLS:
+        raise TooLarge("grid", path="x.values", cells=cells, limit=CELLS)
+    for name, axis in zip("xy", axes, strict=False):
+        if axis.field not in _FIELDS:
+            problem = f"it is no field that an axis can take; there are {', '.join(_FIELDS)}"
+            raise InvalidParams(path=f"{name}.field", problem=problem)
+        if axis.replace is not None and axis.field not in _WORDS:
+            raise InvalidParams(path=f"{name}.replace", problem="only words can be replaced")
+    if len(axes) > 1 and axes[0].field == axes[1].field and axes[1].replace is None:
+        raise InvalidParams(path="y.field", problem=f"both axes are {axes[0].field}")
+    return axes
+
+
+def _replaced(text: str, axis: Axis, value: Any, name: str, where: str) -> str:
+    words = axis.replace or ""
+    if not isinstance(value, str):
+        raise InvalidParams(path=where, problem="it must be text")
+    if words not in text:
+        raise InvalidParams(path=f"{name}.replace", problem=f"{words} isn't in the {axis.field}")
+    return text.replace(words, value)
+
+
+def _grid(job: Job, *, deduplicated: bool) -> Grid:
+    return Grid(job=job, cells=msgspec.convert(job.request["cells"], list[Cell]), deduplicated=deduplicated)
