@@ -8,6 +8,7 @@ the client was served already. So clients take turns by the time they use, howev
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Sequence
 from typing import Final, cast
@@ -19,6 +20,8 @@ from tendred.store.database import Tx
 
 RANKS: Final[dict[Lane, int]] = {"interactive": 0, "normal": 1, "idle": 2}
 WARM_S: Final = 60.0
+TURN, AHEAD, BEHIND = range(3)
+"""How a job came to its place: in its turn, or because a person put it before all others, or behind them."""
 
 _ROW: Final = "job_id, lane_rank, line, model, work, place, fixed, passed_at"
 _AT: Final = "(lane_rank, place, job_id) < (SELECT lane_rank, place, job_id FROM waiting WHERE job_id = ?)"
@@ -39,7 +42,7 @@ CLOCK: Final = "SELECT at FROM lane_clock WHERE lane_rank = ?"
 TICK: Final = "UPDATE lane_clock SET at = max(at, ?) WHERE lane_rank = ?"
 SERVED: Final = "SELECT served FROM share WHERE lane_rank = ? AND line = ?"
 CHARGE: Final = "UPDATE share SET served = ?, stale = max(stale, ?) WHERE lane_rank = ? AND line = ?"
-BEHIND: Final = (
+LAST_OF: Final = (
     "SELECT model, work, place FROM waiting INDEXED BY waiting_line WHERE line = ? AND lane_rank = ? AND fixed = 0 "
     "ORDER BY place DESC, job_id DESC LIMIT 1"
 )
@@ -53,6 +56,8 @@ OF_LINE: Final = (
 )
 PLACE: Final = "UPDATE waiting SET place = ? WHERE job_id = ?"
 RECKONED: Final = "UPDATE share SET stale = 0 WHERE lane_rank = ? AND line = ?"
+ORDER: Final = "SELECT job_id, place, fixed FROM waiting WHERE lane_rank = ? ORDER BY place, job_id"
+ANY_BEHIND: Final = f"SELECT 1 FROM waiting WHERE lane_rank = ? AND fixed = {BEHIND} LIMIT 1"
 ENDS: Final = "SELECT min(place) AS first, max(place) AS last FROM waiting WHERE lane_rank = ?"
 BEFORE: Final = f"SELECT place FROM waiting WHERE lane_rank = ? AND {_AT} ORDER BY place DESC LIMIT 1"
 MAKE_ROOM: Final = f"UPDATE waiting SET place = place - 1 WHERE lane_rank = ? AND {_AT}"
@@ -78,7 +83,7 @@ def enter(tx: Tx, job_id: str, lane: Lane, line: str, model: str, work: float) -
     rank = RANKS[lane]
     place = _turn(tx, rank, line)
     paces = Paces(tx.connection)
-    if (last := tx.one(BEHIND, line, rank)) is not None:
+    if (last := tx.one(LAST_OF, line, rank)) is not None:
         place = max(place, last["place"] + paces.cost(last["model"], last["work"]))
     tx.run(ENTER, job_id, rank, line, model, work, place, 0)
 
@@ -114,7 +119,7 @@ def take(tx: Tx, loaded: Sequence[str], warm_s: float) -> str | None:
     charge = _turn(tx, rank, line) + Paces(tx.connection).cost(chosen["model"], chosen["work"])
     tx.run(LEAVE, chosen["job_id"])
     # A job that a person pushed ahead counts as its client's turn: the client's other jobs make up for it.
-    tx.run(CHARGE, charge, chosen["fixed"], rank, line)
+    tx.run(CHARGE, charge, chosen["fixed"] == AHEAD, rank, line)
     return cast("str", chosen["job_id"])
 
 
@@ -140,13 +145,13 @@ def put_first(tx: Tx, job_id: str) -> None:
     """Before everything that waits in its lane."""
     row = _row(tx, job_id)
     rank = row["lane_rank"]
-    _pin(tx, row, min(_ends(tx, rank)[0], _clock(tx, rank)) - 1)
+    _pin(tx, row, min(_ends(tx, rank)[0], _clock(tx, rank)) - 1, AHEAD)
 
 
 def put_last(tx: Tx, job_id: str) -> None:
     """Behind everything that waits in its lane now."""
     row = _row(tx, job_id)
-    _pin(tx, row, _ends(tx, row["lane_rank"])[1] + 1)
+    _pin(tx, row, _ends(tx, row["lane_rank"])[1] + 1, BEHIND)
 
 
 def put_before(tx: Tx, job_id: str, other_id: str) -> None:
@@ -169,9 +174,9 @@ def _row(tx: Tx, job_id: str) -> sqlite3.Row:
     return row
 
 
-def _pin(tx: Tx, row: sqlite3.Row, place: float) -> None:
+def _pin(tx: Tx, row: sqlite3.Row, place: float, fixed: int) -> None:
     leave(tx, row["job_id"])
-    tx.run(ENTER, row["job_id"], row["lane_rank"], row["line"], row["model"], row["work"], place, 1)
+    tx.run(ENTER, row["job_id"], row["lane_rank"], row["line"], row["model"], row["work"], place, fixed)
 
 
 def _clock(tx: Tx, rank: int) -> float:
@@ -198,10 +203,27 @@ def _first(tx: Tx) -> sqlite3.Row | None:
     first = tx.one(FIRST)
     if first is None:
         return None
-    stale = tx.run(STALE, first["lane_rank"]).fetchall()
+    rank = first["lane_rank"]
+    stale = tx.run(STALE, rank).fetchall()
+    if not stale:
+        return first
+    before = tx.run(ORDER, rank).fetchall() if tx.one(ANY_BEHIND, rank) else []
     for row in stale:
-        _reckon(tx, first["lane_rank"], row["line"])
-    return tx.one(FIRST) if stale else first
+        _reckon(tx, rank, row["line"])
+    _stay_behind(tx, rank, before)
+    return tx.one(FIRST)
+
+
+def _stay_behind(tx: Tx, rank: int, before: list[sqlite3.Row]) -> None:
+    """What a person put behind others stays behind them, however far back they were reckoned."""
+    now = {row["job_id"]: row["place"] for row in tx.run(ORDER, rank)} if before else {}
+    furthest = -math.inf
+    for row in before:
+        place = now[row["job_id"]]
+        if row["fixed"] == BEHIND and place <= furthest:
+            place = furthest + 1
+            tx.run(PLACE, place, row["job_id"])
+        furthest = max(furthest, place)
 
 
 def _reckon(tx: Tx, rank: int, line: str) -> None:

@@ -216,6 +216,18 @@ def test_who_was_moved_to_the_front_lets_nobody_pass_and_who_was_put_last_passes
     assert room.all("warm") == "bca"
 
 
+def test_what_was_put_last_stays_last_however_slow_the_others_turn_out(room):
+    for name in "abcd":
+        room.send(name)
+    room.move("a", "last")
+    room.move("b", "last")
+    assert room.take() == "c"
+    room.clock.advance(1000)
+    room.apply("c", Finished())
+    room.send("e", client="gimp")
+    assert room.all() == "edab"
+
+
 def test_before_goes_to_that_ones_lane_and_stays_before_it_as_the_line_moves(room):
     room.send("i", "blender", lane="idle")
     for name in "abcd":
