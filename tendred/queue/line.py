@@ -242,7 +242,7 @@ def _passing(tx: Tx, first: sqlite3.Row, loaded: Sequence[str], warm_s: float) -
     patient = tx.one(PATIENT, first["lane_rank"])
     if patient is not None and not 0 <= tx.now - patient["passed_at"] < warm_s:
         return patient
-    if first["model"] in loaded or warm_s == 0:
+    if first["model"] in loaded or not first["work"] or warm_s == 0:
         return first
     found = [row for model in loaded if (row := tx.one(WARM, first["lane_rank"], model)) is not None]
     if not found:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tendred.schema.still import Kind
 from tendred.store.database import Tx
 
 KEPT: Final = 0.8
@@ -31,8 +32,10 @@ LEARN: Final = (
 ASSUME: Final = "UPDATE pace SET assumed = ? WHERE model = ?"
 
 
-def work_of(request: Mapping[str, Any]) -> float:
-    """How much a request asks for: pictures x steps x megapixels, or 1 where it doesn't say."""
+def work_of(kind: Kind, request: Mapping[str, Any]) -> float:
+    """How much a request asks of the engine: pictures x steps x megapixels, 1 where it doesn't say; a sheet nothing."""
+    if kind == "sheet":
+        return 0.0
     said = [request.get(name) for name in ("count", "steps", "width", "height")]
     sizes = [size for size in said if isinstance(size, int) and size > 0]
     return math.prod(sizes) / 1e6 if len(sizes) == len(said) else 1.0
@@ -43,7 +46,7 @@ def learn(tx: Tx, model: str, work: float, seconds: float) -> bool:
 
     Returns whether places that were reckoned before are well off by now.
     """
-    if not 0 < seconds <= LONGEST_S:
+    if not work or not 0 < seconds <= LONGEST_S:
         return False
     row = tx.one(LEARN, model, work, seconds, KEPT)
     assert row is not None
@@ -65,7 +68,7 @@ class Paces:
 
     def told(self, model: str, work: float) -> float | None:
         """Seconds that so much work takes; None for a model that was never measured."""
-        known = self._known.get(model)
+        known = self._known.get(model) if work else 0.0
         return None if known is None else known * work
 
     def cost(self, model: str, work: float) -> float:

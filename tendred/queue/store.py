@@ -155,7 +155,7 @@ class Queue:
             encode(new.origin), new.reviewed.request, new.reviewed.conditioning, new.reviewed.policy, new.reviewed.mac,
             encode(new.removed), tx.now, new.retry_of, new.key, new.key_hash, model,
         )  # fmt: skip
-        line.enter(tx, new.id, new.lane, client, model, work_of(new.request))
+        line.enter(tx, new.id, new.lane, client, model, work_of(new.kind, new.request))
         job = self.get_in(tx.connection, new.id)
         tx.emit("job.queued", {"job": job}, job.id)
         return job, False
@@ -329,4 +329,4 @@ def _client(row: sqlite3.Row) -> str:
 
 
 def _work(row: sqlite3.Row) -> float:
-    return work_of(msgspec.json.decode(row["request"], type=dict[str, Any]))
+    return work_of(row["kind"], msgspec.json.decode(row["request"], type=dict[str, Any]))

@@ -39,9 +39,9 @@ class Room:
     def tx(self):
         return Tx(self.connection, self.clock, "boot_1")
 
-    def send(self, name, client="krita", model="a", lane="normal", work=1):
+    def send(self, name, client="krita", model="a", lane="normal", work=1, kind="still"):
         new = NewJob(
-            id=self.ids.new("job"), kind="still", lane=lane, asked={}, reviewed=SEALED, removed=[], retry_of=None,
+            id=self.ids.new("job"), kind=kind, lane=lane, asked={}, reviewed=SEALED, removed=[], retry_of=None,
             request={"model": model, "count": work, "steps": 1, "width": 1000, "height": 1000}, key=None, key_hash=b"",
             origin=Origin(door="rpc", client=client),
         )  # fmt: skip
@@ -214,6 +214,20 @@ def test_who_was_moved_to_the_front_lets_nobody_pass_and_who_was_put_last_passes
     room.move("b", "first")
     room.move("a", "last")
     assert room.all("warm") == "bca"
+
+
+def test_a_sheet_takes_no_time_of_the_engine_and_lets_nobody_pass(room):
+    room.send("a")
+    room.send("s", model="", kind="sheet")
+    room.send("b", client="gimp")
+    room.send("c", client="gimp")
+    assert room.take() == "a"
+    assert room.take("a") == "b"
+    assert room.take("a") == "s"
+    room.clock.advance(1000)
+    before = room.rows("SELECT * FROM pace"), room.rows("SELECT served FROM share")
+    room.apply("s", Finished())
+    assert (room.rows("SELECT * FROM pace"), room.rows("SELECT served FROM share")) == before
 
 
 def test_what_was_put_last_stays_last_however_slow_the_others_turn_out(room):

@@ -13,7 +13,8 @@ from tendred.queue.pace import LEAST_S, LONGEST_S, PATIENCE_S, Paces, learn, wor
     ],
 )
 def test_work_is_pictures_times_steps_times_megapixels(request_, work):
-    assert work_of(request_) == work
+    assert work_of("still", request_) == work
+    assert work_of("sheet", request_) == 0
 
 
 async def paces(database, *learned):
