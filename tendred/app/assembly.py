@@ -177,12 +177,12 @@ def assemble(
         claim=claimed, queue=queue, boundary=boundary, catalog=catalog, shelf=shelf, submitter=submitter,
         backend=backend, keeper=keeper, watch=watch, pauses=pauses, tell=tell, closed=closed, sheet=sheets.take,
     )  # fmt: skip
-    retries = Retries(queue=queue, catalog=catalog, shelf=shelf, submitter=submitter, ids=ids)
     retention = Retention(database, clock, days=rules.history_days, jobs=rules.history_jobs)
     grids = Grids(
         submitter=submitter, writer=writer, queue=queue, index=index, boundary=boundary,
         refusals=refusals, ids=ids, rng=rng, language=lambda: tell.language,
     )  # fmt: skip
+    retries = Retries(queue=queue, catalog=catalog, shelf=shelf, submitter=submitter, grids=grids, ids=ids)
     expander = Expander(writer=writer, submitter=submitter, rng=rng)
     parts = Parts(
         database=database, bus=ground.bus, queue=queue, submitter=submitter, retries=retries, runner=runner,

@@ -23,7 +23,7 @@ from tendred.schema.asset import Asset
 from tendred.schema.character import Character
 from tendred.schema.decode import convert
 from tendred.schema.job import Job, Origin, Submitted
-from tendred.schema.sealed import Conditioning
+from tendred.schema.sealed import Conditioning, Reviewed
 from tendred.schema.sheet import CELLS, NO_AXIS, Axis, Cell, Grid, GridRequest, SheetRequest
 from tendred.schema.still import StillRequest
 
@@ -170,25 +170,28 @@ class Grids:
     async def _sheet(
         self, request: SheetRequest, asked: dict[str, Any], origin: Origin, key: str | None, key_hash: bytes
     ) -> NewJob:
-        """The job that puts it together: its words judged, and sealed like a still's."""
-        if verdict := refused(self._boundary, request, self._language()):
-            await self._refusals.note(verdict, request.title, origin)
-            raise BoundaryRefused(rule=verdict.rule, reason=verdict.reason, span=None, policy=verdict.policy)
+        """The job that puts it together."""
         job_id = self._ids.new("job")
-        document: dict[str, Any] = msgspec.to_builtins(request)
         return NewJob(
             id=job_id,
             kind="sheet",
             lane=request.lane,
-            request=document,
+            request=msgspec.to_builtins(request),
             asked=asked,
             origin=origin,
-            reviewed=self._boundary.approve(canonical({**document, "job_id": job_id}), _NOTHING),
+            reviewed=await self.review(job_id, request, origin),
             removed=[],
             retry_of=None,
             key=key,
             key_hash=key_hash,
         )
+
+    async def review(self, job_id: str, request: SheetRequest, origin: Origin) -> Reviewed:
+        """Have the words of a sheet judged, and the whole sealed like a still. Raises BoundaryRefused, having noted it."""
+        if verdict := refused(self._boundary, request, self._language()):
+            await self._refusals.note(verdict, request.title, origin)
+            raise BoundaryRefused(rule=verdict.rule, reason=verdict.reason, span=None, policy=verdict.policy)
+        return self._boundary.approve(canonical({**msgspec.to_builtins(request), "job_id": job_id}), _NOTHING)
 
 
 def label(axis: Axis, value: Any) -> str:

@@ -184,6 +184,8 @@ class Sheets:
 
     async def _end(self, one: Open, happening: Happening) -> None:
         job_id, receipt, request = one.claim.job.id, None, one.request
+        if isinstance(happening, Finished):
+            await self._pauses.passed()  # its file is written; see Runner
         if isinstance(happening, Finished) and request is not None:
             verdict = ReceiptVerdict(policy=one.claim.reviewed.policy, anchor=None, removed=one.claim.removed)
             settings = msgspec.to_builtins(request)

@@ -176,6 +176,7 @@ async def test_a_sheet_that_was_at_work_when_the_daemon_died_is_made_by_the_next
     with contextlib.closing(sqlite3.connect(daemon.home / "data" / "tendred.db")) as database, database:
         # As a kill leaves it: claimed, and nothing written of its end.
         database.execute("UPDATE job SET state = 'running', attempts = 1 WHERE id = ?", (made.job.id,))
+        database.execute("DELETE FROM waiting WHERE job_id = ?", (made.job.id,))
     other = await make_daemon(home=daemon.home)
     other.script()
     job = await done(other, made.job.id)
@@ -223,3 +224,17 @@ async def test_a_file_that_somebody_changed_is_not_on_the_sheet(daemon):
     assert (255, 0, 255) not in colours
     assert (232, 232, 228) in colours
     assert honest.kind == "sheet"
+
+
+async def test_a_grid_that_was_cancelled_is_made_anew_with_its_cells(daemon):
+    await daemon.studio.pause(mode="drain", unload=False)
+    made = await grid(daemon, x=Axis(field="steps", values=[2, 3]))
+    await daemon.studio.cancel(made.job.id)
+    await daemon.studio.resume()
+    again = await daemon.studio.retry(made.job.id, RPC)
+    assert (again.job.retry_of, again.deduplicated) == (made.job.id, False)
+    assert [(await daemon.studio.job(cell["job_id"])).retry_of for cell in again.job.request["cells"]] == [
+        cell.job_id for cell in made.cells
+    ]
+    sheet = await daemon.studio.asset((await done(daemon, again.job.id)).asset_ids[0])
+    assert len(sheet.parents) == 2
