@@ -13,16 +13,19 @@ from tendred.children import spawn_child
 from tendred.clock import Clock, Ids, Rng, SystemClock, SystemRng
 from tendred.config.paths import Paths
 from tendred.config.schema import Config
+from tendred.core.again import Recipes
 from tendred.core.characters import Cast
 from tendred.core.deliver import Deliveries
 from tendred.core.history import History
 from tendred.core.indexing import Indexing
 from tendred.core.keep import Keeper
 from tendred.core.pauses import Pauses
+from tendred.core.previews import Previews
 from tendred.core.progress import Watch
 from tendred.core.refusals import Refusals
 from tendred.core.run import Runner
 from tendred.core.settings import Settings
+from tendred.core.sheets import Sheets
 from tendred.core.studio import Parts, Studio
 from tendred.core.submit import Submitter
 from tendred.core.telling import Teller
@@ -111,14 +114,23 @@ def assemble(
     deliveries = Deliveries(
         database=database, plugins=plugins, index=index, receipts=receipts, ids=ids, clock=clock, tell=tell
     )
+    refusals = Refusals(database, ids, rng)
     submitter = Submitter(
         plugins=plugins, catalog=catalog, shelf=shelf, cast=cast, boundary=boundary, queue=queue,
-        refusals=Refusals(database, ids, rng), residency=residency, ids=ids, rng=rng, language=lambda: tell.language,
+        refusals=refusals, residency=residency, ids=ids, rng=rng, language=lambda: tell.language,
         keep_alive_s=config.engine.keep_alive_s,
     )  # fmt: skip
     keeper = Keeper(
         database=database, queue=queue, boundary=boundary, catalog=catalog, media=media, files=ground.files,
         index=index, receipts=receipts, deliveries=deliveries, thumbnails=paths.thumbnails, clock=clock,
+    )  # fmt: skip
+    previews = Previews(bus=ground.bus, media=media, tasks=ground.tasks, clock=clock, boot_id=ground.boot_id)
+    recipes = Recipes(
+        index=index, receipts=receipts, catalog=catalog, shelf=shelf, residency=residency, submitter=submitter, rng=rng
+    )
+    sheets = Sheets(
+        index=index, boundary=boundary, queue=queue, keeper=keeper, media=media, refusals=refusals, ids=ids,
+        language=lambda: tell.language,
     )  # fmt: skip
 
     def closed(job: Job, receipt: Receipt | None) -> None:
@@ -129,11 +141,12 @@ def assemble(
 
     runner = Runner(
         database=database, queue=queue, boundary=boundary, catalog=catalog, shelf=shelf, submitter=submitter,
-        backend=backend, keeper=keeper, watch=watch, pauses=pauses, tell=tell, closed=closed,
+        backend=backend, keeper=keeper, watch=watch, previews=previews, sheets=sheets, pauses=pauses, tell=tell,
+        closed=closed,
     )  # fmt: skip
     parts = Parts(
         database=database, bus=ground.bus, queue=queue, submitter=submitter, runner=runner,
-        residency=residency, pauses=pauses, watch=watch, waiting=Waiting(ground.bus), index=index, receipts=receipts,
+        residency=residency, pauses=pauses, watch=watch, previews=previews, recipes=recipes, sheets=sheets, waiting=Waiting(ground.bus), index=index, receipts=receipts,
         catalog=catalog, shelf=shelf, cast=cast, plugins=plugins, history=history, settings=settings, teller=tell,
         clock=clock,
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
@@ -24,9 +24,10 @@ from tendred.queue.machine import Happening
 from tendred.queue.store import Claim, Queue
 from tendred.schema.asset import Asset, LoraRecord, Made, ModelUse, Receipt, ReceiptVerdict
 from tendred.schema.base import Record
+from tendred.schema.character import CharacterUse
 from tendred.schema.job import Job
 from tendred.schema.sealed import Conditioning
-from tendred.schema.still import Still
+from tendred.schema.still import Format, Still, numbered, parents_of
 from tendred.schema.work import Encode, Output
 from tendred.store.database import Database, Tx
 from tendred.tasks import offload
@@ -35,8 +36,60 @@ _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ULID_TIME: Final = 10
 
 
+class Making(Protocol):
+    """A claimed job, opened: what its outputs are made of, and what is written down of them."""
+
+    @property
+    def claim(self) -> Claim: ...
+    @property
+    def conditioning(self) -> Conditioning: ...
+    @property
+    def model(self) -> Model | None:
+        """What draws; None where nothing is drawn."""
+        ...
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def stem(self) -> str: ...
+    @property
+    def kind(self) -> Literal["still", "sheet"]: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def format(self) -> Format: ...
+    @property
+    def tags(self) -> list[str]: ...
+    @property
+    def words(self) -> str:
+        """What it is found by."""
+        ...
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """All of it, as the receipt holds it."""
+        ...
+
+    @property
+    def parents(self) -> list[str]: ...
+    @property
+    def model_use(self) -> ModelUse: ...
+    @property
+    def lora_records(self) -> list[LoraRecord]: ...
+    @property
+    def character(self) -> CharacterUse | None: ...
+    def file(self, index: int) -> str: ...
+    def settings(self, index: int) -> dict[str, Any]:
+        """Those of one output."""
+        ...
+
+    def parameters(self, output: Output) -> str:
+        """The text that other tools read."""
+        ...
+
+
 class Run(Record, frozen=True):
-    """A claimed job, opened: what its outputs are made with."""
+    """A claimed still, opened; see Making."""
 
     claim: Claim
     still: Still
@@ -44,6 +97,53 @@ class Run(Record, frozen=True):
     model: Model
     loras: list[Lora]
     created: float
+    kind: Literal["still", "sheet"] = "still"
+
+    @property
+    def count(self) -> int:
+        return self.still.count
+
+    @property
+    def format(self) -> Format:
+        return self.still.format
+
+    @property
+    def tags(self) -> list[str]:
+        return self.still.tags
+
+    @property
+    def words(self) -> str:
+        return f"{self.still.prompt} {self.still.negative_prompt} {self.model.name}"
+
+    @property
+    def request(self) -> dict[str, Any]:
+        return msgspec.to_builtins(self.still)
+
+    @property
+    def parents(self) -> list[str]:
+        return parents_of(self.still)
+
+    @property
+    def model_use(self) -> ModelUse:
+        return ModelUse(name=self.model.name, sha256=self.model.sha256)
+
+    @property
+    def lora_records(self) -> list[LoraRecord]:
+        return [
+            LoraRecord(name=use.name, weight=use.weight, sha256=lora.sha256)
+            for use, lora in zip(self.still.loras, self.loras, strict=True)
+        ]
+
+    @property
+    def character(self) -> CharacterUse | None:
+        return self.still.character
+
+    def settings(self, index: int) -> dict[str, Any]:
+        return msgspec.to_builtins(numbered(self.still, index))
+
+    def parameters(self, output: Output) -> str:
+        size = {"width": output.width, "height": output.height}
+        return parameters_text({**self.settings(output.index), **size, "model_sha256": self.model.sha256})
 
     @property
     def id(self) -> str:
@@ -111,37 +211,35 @@ class Keeper:
         """Throw away what is unfinished."""
         await offload(self._files.discard, job_id)
 
-    async def missing(self, run: Run) -> list[int]:
+    async def missing(self, run: Making) -> list[int]:
         """Outputs that are still to be made: after a crash, not those that are in the library already."""
         have = {asset.index for asset in await self._index.of_job(run.id)}
-        return [index for index in range(run.still.count) if index not in have]
+        return [index for index in range(run.count) if index not in have]
 
-    async def keep(self, run: Run, output: Output, staging: Path) -> Asset:
+    async def keep(self, run: Making, output: Output, staging: Path) -> Asset:
         """Judge, encode, publish and index one output. Raises OutputWithheld, DiskFull, FolderUnwritable."""
         if (finding := self._boundary.judge_output(output.findings)) is not None:
             raise OutputWithheld(rule=finding.rule)
         name = run.file(output.index)
         one = asset_id(run.id, output.index)
-        settings = {**msgspec.to_builtins(run.still), "seed": output.seed, "count": 1}
+        settings = run.settings(output.index)
         made = await self._media.encode(
             Encode(
                 raw=output.path,
                 width=output.width,
                 height=output.height,
                 pixels_sha256=output.pixels_sha256,
-                format=run.still.format,
-                target=str(staging / f"{output.index}.{SUFFIX[run.still.format]}"),
+                format=run.format,
+                target=str(staging / f"{output.index}.{SUFFIX[run.format]}"),
                 thumbnail=str(self._thumbnails / f"{one}.webp"),
                 settings={"tendred": 1, "asset_id": one, "job_id": run.id, "settings": settings},
-                parameters=parameters_text(
-                    {**settings, "width": output.width, "height": output.height, "model_sha256": run.model.sha256}
-                ),
+                parameters=run.parameters(output),
             )
         )
         path = await offload(self._files.publish, Path(made.path), name)
         asset = Asset(
             id=one,
-            kind="still",
+            kind=run.kind,
             path=str(path),
             url=f"/media/{one}",
             media_type=made.media_type,
@@ -158,28 +256,25 @@ class Keeper:
             index=output.index,
             seed=output.seed,
             settings=settings,
-            model=ModelUse(name=run.model.name, sha256=run.model.sha256),
-            loras=[
-                LoraRecord(name=use.name, weight=use.weight, sha256=lora.sha256)
-                for use, lora in zip(run.still.loras, run.loras, strict=True)
-            ],
-            character=run.still.character,
+            model=run.model_use,
+            loras=run.lora_records,
+            character=run.character,
             engine=output.engine,
-            parents=[],
+            parents=run.parents,
             receipt_id=receipt_id(run.id),
             policy=run.claim.reviewed.policy,
-            tags=run.still.tags,
+            tags=run.tags,
             state="kept",
         )
 
         def work(tx: Tx) -> None:
-            self._index.add_in(tx, asset, f"{run.still.prompt} {run.still.negative_prompt} {run.model.name}")
+            self._index.add_in(tx, asset, run.words)
             tx.emit("job.output", {"asset": asset}, run.id)
 
         await self._database.write(work)
         return asset
 
-    async def close(self, run: Run, happening: Happening) -> tuple[Job, Receipt | None]:
+    async def close(self, run: Making, happening: Happening) -> tuple[Job, Receipt | None]:
         """End a job: its receipt file, then one transaction of receipt row, deliveries and the job's state."""
         async with self._chain:
             assets = await self._index.of_job(run.id)
@@ -189,14 +284,15 @@ class Keeper:
                 if receipt is not None:
                     self._receipts.add_in(tx, receipt)
                     self._deliveries.add_in(tx, assets)
-                self._catalog.used_in(tx, run.model)
+                if run.model is not None:
+                    self._catalog.used_in(tx, run.model)
                 return self._queue.apply_in(tx, run.id, happening)
 
             job = await self._database.write(work)
         await self.discard(run.id)
         return job, receipt
 
-    async def _write_receipt(self, run: Run, assets: list[Asset]) -> Receipt:
+    async def _write_receipt(self, run: Making, assets: list[Asset]) -> Receipt:
         receipt = chained(_receipt(run, assets, rfc3339(self._clock.now())), await self._receipts.head())
         staged = await self.stage(run.id) / "receipt.json"
         await offload(self._files.write, f"{run.stem}.receipt.json", file_bytes(receipt), staged)
@@ -208,7 +304,7 @@ def receipt_id(job_id: str) -> str:
     return f"rcp_{job_id.removeprefix('job_')}"
 
 
-def _receipt(run: Run, assets: list[Asset], now: str) -> Receipt:
+def _receipt(run: Making, assets: list[Asset], now: str) -> Receipt:
     job = run.claim.job
     made = [
         Made(
@@ -223,14 +319,13 @@ def _receipt(run: Run, assets: list[Asset], now: str) -> Receipt:
         )
         for asset in assets
     ]
-    settings: dict[str, Any] = msgspec.to_builtins(run.still)
     return Receipt(
         receipt=1,
         id=receipt_id(run.id),
         job_id=run.id,
         origin=job.origin,
         asked=run.claim.asked,
-        settings=settings,
+        settings=run.request,
         verdict=ReceiptVerdict(
             policy=run.claim.reviewed.policy, anchor=run.conditioning.anchor, removed=run.claim.removed
         ),

@@ -14,10 +14,12 @@ from msgspec.structs import replace
 
 from tendred.backend import Backend
 from tendred.boundary.judge import Boundary
-from tendred.core.keep import Keeper, Run
+from tendred.core.keep import Keeper, Making, Run
 from tendred.core.loras import check_fit, resolved
 from tendred.core.pauses import Pauses
+from tendred.core.previews import Previews
 from tendred.core.progress import Watch
+from tendred.core.sheets import Sheets
 from tendred.core.submit import Submitter
 from tendred.errors import Cancelled, DiskFull, EngineDied, FolderUnwritable, Internal, ShuttingDown
 from tendred.models.catalog import Catalog
@@ -30,7 +32,7 @@ from tendred.schema.asset import Asset, Receipt
 from tendred.schema.error import ErrorInfo
 from tendred.schema.job import Job
 from tendred.schema.still import Still
-from tendred.schema.work import Advance, LoraFile, Output, WorkOrder
+from tendred.schema.work import Advance, LoraFile, Output, Preview, WorkOrder
 from tendred.store.database import Database
 
 FAULTS: Final = 3
@@ -53,6 +55,8 @@ class Runner:
         backend: Backend,
         keeper: Keeper,
         watch: Watch,
+        previews: Previews,
+        sheets: Sheets,
         pauses: Pauses,
         tell: Callable[[BaseException], ErrorInfo],
         closed: Callable[[Job, Receipt | None], None],
@@ -66,6 +70,8 @@ class Runner:
         self._backend = backend
         self._keeper = keeper
         self._watch = watch
+        self._previews = previews
+        self._sheets = sheets
         self._pauses = pauses
         self._tell = tell
         self._closed = closed
@@ -156,10 +162,14 @@ class Runner:
 
     async def run_job(self, claimed: Claim) -> None:
         """One job from the claim to its end. Whatever goes wrong with it, it ends in a state and a row."""
-        run: Run | None = None
+        run: Making | None = None
         try:
-            run = await self._opened(claimed)
-            await self._make(run)
+            if claimed.job.kind == "sheet":
+                sheet = run = await self._sheets.open(claimed)
+                await self._sheets.make(sheet)
+            else:
+                still = run = await self._opened(claimed)
+                await self._make(still)
             happening: Happening = Finished()
         except Cancelled:
             happening = PutBack() if self._put_back else Stopped()
@@ -209,7 +219,9 @@ class Runner:
             indices=indices,
             staging=str(staging),
             keep_alive_s=run.still.keep_alive_s,
+            previews=self._previews.wanted,
         )
+        watched = order.previews
         if self._put_back or run.id in self._unwanted:
             # The backend doesn't know the job yet, so it could not be told.
             raise Cancelled
@@ -219,6 +231,11 @@ class Runner:
                     case Advance():
                         await self._keeper.prewarm()
                         self._watch.advance(run.id, report)
+                        if self._previews.wanted != watched:
+                            watched = not watched
+                            await self._backend.previews(run.id, wanted=watched)
+                    case Preview():
+                        self._previews.show(run.id, report)
                     case Output():
                         await self._kept(run, report, staging)
 
@@ -226,8 +243,10 @@ class Runner:
         self._watch.advance(run.id, Advance(phase="saving", done=output.index, total=run.still.count))
         return await self._keeper.keep(run, output, staging)
 
-    async def _close(self, claimed: Claim, run: Run | None, happening: Happening) -> None:
+    async def _close(self, claimed: Claim, run: Making | None, happening: Happening) -> None:
         """Write the end down, however long the disk stays full: until then the job counts as running."""
+        # Before its end is told: no preview comes after that.
+        self._previews.forget(claimed.job.id)
         terminal = isinstance(happening, Finished | Stopped | Failed)
         faults = 0
         while True:

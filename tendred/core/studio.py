@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import os
-from collections.abc import Callable
-from typing import Any, Final, Literal
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Literal, TypeVar
 
 from msgspec.structs import replace
 
@@ -14,12 +14,15 @@ from tendred import __version__
 from tendred.backend import HotFolders, Residency
 from tendred.bus import Bus, Subscription
 from tendred.clock import Clock, rfc3339
+from tendred.core.again import Recipes, Wish
 from tendred.core.characters import Cast
 from tendred.core.history import History
 from tendred.core.pauses import Pauses
+from tendred.core.previews import Previews
 from tendred.core.progress import Watch
 from tendred.core.run import Runner
 from tendred.core.settings import Settings
+from tendred.core.sheets import Sheets
 from tendred.core.submit import Submission, Submitter
 from tendred.core.telling import Teller
 from tendred.core.waiting import Waiting
@@ -31,19 +34,24 @@ from tendred.models.catalog import Catalog
 from tendred.models.shelf import Shelf
 from tendred.queue.machine import CancelAsked
 from tendred.queue.store import Queue
+from tendred.schema.again import Again
 from tendred.schema.asset import Asset, AssetPage, Receipt
 from tendred.schema.base import Record
 from tendred.schema.character import Character, Characters
 from tendred.schema.error import ErrorInfo
 from tendred.schema.event import EventPage
-from tendred.schema.job import Job, JobPage, Origin, QueueStatus, State, Submitted
+from tendred.schema.job import Job, JobPage, Origin, Previewed, QueueStatus, State, Submitted
 from tendred.schema.model import Loaded, ModelInfo, ModelKind, Models, Unloaded
 from tendred.schema.sealed import Verdict
+from tendred.schema.sheet import SheetRequest
 from tendred.schema.still import PROMPT_BYTES, Kind, LoraUse, StillRequest
 from tendred.schema.system import BATCH, BODY_BYTES, DEPTH, CloudState, Hello, Limits, Status
+from tendred.schema.work import PreviewForm
 from tendred.store.database import Database
 
-__all__ = ["API", "Search", "Studio", "Submission"]
+__all__ = ["API", "Search", "Studio", "Submission", "Wish"]
+
+_T = TypeVar("_T")
 
 API: Final = "1.0"
 
@@ -74,6 +82,9 @@ class Parts(Record, frozen=True):
     residency: Residency
     pauses: Pauses
     watch: Watch
+    previews: Previews
+    recipes: Recipes
+    sheets: Sheets
     waiting: Waiting
     index: Index
     receipts: Receipts
@@ -112,7 +123,7 @@ class Studio:
         limits = Limits(
             body_bytes=BODY_BYTES, batch=BATCH, depth=DEPTH, prompt_bytes=PROMPT_BYTES, queue=self._queue_limit
         )
-        features = ["stills", "loras", "characters", "hotfolders", "events", "plugins"]
+        features = ["stills", "loras", "characters", "again", "previews", "sheets", "hotfolders", "events", "plugins"]
         return Hello(api=API, version=__version__, boot_id=self._boot_id, features=features, limits=limits)
 
     async def status(self) -> Status:
@@ -162,6 +173,34 @@ class Studio:
         """What the boundary would say. Stores nothing."""
         request = StillRequest(prompt=prompt, negative_prompt=negative_prompt, character=character, loras=loras)
         return await self._p.submitter.check(request, kind, lang)
+
+    async def again(self, asset_id: str, wish: Wish, *, dry_run: bool, insist: bool) -> Again:
+        """The same picture once more: whether that can be promised, and the job."""
+        return await self._woken(self._p.recipes.again(asset_id, wish, dry_run=dry_run, insist=insist))
+
+    async def variations(
+        self, asset_id: str, wish: Wish, *, count: int, strength: float, seed: int | None
+    ) -> Submitted:
+        """Pictures near one of the library."""
+        varied = self._p.recipes.variations(asset_id, wish, count=count, strength=strength, seed=seed)
+        return await self._woken(varied)
+
+    async def sheet(self, request: SheetRequest, wish: Wish) -> Submitted:
+        """A labelled sheet of pictures: a job of the kind `sheet`."""
+        return await self._woken(self._p.sheets.submit(request, wish))
+
+    async def preview(self, job_id: str, form: PreviewForm, side: int) -> Previewed:
+        """The newest rough picture of a running job."""
+        await self._p.queue.get(job_id)
+        return Previewed(preview=await self._p.previews.latest(job_id, form, side))
+
+    async def _woken(self, submitting: Coroutine[Any, Any, _T]) -> _T:
+        if self.stopping:
+            submitting.close()
+            raise ShuttingDown
+        submitted = await submitting
+        self._p.runner.wake()
+        return submitted
 
     # -- jobs and queue ------------------------------------------------------------------------------------
 

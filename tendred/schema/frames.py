@@ -13,7 +13,7 @@ import msgspec
 from tendred.schema.asset import EngineInfo
 from tendred.schema.base import Record
 from tendred.schema.job import Phase
-from tendred.schema.work import Encode, Encoded, Finding, WorkOrder
+from tendred.schema.work import Compose, Composed, Encode, Encoded, Finding, Shrink, Shrunk, WorkOrder
 
 FRAME_BYTES: Final = 64 * 1024 * 1024
 LENGTH: Final = struct.Struct(">I")
@@ -46,6 +46,13 @@ class Unload(Record, frozen=True, tag="unload"):
     model: str
 
 
+class Previews(Record, frozen=True, tag="previews"):
+    """Engine: from now on somebody looks on at this job, or nobody does any more."""
+
+    job_id: str
+    wanted: bool
+
+
 class EncodeRequest(Record, frozen=True, tag="encode"):
     """Media: make a file. `call` comes back in the answer; `quality` counts for JPEG and WebP."""
 
@@ -54,13 +61,31 @@ class EncodeRequest(Record, frozen=True, tag="encode"):
     quality: int = 92
 
 
+class ComposeRequest(Record, frozen=True, tag="compose"):
+    """Media: make a sheet."""
+
+    call: int
+    work: Compose
+
+
+class ShrinkRequest(Record, frozen=True, tag="shrink"):
+    """Media: make a small file of a raw picture."""
+
+    call: int
+    work: Shrink
+
+
 # Child to daemon.
 class Ready(Record, frozen=True, tag="ready"):
-    """The child listens. Empty strings where it has no such part."""
+    """The child listens. Empty where it has no such part; see asset.Identity."""
 
     device: str = ""
     torch: str = ""
     diffusers: str = ""
+    threads: int = 0
+    hardware: str = ""
+    libraries: dict[str, str] = {}
+    dtypes: dict[str, str] = {}
 
 
 class Beat(Record, frozen=True, tag="beat"):
@@ -104,6 +129,18 @@ class Drawn(Record, frozen=True, tag="drawn"):
     findings: list[Finding] = []
 
 
+class Glimpse(Record, frozen=True, tag="glimpse"):
+    """A preview (see `work.Preview`)."""
+
+    job_id: str
+    index: int
+    done: int
+    total: int
+    width: int
+    height: int
+    rgb: bytes
+
+
 class Done(Record, frozen=True, tag="done"):
     """Every output of the job was sent."""
 
@@ -133,17 +170,37 @@ class EncodeDone(Record, frozen=True, tag="encoded"):
     made: Encoded
 
 
+class ComposeDone(Record, frozen=True, tag="composed"):
+    """Media: the raw sheet stands at its target."""
+
+    call: int
+    made: Composed
+
+
+class ShrinkDone(Record, frozen=True, tag="shrunk"):
+    """Media: the small file itself."""
+
+    call: int
+    made: Shrunk
+
+
 class EncodeFailed(Record, frozen=True, tag="encode_failed"):
-    """Media: no file, and why (an error kind). `folder` is the one that could not be written to, if that was it."""
+    """Media: no file, and why (an error kind), whatever was asked for.
+
+    `folder` is the one that could not be written to, `asset_id` the picture that is not ours, if that was it.
+    """
 
     call: int
     kind: str
     problem: str
     folder: str = ""
+    asset_id: str = ""
 
 
-Down = Hello | Run | Cancel | Unload | EncodeRequest
-Up = Ready | Beat | Phased | ModelLoaded | ModelGone | Drawn | Done | Stopped | Failed | EncodeDone | EncodeFailed
+MediaRequest = EncodeRequest | ComposeRequest | ShrinkRequest
+MediaAnswer = EncodeDone | ComposeDone | ShrinkDone | EncodeFailed
+Down = Hello | Run | Cancel | Unload | Previews | MediaRequest
+Up = Ready | Beat | Phased | ModelLoaded | ModelGone | Glimpse | Drawn | Done | Stopped | Failed | MediaAnswer
 
 _DOWN: Final = msgspec.msgpack.Decoder(Down)
 _UP: Final = msgspec.msgpack.Decoder(Up)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from tendred.schema.asset import EngineInfo
 from tendred.schema.base import Record
@@ -32,6 +32,8 @@ class WorkOrder(Record, frozen=True):
     indices: list[int]
     staging: str
     keep_alive_s: float
+    previews: bool = False
+    """Whether somebody looks on from the start; later see Backend.previews."""
 
 
 class Finding(Record, frozen=True):
@@ -64,7 +66,22 @@ class Output(Record, frozen=True, tag="output"):
     findings: list[Finding] = []
 
 
-Report = Advance | Output
+PREVIEW_SIDE: Final = 256
+"""A preview's longer side has at most so many pixels."""
+
+
+class Preview(Record, frozen=True, tag="preview"):
+    """A rough picture after `done` of `total` steps: raw 8-bit RGB, rows from the top, sides up to PREVIEW_SIDE."""
+
+    index: int
+    done: int
+    total: int
+    width: int
+    height: int
+    rgb: bytes
+
+
+Report = Advance | Output | Preview
 """A backend's reports. It ends by returning (done) or by raising a TendredError (failed)."""
 
 
@@ -89,6 +106,55 @@ class Encoded(Record, frozen=True):
     media_type: str
     bytes: int
     sha256: str
+
+
+class Cell(Record, frozen=True):
+    """A picture of the library on a sheet. A file that doesn't hash to `sha256` is not ours any more."""
+
+    asset_id: str
+    path: str
+    sha256: str
+    label: str
+
+
+class Compose(Record, frozen=True):
+    """A sheet to make: raw RGB goes to `target`."""
+
+    title: str
+    cells: list[Cell]
+    columns: int
+    target: str
+
+
+class Composed(Record, frozen=True):
+    """The raw picture that was made."""
+
+    path: str
+    width: int
+    height: int
+    pixels_sha256: str
+
+
+PreviewForm = Literal["jpeg", "ppm"]
+
+
+class Shrink(Record, frozen=True):
+    """A raw picture to make a small file of: both sides at most `side`."""
+
+    rgb: bytes
+    width: int
+    height: int
+    side: int
+    form: PreviewForm
+
+
+class Shrunk(Record, frozen=True):
+    """The small file."""
+
+    data: bytes
+    media_type: str
+    width: int
+    height: int
 
 
 ChildRole = Literal["engine", "media"]

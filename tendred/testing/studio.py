@@ -33,6 +33,7 @@ from tendred.schema.sealed import Verdict
 from tendred.schema.still import Kind, LoraUse, StillRequest
 from tendred.schema.system import CloudState, DiskState, EngineState, Hello, Limits, Status
 from tendred.testing.hot_folders import FakeHotFolders
+from tendred.testing.recipes import FakeRecipes
 
 _log = logging.getLogger(__name__)
 _ENGINE = EngineInfo(version="0", torch="0", diffusers="0", device="cpu", dtype="float32", threads=1, batch_size=1)
@@ -50,10 +51,11 @@ MIRA: Final = Character(
 )
 
 
-class FakeStudio:
+class FakeStudio(FakeRecipes):
     """Takes jobs and keeps them queued until `finish`. `oldest` may be raised to forget events."""
 
     def __init__(self, language: str = "en", clock: Clock | None = None) -> None:
+        super().__init__()
         self._language = language
         self._clock = clock or SystemClock()
         self._ids = Ids(self._clock, SystemRng())

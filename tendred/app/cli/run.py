@@ -9,6 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from tendred.app.cli import (
+    again,
     characters,
     check,
     daemon,
@@ -35,6 +36,7 @@ from tendred.schema.error import ErrorInfo
 COMMANDS = [
     daemon.add,
     image.add,
+    again.add,
     drop.add,
     check.add,
     jobs.add,

@@ -11,7 +11,20 @@ import msgspec
 
 from tendred.errors import TendredError
 from tendred.media.worker.confine import confine
-from tendred.schema.frames import EncodeDone, EncodeFailed, EncodeRequest, Hello, Ready, Up, pack, read_down
+from tendred.schema.frames import (
+    ComposeDone,
+    ComposeRequest,
+    EncodeDone,
+    EncodeFailed,
+    EncodeRequest,
+    Hello,
+    MediaRequest,
+    Ready,
+    ShrinkDone,
+    Up,
+    pack,
+    read_down,
+)
 
 
 def main() -> None:
@@ -19,21 +32,21 @@ def main() -> None:
     frames = os.dup(1)
     os.dup2(2, 1)  # whatever a library prints goes to the log, not among the frames
     confine()
-    calls: queue.SimpleQueue[EncodeRequest] = queue.SimpleQueue()
+    calls: queue.SimpleQueue[MediaRequest] = queue.SimpleQueue()
     try:
         while (frame := read_down(sys.stdin.buffer)) is not None:
             if isinstance(frame, Hello):
                 threading.Thread(target=_work, args=(frames, calls), daemon=True).start()
-            elif isinstance(frame, EncodeRequest):
+            elif isinstance(frame, MediaRequest):
                 calls.put(frame)
     except msgspec.DecodeError:
         os._exit(2)
     os._exit(0)
 
 
-def _work(frames: int, calls: queue.SimpleQueue[EncodeRequest]) -> None:
+def _work(frames: int, calls: queue.SimpleQueue[MediaRequest]) -> None:
     try:
-        from tendred.media.worker import encode  # Pillow comes in here
+        from tendred.media.worker import encode, sheet, shrink  # Pillow comes in here
     except ImportError as problem:
         sys.stderr.write(f"no Pillow: {problem}\n")
         sys.stderr.flush()
@@ -42,13 +55,19 @@ def _work(frames: int, calls: queue.SimpleQueue[EncodeRequest]) -> None:
     while True:
         call = calls.get()
         try:
-            answer: Up = EncodeDone(call=call.call, made=encode.encode(call.work, call.quality))
+            if isinstance(call, EncodeRequest):
+                answer: Up = EncodeDone(call=call.call, made=encode.encode(call.work, call.quality))
+            elif isinstance(call, ComposeRequest):
+                answer = ComposeDone(call=call.call, made=sheet.compose(call.work))
+            else:
+                answer = ShrinkDone(call=call.call, made=shrink.shrink(call.work))
         except TendredError as error:
             answer = EncodeFailed(
                 call=call.call,
                 kind=error.kind,
                 problem=str(error.detail.get("problem", "")),
                 folder=str(error.detail.get("folder", "")),
+                asset_id=str(error.detail.get("asset_id", "")),
             )
         except Exception as error:  # noqa: BLE001 - one bad picture is one bad answer; the others still want theirs
             answer = EncodeFailed(call=call.call, kind="internal", problem=f"{type(error).__name__}: {error}")
