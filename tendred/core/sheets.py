@@ -28,7 +28,7 @@ from tendred.schema.base import Record
 from tendred.schema.character import CharacterUse
 from tendred.schema.job import Origin, Submitted
 from tendred.schema.sealed import Conditioning, Reviewed
-from tendred.schema.sheet import CELLS, Sheet, SheetRequest
+from tendred.schema.sheet import CELLS, ROWS, Sheet, SheetRequest
 from tendred.schema.still import Format
 from tendred.schema.work import Cell, Compose, Output
 from tendred.tasks import offload
@@ -142,11 +142,14 @@ class Sheets:
         if request.labels is not None and len(request.labels) != len(assets):
             problem = f"there are {len(request.labels)} of them for {len(assets)} pictures"
             raise InvalidParams(path="labels", problem=problem)
+        columns = request.columns or math.ceil(math.sqrt(len(assets)))
+        if (rows := -(-len(assets) // columns)) > ROWS:
+            raise InvalidParams(path="columns", problem=f"{rows} rows are more than {ROWS}; ask for more columns")
         sheet = Sheet(
             prompt=request.title,
             asset_ids=[asset.id for asset in assets],
             labels=[_label(asset) for asset in assets] if request.labels is None else request.labels,
-            columns=request.columns or math.ceil(math.sqrt(len(assets))),
+            columns=columns,
             format=request.format,
             lane=wish.lane,
             tags=list(dict.fromkeys(request.tags)),

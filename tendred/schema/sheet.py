@@ -11,6 +11,8 @@ from tendred.schema.still import Format, Lane, Tag
 
 CELLS: Final = 256
 """A sheet holds at most so many pictures."""
+ROWS: Final = 80
+"""More would make it longer than some formats can hold."""
 LABEL_CHARS: Final = 120
 
 Label = Annotated[str, Meta(max_length=LABEL_CHARS)]

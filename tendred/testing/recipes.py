@@ -17,8 +17,12 @@ from tendred.schema.work import PreviewForm
 
 
 class FakeRecipes:
-    """`changed` is what differs from the recipes; previews are two pixels, once a job runs."""
+    """`changed` is what differs from the recipes; previews are two pixels, once a job runs.
 
+    `breaks`: what is promised isn't kept.
+    """
+
+    breaks = False
     changed: list[Difference]
     wishes: list[Wish]
     varied: list[Variation]
@@ -35,7 +39,9 @@ class FakeRecipes:
         if dry_run or not (promised or insist):
             return Again(promised=promised, differences=self.changed, job=None, deduplicated=False)
         made = await self._recipe(asset, wish, 1)
-        job = replace(made.job, again=Repeated(asset_id=asset_id, promised=promised, equal=promised))
+        job = replace(
+            made.job, again=Repeated(asset_id=asset_id, promised=promised, equal=promised and not self.breaks)
+        )
         self._jobs[job.id] = job
         return Again(promised=promised, differences=self.changed, job=job, deduplicated=made.deduplicated)
 

@@ -16,6 +16,7 @@ from tendred.config.load import load
 from tendred.config.paths import resolve
 from tendred.config.schema import PathsSection
 from tendred.core.history import History
+from tendred.core.studio import Wish
 from tendred.core.telling import Teller
 from tendred.errors import LANGUAGES, TendredError, registry
 from tendred.fs import SystemFs
@@ -24,10 +25,12 @@ from tendred.rpc.door import WAITS, RpcDoor, Waits
 from tendred.rpc.jsonrpc import Dispatcher
 from tendred.rpc.methods import registry as methods
 from tendred.schema.error import tell
+from tendred.schema.job import Origin
+from tendred.schema.sheet import SheetRequest
 from tendred.testing.raw import exchange, request
 
 LATER = {
-    "still_not_ours", "signer_broken", "cloud_off", "credentials_missing", "keyring_unavailable", "prices_missing",
+    "signer_broken", "cloud_off", "credentials_missing", "keyring_unavailable", "prices_missing",
     "prices_stale", "not_offered", "quote_expired", "quote_used", "quote_mismatch", "consent_required", "cap_exceeded",
     "provider_refused", "provider_filtered", "provider_unavailable", "insufficient_funds", "outcome_unknown",
     "result_expired",
@@ -178,6 +181,14 @@ class Bench:
         daemon = await self.make_daemon()
         await daemon.studio.add_model(str(folder), None)
         await daemon.submit("hills", model="flux", negative_prompt="fog")
+
+    async def still_not_ours(self):
+        daemon = await self.make_daemon()
+        still = await daemon.still("hills")
+        wish = Wish(origin=Origin(door="rpc"), asked={}, key=None)
+        sheet = (await daemon.studio.sheet(SheetRequest(asset_ids=still.asset_ids), wish)).job
+        made = (await daemon.studio.wait(sheet.id, 20)).asset_ids
+        return await self.posted(daemon, json.dumps(call("images.again", asset_id=made[0])))
 
     # -- in a room
 
