@@ -122,7 +122,7 @@ def _stepping(job: Job, place: int, watcher: Watcher) -> Callable[[Any, int, Any
         job.check()
         steps = getattr(pipe, "num_timesteps", job.still.steps)
         job.phase("sampling", place * steps + number + 1, pictures * steps)
-        watcher.look(pipe, number + 1, steps, tensors["latents"])
+        watcher.look(pipe, number + 1, steps, tensors.get("latents"))
         if number + 1 == steps:
             job.phase("decoding", place, pictures)
         return tensors

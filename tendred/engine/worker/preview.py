@@ -1,30 +1,23 @@
 """Rough pictures of what is being drawn, for whoever looks on. Nothing here touches what the pipeline works with.
 
-After each step a pipeline shows its latents x at noise level s. Seen as they are, they look like noise nearly to the
-end. What the model expects to come of them is on the way: its steps follow dx/ds = (x - D) / s, where D is the
-denoised picture (Karras et al., "Elucidating the design space of diffusion-based generative models", arXiv
-2206.00364, equation 1), so D = x - s dx/ds, with the last step's difference for dx/ds. The same holds on the straight ways of
-flow matching, x = (1 - s) D + s noise. Samplers that add new noise at every step have no such way; theirs are shown
-as they are, scaled.
-
-D becomes colours by the model's preview decoder (see load), else by a linear map: colours are nearly linear in
-the latents of the usual autoencoders. The map is fitted once for each load, by least squares, on flat patches of colour
-sent through the model's own encoder.
+Denoised latents (see `denoised`) become colours by the model's preview decoder (see load), else by a linear map: colours
+are nearly linear in the latents of the usual autoencoders. The map is fitted once for each load, by least squares, on flat
+patches of colour sent through the model's own encoder.
 """
 
 from __future__ import annotations
 
 import copy
-import math
 import time
 import traceback
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import torch
 from diffusers import AutoencoderTiny
 from torch.nn import functional
 
+from tendred.engine.worker.denoised import Way
 from tendred.engine.worker.loop import Job
 from tendred.schema.still import Still
 from tendred.schema.work import PREVIEW_SIDE
@@ -38,14 +31,6 @@ _PATCHES: Final = 8
 _PATCH: Final = 24
 """Pixels: a multiple of what any autoencoder shrinks by, so that most latents see one colour only."""
 _RIDGE: Final = 1e-3
-_RESTLESS: Final = ("Ancestral", "SDE", "LCM", "TCD")
-
-
-class Point(NamedTuple):
-    """Latents at a noise level, in the scale where x = D + s noise (flow matching: x = (1 - s) D + s noise)."""
-
-    level: float
-    latents: torch.Tensor
 
 
 class Eye:
@@ -123,33 +108,6 @@ def fit(vae: Any) -> torch.Tensor:
     return solved
 
 
-def point(scheduler: Any, step: int, latents: torch.Tensor) -> Point:
-    """Where the latents stand after so many steps, by the scheduler's own table."""
-    config = scheduler.config
-    if type(scheduler).__name__.startswith("FlowMatch") or config.get("use_flow_sigmas"):
-        return Point(float(scheduler.sigmas[step]), latents.float())
-    if hasattr(scheduler, "sigmas"):
-        level = float(scheduler.sigmas[min(step, len(scheduler.sigmas) - 1)])
-    elif step < len(scheduler.timesteps):
-        kept = float(scheduler.alphas_cumprod[int(scheduler.timesteps[step])])
-        level = math.sqrt((1 - kept) / kept)
-    else:
-        level = 0.0
-    # Some work with x / sqrt(1 + s^2), whose variance stays one; they say so by the noise that they begin with.
-    scaled = float(scheduler.init_noise_sigma) > 1.0
-    return Point(level, latents.float() * (1.0 if scaled else math.sqrt(1 + level * level)))
-
-
-def expected(scheduler: Any, before: Point | None, now: Point) -> torch.Tensor:
-    """The denoised latents that the last step was on its way to; without such a way, the latents in their usual scale."""
-    flow = type(scheduler).__name__.startswith("FlowMatch") or bool(scheduler.config.get("use_flow_sigmas"))
-    restless = any(word in type(scheduler).__name__ for word in _RESTLESS)
-    restless = restless or "sde" in str(scheduler.config.get("algorithm_type", ""))
-    if before is None or restless or before.level - now.level < 1e-6:  # noqa: PLR2004  a step without a way
-        return now.latents if flow else now.latents / math.sqrt(1 + now.level * now.level)
-    return now.latents - now.level * (now.latents - before.latents) / (now.level - before.level)
-
-
 class Watcher:
     """Shows one picture while it is drawn, as long as somebody looks on."""
 
@@ -158,13 +116,13 @@ class Watcher:
         self._still = still
         self._index = index
         self._eye = eye
-        self._before: Point | None = None
+        self._way: Way | None = None
         eye.due = max(eye.due, time.perf_counter() + APART_S)
 
-    def look(self, pipe: Any, step: int, steps: int, latents: torch.Tensor) -> None:
+    def look(self, pipe: Any, step: int, steps: int, latents: torch.Tensor | None) -> None:
         """After a step. Never raises: a preview that fails is none, and the picture goes on."""
-        if self._eye.blind or not self._job.pipes.watched:
-            self._before = None
+        if self._eye.blind or latents is None or not self._job.pipes.watched:
+            self._way = None
             return
         try:
             self._look(pipe, step, steps, latents)
@@ -173,14 +131,14 @@ class Watcher:
             traceback.print_exc()
 
     def _look(self, pipe: Any, step: int, steps: int, latents: torch.Tensor) -> None:
-        before, now = self._before, point(pipe.scheduler, step, latents)
-        self._before = now
-        if time.perf_counter() < self._eye.due or step == steps:
-            return  # after the last step the picture itself is next
+        self._way = self._way or Way(pipe.scheduler)
+        self._way.pass_by(step, steps, latents)
+        # After the last step the picture itself is next.
+        if time.perf_counter() < self._eye.due or step == steps or (goal := self._way.goal()) is None:
+            return
         self._eye.prepare()
         began = time.perf_counter()
-        plain = _unpacked(pipe, expected(pipe.scheduler, before, now), self._still)
-        picture = self._eye.see(plain)
+        picture = self._eye.see(_unpacked(pipe, goal, self._still))
         height, width, _ = picture.shape
         self._job.glimpse(self._index, step, steps, (width, height), bytes(picture.numpy().data))
         ended = time.perf_counter()
