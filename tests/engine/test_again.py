@@ -19,7 +19,7 @@ from tendred.schema.still import Variation
 from tendred.schema.work import Output
 from tendred.testing.daemon import TestDaemon, quiet
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="session")]
 WORDS = Conditioning(prompt=[Span(text="a woman in red")], negative=[], anchor=None)
 
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from tendred.schema.sealed import Conditioning, Span
 from tendred.schema.work import PREVIEW_SIDE, Output, Preview
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="session")]
 WORDS = Conditioning(prompt=[Span(text="a woman in red")], negative=[], anchor=None)
 
 
