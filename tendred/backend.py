@@ -10,10 +10,11 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from tendred.schema.asset import Identity
 from tendred.schema.model import LoadedModel
 from tendred.schema.pull import Fetched, Listed, Plan
 from tendred.schema.system import EngineState, HotFolder
-from tendred.schema.work import Encode, Encoded, Report, WorkOrder
+from tendred.schema.work import Encode, Encoded, Report, Shrink, Shrunk, WorkOrder
 
 
 class Backend(Protocol):
@@ -31,9 +32,17 @@ class Backend(Protocol):
         """Stop a job soon; unknown jobs are none of its business. `run` raises Cancelled once nothing runs."""
         ...
 
+    async def previews(self, job_id: str, *, wanted: bool) -> None:
+        """Somebody looks on at this job from now on, or nobody does. A remark: whoever can't show anything ignores it."""
+        ...
+
 
 class Residency(Protocol):
     """What sits in the engine's memory."""
+
+    async def identity(self) -> Identity:
+        """What would draw now. Starts the process (seconds) if it doesn't run. Raises EngineMissing, EngineDied."""
+        ...
 
     def state(self) -> EngineState:
         """The process, in words."""
@@ -53,6 +62,10 @@ class Media(Protocol):
 
     async def encode(self, work: Encode) -> Encoded:
         """Encode, mark and write. Raises DiskFull, FolderUnwritable, Internal, or ShuttingDown while it closes."""
+        ...
+
+    async def shrink(self, work: Shrink) -> Shrunk:
+        """Make a small file of a raw picture. Raises Internal, or ShuttingDown while it closes."""
         ...
 
     async def prewarm(self) -> None:

@@ -77,6 +77,10 @@ class Bus:
         self._subscriptions.append(subscription)
         return subscription
 
+    def wanted(self, topic: str) -> bool:
+        """Whether anybody listens for this topic: what costs something to make is made only then."""
+        return any(subscription.wants(topic) and not subscription.lagged for subscription in self._subscriptions)
+
     def drop(self, subscription: Subscription) -> None:
         """Called by Subscription.close."""
         if subscription in self._subscriptions:

@@ -14,6 +14,7 @@ from tendred.children import spawn_child
 from tendred.clock import Clock, Ids, Rng, SystemClock, SystemRng
 from tendred.config.paths import Paths
 from tendred.config.schema import Config
+from tendred.core.again import Recipes
 from tendred.core.budgets import Accounts
 from tendred.core.cache import Cache
 from tendred.core.characters import Cast
@@ -26,6 +27,7 @@ from tendred.core.keep import Keeper
 from tendred.core.parts import Parts
 from tendred.core.pauses import Pauses
 from tendred.core.presets import Presets
+from tendred.core.previews import Previews
 from tendred.core.progress import Watch
 from tendred.core.pull_rows import PullRows
 from tendred.core.pulling import Pulling
@@ -158,6 +160,10 @@ def assemble(
         database=database, queue=queue, boundary=boundary, catalog=catalog, shelf=shelf, media=media,
         files=ground.files, index=index, receipts=receipts, deliveries=deliveries, thumbnails=paths.thumbnails, clock=clock,
     )  # fmt: skip
+    previews = Previews(bus=ground.bus, media=media, tasks=ground.tasks, clock=clock, boot_id=ground.boot_id)
+    recipes = Recipes(
+        index=index, receipts=receipts, catalog=catalog, shelf=shelf, residency=residency, submitter=submitter, rng=rng
+    )
 
     def closed(job: Job, receipt: Receipt | None) -> None:
         indexing.wake()
@@ -175,7 +181,8 @@ def assemble(
 
     runner = Runner(
         claim=claimed, queue=queue, boundary=boundary, catalog=catalog, shelf=shelf, submitter=submitter,
-        backend=backend, keeper=keeper, watch=watch, pauses=pauses, tell=tell, closed=closed, sheet=sheets.take,
+        backend=backend, keeper=keeper, watch=watch, previews=previews, pauses=pauses, tell=tell, closed=closed,
+        sheet=sheets.take,
     )  # fmt: skip
     retention = Retention(database, clock, days=rules.history_days, jobs=rules.history_jobs)
     grids = Grids(
@@ -186,7 +193,8 @@ def assemble(
     expander = Expander(writer=writer, submitter=submitter, rng=rng)
     parts = Parts(
         database=database, bus=ground.bus, queue=queue, submitter=submitter, retries=retries, runner=runner,
-        residency=residency, pauses=pauses, watch=watch, waiting=Waiting(ground.bus), index=index, receipts=receipts,
+        residency=residency, pauses=pauses, watch=watch, previews=previews, recipes=recipes,
+        waiting=Waiting(ground.bus), index=index, receipts=receipts,
         catalog=catalog, cache=cache, pulls=pulls, cast=cast, roster=roster, wildcards=wildcards, presets=presets,
         expander=expander, grids=grids, sheets=sheets, plugins=plugins, history=history, settings=settings, teller=tell,
         clock=clock,

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 import msgspec
 from msgspec.structs import replace
 
-from tendred.boundary.judge import Boundary
+from tendred.boundary.judge import Boundary, Words
 from tendred.boundary.seal import canonical
 from tendred.clock import Ids, Rng
+from tendred.core.again import Wish
 from tendred.core.refusals import Refusals
 from tendred.core.sheets import refused
 from tendred.core.submit import SEED_BITS, Submission, Submitter
 from tendred.core.wording import Writer
-from tendred.errors import BoundaryRefused, InvalidParams, ModelMissing, NotFound, TendredError, TooLarge
+from tendred.errors import BoundaryRefused, InvalidParams, ModelMissing, NotFound, StillNotOurs, TendredError, TooLarge
 from tendred.library.index import Index, Query
 from tendred.queue.store import NewJob, Queue
 from tendred.schema.asset import Asset
@@ -24,8 +26,9 @@ from tendred.schema.character import Character
 from tendred.schema.decode import convert
 from tendred.schema.job import Job, Origin, Submitted
 from tendred.schema.sealed import Conditioning, Reviewed
-from tendred.schema.sheet import CELLS, NO_AXIS, Axis, Cell, Grid, GridRequest, SheetRequest
+from tendred.schema.sheet import CELLS, NO_AXIS, ROWS, Axis, Cell, ContactRequest, Grid, GridRequest, SheetRequest
 from tendred.schema.still import StillRequest
+from tendred.tasks import offload
 
 _FIELDS: Final = tuple(name for name in StillRequest.__struct_fields__ if name not in NO_AXIS)
 _WORDS: Final = frozenset({"prompt", "negative_prompt"})
@@ -97,21 +100,38 @@ class Grids:
         stills = await self._stills(who.name, version, limit)
         if not stills:
             raise NotFound(path="name", noun="still", name=who.name, near=[])
-        wide = next(side for side in range(1, CELLS) if side * side >= len(stills))
-        cells = [
-            Cell(
-                x=at % wide, y=at // wide, job_id=None, asset_id=one.id,
-                label=f"v{one.character.version}, seed {one.seed}" if one.character else f"seed {one.seed}",
-            )
-            for at, one in enumerate(stills)
-        ]  # fmt: skip
-        sheet = SheetRequest(
-            title=who.name if version is None else f"{who.name} v{version}", columns=[], rows=[], cells=cells,
-            format="png", lane="normal", tags=[], seed=stills[0].seed,
-        )  # fmt: skip
+        title = who.name if version is None else f"{who.name} v{version}"
+        sheet = _contact(ContactRequest(asset_ids=[], title=title), stills, [told(still) for still in stills])
         asked = {"name": who.name, "version": version, "limit": limit}
         [(job, _)] = await self._queue.add([await self._sheet(sheet, asked, origin, None, b"")])
         return Submitted(job=job, deduplicated=False)
+
+    async def chosen(self, request: ContactRequest, wish: Wish) -> Submitted:
+        """A sheet of the stills that were named. Raises InvalidParams, NotFound, StillNotOurs, BoundaryRefused, QueueFull."""
+        key_hash = hashlib.sha256(canonical(wish.asked)).digest()
+        if wish.key is not None and (known := await self._queue.by_key(wish.key, key_hash)) is not None:
+            return Submitted(job=known, deduplicated=True)
+        stills = [await self._still(place, one) for place, one in enumerate(request.asset_ids)]
+        labels = [told(still) for still in stills] if request.labels is None else request.labels
+        if len(labels) != len(stills):
+            raise InvalidParams(path="labels", problem=f"there are {len(labels)} of them for {len(stills)} pictures")
+        sheet = _contact(replace(request, lane=wish.lane), stills, labels)
+        new = await self._sheet(sheet, wish.asked, wish.origin, wish.key, key_hash)
+        [(job, deduplicated)] = await self._queue.add([new])
+        return Submitted(job=job, deduplicated=deduplicated)
+
+    async def _still(self, place: int, asset_id: str) -> Asset:
+        path = f"asset_ids[{place}]"
+        try:
+            asset = await self._index.get(asset_id)
+        except NotFound as problem:
+            problem.path = path
+            raise
+        if asset.kind != "still":
+            raise StillNotOurs(path=path, asset_id=asset_id)
+        if asset.state != "kept":
+            raise NotFound(path=path, noun="file of asset", name=asset_id, near=[])
+        return asset
 
     async def _stills(self, name: str, version: int | None, limit: int) -> list[Asset]:
         """The newest of a character, looked for in pages: those of an old version may lie far back."""
@@ -190,8 +210,43 @@ class Grids:
         """Have the words of a sheet judged, and the whole sealed like a still. Raises BoundaryRefused, having noted it."""
         if verdict := refused(self._boundary, request, self._language()):
             await self._refusals.note(verdict, request.title, origin)
-            raise BoundaryRefused(rule=verdict.rule, reason=verdict.reason, span=None, policy=verdict.policy)
+            path = await offload(self._culprit, request)
+            raise BoundaryRefused(
+                "named" if path else "", path=path, rule=verdict.rule, reason=verdict.reason, span=None,
+                policy=verdict.policy,
+            )  # fmt: skip
         return self._boundary.approve(canonical({**msgspec.to_builtins(request), "job_id": job_id}), _NOTHING)
+
+    def _culprit(self, request: SheetRequest) -> str | None:
+        """Which of the words on a sheet are refused by themselves, by where they stood in what was asked for."""
+        said = {"title": request.title}
+        said |= {f"labels[{number}]": cell.label for number, cell in enumerate(request.cells) if cell.label}
+        for path, words in (("x.values", request.columns), ("y.values", request.rows), ("tags", request.tags)):
+            said |= {f"{path}[{number}]": text for number, text in enumerate(words)}
+        parts = {path: Words(prompt="", names=[text]) for path, text in said.items()}
+        return next((path for path, words in parts.items() if self._boundary.judge(words)[0].verdict == "refuse"), None)
+
+
+def told(still: Asset) -> str:
+    """What tells a still from its neighbours."""
+    parts = [f"v{still.character.version}"] if still.character is not None else []
+    steps: list[dict[str, Any]] = still.settings.get("variations") or []
+    return ", ".join([*parts, f"seed {still.seed}", *(f"{step['strength']:g} of {step['seed']}" for step in steps)])
+
+
+def _contact(request: ContactRequest, stills: list[Asset], labels: list[str]) -> SheetRequest:
+    """Stills in reading order. Raises InvalidParams for a sheet that would be too long."""
+    wide = request.columns or math.ceil(math.sqrt(len(stills)))
+    if (rows := -(-len(stills) // wide)) > ROWS:
+        raise InvalidParams(path="columns", problem=f"{rows} rows are more than {ROWS}; ask for more columns")
+    cells = [
+        Cell(x=at % wide, y=at // wide, job_id=None, asset_id=still.id, label=label)
+        for at, (still, label) in enumerate(zip(stills, labels, strict=True))
+    ]
+    return SheetRequest(
+        title=request.title, columns=[], rows=[], cells=cells, format=request.format, lane=request.lane,
+        tags=list(dict.fromkeys(request.tags)), seed=stills[0].seed,
+    )  # fmt: skip
 
 
 def label(axis: Axis, value: Any) -> str:

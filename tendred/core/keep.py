@@ -27,7 +27,7 @@ from tendred.schema.asset import Asset, LoraRecord, Made, ModelUse, Receipt, Rec
 from tendred.schema.base import Record
 from tendred.schema.job import Job
 from tendred.schema.sealed import Conditioning
-from tendred.schema.still import Still
+from tendred.schema.still import Still, numbered, parents_of
 from tendred.schema.work import Encode, Encoded, Output
 from tendred.store.database import Database, Tx
 from tendred.tasks import offload
@@ -59,6 +59,28 @@ class Run(Record, frozen=True):
         """The library's name of one output."""
         ending = SUFFIX[self.still.format]
         return f"{self.stem}.{ending}" if self.still.count == 1 else f"{self.stem}-{index + 1:03d}.{ending}"
+
+    @property
+    def parents(self) -> list[str]:
+        """The assets that its outputs come from."""
+        return parents_of(self.still)
+
+    @property
+    def worn(self) -> list[LoraRecord]:
+        """The LoRAs that it is drawn with."""
+        return [
+            LoraRecord(name=use.name, weight=use.weight, sha256=lora.sha256)
+            for use, lora in zip(self.still.loras, self.loras, strict=True)
+        ]
+
+    def settings(self, index: int) -> dict[str, Any]:
+        """Those of one output, by itself."""
+        return msgspec.to_builtins(numbered(self.still, index))
+
+    def parameters(self, output: Output) -> str:
+        """The text that other tools read."""
+        size = {"width": output.width, "height": output.height}
+        return parameters_text({**self.settings(output.index), **size, "model_sha256": self.model.sha256})
 
 
 def asset_id(job_id: str, index: int) -> str:
@@ -125,7 +147,7 @@ class Keeper:
             raise OutputWithheld(rule=finding.rule)
         name = run.file(output.index)
         one = asset_id(run.id, output.index)
-        settings = {**msgspec.to_builtins(run.still), "seed": output.seed, "count": 1}
+        settings = run.settings(output.index)
         made, path = await self.publish(
             Encode(
                 raw=output.path,
@@ -136,9 +158,7 @@ class Keeper:
                 target=str(staging / f"{output.index}.{SUFFIX[run.still.format]}"),
                 thumbnail=self.thumbnail(one),
                 settings={"tendred": 1, "asset_id": one, "job_id": run.id, "settings": settings},
-                parameters=parameters_text(
-                    {**settings, "width": output.width, "height": output.height, "model_sha256": run.model.sha256}
-                ),
+                parameters=run.parameters(output),
             ),
             name,
         )
@@ -162,13 +182,10 @@ class Keeper:
             seed=output.seed,
             settings=settings,
             model=ModelUse(name=run.model.name, sha256=run.model.sha256),
-            loras=[
-                LoraRecord(name=use.name, weight=use.weight, sha256=lora.sha256)
-                for use, lora in zip(run.still.loras, run.loras, strict=True)
-            ],
+            loras=run.worn,
             character=run.still.character,
             engine=output.engine,
-            parents=[],
+            parents=run.parents,
             receipt_id=receipt_id(run.id),
             policy=run.claim.reviewed.policy,
             tags=run.still.tags,

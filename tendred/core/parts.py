@@ -5,6 +5,7 @@ from __future__ import annotations
 from tendred.backend import Residency
 from tendred.bus import Bus
 from tendred.clock import Clock
+from tendred.core.again import Recipes
 from tendred.core.cache import Cache
 from tendred.core.characters import Cast
 from tendred.core.expansions import Expander
@@ -12,6 +13,7 @@ from tendred.core.grids import Grids
 from tendred.core.history import History
 from tendred.core.pauses import Pauses
 from tendred.core.presets import Presets
+from tendred.core.previews import Previews
 from tendred.core.progress import Watch
 from tendred.core.pulls import Pulls
 from tendred.core.retry import Retries
@@ -44,6 +46,8 @@ class Parts(Record, frozen=True):
     residency: Residency
     pauses: Pauses
     watch: Watch
+    previews: Previews
+    recipes: Recipes
     waiting: Waiting
     index: Index
     receipts: Receipts

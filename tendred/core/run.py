@@ -17,6 +17,7 @@ from tendred.boundary.judge import Boundary
 from tendred.core.keep import Keeper, Run
 from tendred.core.loras import check_fit, resolved
 from tendred.core.pauses import Pauses
+from tendred.core.previews import Previews
 from tendred.core.progress import Watch
 from tendred.core.submit import Submitter
 from tendred.errors import Cancelled, DiskFull, EngineDied, FolderUnwritable, Internal, ShuttingDown
@@ -29,7 +30,7 @@ from tendred.schema.asset import Asset, Receipt
 from tendred.schema.error import ErrorInfo
 from tendred.schema.job import Job
 from tendred.schema.still import Still
-from tendred.schema.work import Advance, LoraFile, Output, WorkOrder
+from tendred.schema.work import Advance, LoraFile, Output, Preview, WorkOrder
 
 FAULTS: Final = 3
 """So often is the end of a job tried that fails for a reason of our own."""
@@ -42,7 +43,7 @@ class Runner:
     `sheet` gets those that are sheets.
     """
 
-    def __init__(  # noqa: PLR0913 - every station of the road
+    def __init__(
         self,
         *,
         claim: Callable[[], Awaitable[Claim | None]],
@@ -54,6 +55,7 @@ class Runner:
         backend: Backend,
         keeper: Keeper,
         watch: Watch,
+        previews: Previews,
         pauses: Pauses,
         tell: Callable[[BaseException], ErrorInfo],
         closed: Callable[[Job, Receipt | None], None],
@@ -68,6 +70,7 @@ class Runner:
         self._backend = backend
         self._keeper = keeper
         self._watch = watch
+        self._previews = previews
         self._pauses = pauses
         self._tell = tell
         self._closed = closed
@@ -215,7 +218,9 @@ class Runner:
             indices=indices,
             staging=str(staging),
             keep_alive_s=run.still.keep_alive_s,
+            previews=self._previews.wanted,
         )
+        watched = order.previews
         if self._put_back or run.id in self._unwanted:
             # The backend doesn't know the job yet, so it could not be told.
             raise Cancelled
@@ -225,6 +230,11 @@ class Runner:
                     case Advance():
                         await self._keeper.prewarm()
                         self._watch.advance(run.id, report)
+                        if self._previews.wanted != watched:
+                            watched = not watched
+                            await self._backend.previews(run.id, wanted=watched)
+                    case Preview():
+                        self._previews.show(run.id, report)
                     case Output():
                         await self._kept(run, report, staging)
 
@@ -234,6 +244,8 @@ class Runner:
 
     async def _close(self, claimed: Claim, run: Run | None, happening: Happening) -> None:
         """Write the end down, however long the disk stays full: until then the job counts as running."""
+        # Before its end is told: no preview comes after that.
+        self._previews.forget(claimed.job.id)
         terminal = isinstance(happening, Finished | Stopped | Failed)
         if isinstance(happening, Finished):
             # Its files are written. Before the end is told, so that nobody reads of a success in a queue at a standstill.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable
-from typing import Any, Final, Literal
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Literal, TypeVar
 
 from msgspec.structs import replace
 
@@ -13,6 +13,7 @@ from tendred import __version__
 from tendred.backend import HotFolders
 from tendred.bus import Subscription
 from tendred.clock import rfc3339
+from tendred.core.again import Wish
 from tendred.core.cache import Cache
 from tendred.core.parts import Parts
 from tendred.core.pulls import Pulls
@@ -21,19 +22,23 @@ from tendred.core.submit import Submission
 from tendred.errors import NotFound, ShuttingDown
 from tendred.queue.machine import CancelAsked
 from tendred.queue.pages import JobQuery
+from tendred.schema.again import Again
 from tendred.schema.asset import Asset, AssetPage, Receipt
 from tendred.schema.cache import Models
 from tendred.schema.character import Character, CharacterChanges, Characters, NewCharacter
 from tendred.schema.error import ErrorInfo
 from tendred.schema.event import EventPage
-from tendred.schema.job import Job, JobPage, Origin, QueueStatus, State, Submitted
+from tendred.schema.job import Job, JobPage, Origin, Previewed, QueueStatus, State, Submitted
 from tendred.schema.model import Loaded, ModelInfo, ModelKind, Unloaded
 from tendred.schema.sealed import Verdict
-from tendred.schema.sheet import Grid, GridRequest
+from tendred.schema.sheet import ContactRequest, Grid, GridRequest
 from tendred.schema.still import PROMPT_BYTES, Kind, LoraUse, StillRequest
 from tendred.schema.system import BATCH, BODY_BYTES, DEPTH, CloudState, Hello, Limits, Status
+from tendred.schema.work import PreviewForm
 
-__all__ = ["API", "Search", "Studio", "Submission"]
+__all__ = ["API", "Search", "Studio", "Submission", "Wish"]
+
+_T = TypeVar("_T")
 
 API: Final = "1.0"
 
@@ -74,7 +79,8 @@ class Studio:
             body_bytes=BODY_BYTES, batch=BATCH, depth=DEPTH, prompt_bytes=PROMPT_BYTES, queue=self._queue_limit
         )
         features = [
-            "stills", "loras", "characters", "prompts", "grids", "hotfolders", "events", "plugins", "pulls",
+            "stills", "loras", "characters", "prompts", "again", "previews", "sheets", "grids", "hotfolders", "events",
+            "plugins", "pulls",
         ]  # fmt: skip
         return Hello(api=API, version=__version__, boot_id=self._boot_id, features=features, limits=limits)
 
@@ -107,19 +113,11 @@ class Studio:
 
     async def submit(self, submissions: list[Submission], origin: Origin) -> list[Submitted]:
         """Take all or none; with several, a failure's `path` begins with `[row]`."""
-        if self.stopping:
-            raise ShuttingDown
-        submitted = await self._p.submitter.submit(submissions, origin)
-        self._p.runner.wake()
-        return submitted
+        return await self._woken(self._p.submitter.submit(submissions, origin))
 
     async def grid(self, request: GridRequest, asked: dict[str, Any], key: str | None, origin: Origin) -> Grid:
         """Stills along two axes, and one sheet of them: all jobs or none."""
-        if self.stopping:
-            raise ShuttingDown
-        grid = await self._p.grids.grid(request, asked, key, origin)
-        self._p.runner.wake()
-        return grid
+        return await self._woken(self._p.grids.grid(request, asked, key, origin))
 
     async def check(
         self,
@@ -134,6 +132,34 @@ class Studio:
         """What the boundary would say. Stores nothing."""
         request = StillRequest(prompt=prompt, negative_prompt=negative_prompt, character=character, loras=loras)
         return await self._p.submitter.check(request, kind, lang)
+
+    async def again(self, asset_id: str, wish: Wish, *, dry_run: bool, insist: bool) -> Again:
+        """The same picture once more: whether that can be promised, and the job."""
+        return await self._woken(self._p.recipes.again(asset_id, wish, dry_run=dry_run, insist=insist))
+
+    async def variations(
+        self, asset_id: str, wish: Wish, *, count: int, strength: float, seed: int | None
+    ) -> Submitted:
+        """Pictures near one of the library."""
+        varied = self._p.recipes.variations(asset_id, wish, count=count, strength=strength, seed=seed)
+        return await self._woken(varied)
+
+    async def sheet(self, request: ContactRequest, wish: Wish) -> Submitted:
+        """A labelled sheet of stills: a job of the kind `sheet`."""
+        return await self._woken(self._p.grids.chosen(request, wish))
+
+    async def preview(self, job_id: str, form: PreviewForm, side: int) -> Previewed:
+        """The newest rough picture of a running job."""
+        await self._p.queue.get(job_id)
+        return Previewed(preview=await self._p.previews.latest(job_id, form, side))
+
+    async def _woken(self, submitting: Coroutine[Any, Any, _T]) -> _T:
+        if self.stopping:
+            submitting.close()
+            raise ShuttingDown
+        submitted = await submitting
+        self._p.runner.wake()
+        return submitted
 
     # -- jobs and queue ------------------------------------------------------------------------------------
 
@@ -181,11 +207,7 @@ class Studio:
 
     async def retry(self, job_id: str, origin: Origin) -> Submitted:
         """Make a job anew that failed, was cancelled or is parked."""
-        if self.stopping:
-            raise ShuttingDown
-        submitted = await self._p.retries.retry(job_id, origin)
-        self._p.runner.wake()
-        return submitted
+        return await self._woken(self._p.retries.retry(job_id, origin))
 
     async def wait(self, job_id: str, timeout_s: float) -> Job:
         """A job once it is terminal or parked, or as it stands after `timeout_s`."""

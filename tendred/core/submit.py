@@ -52,6 +52,17 @@ class Submission(Record, frozen=True):
     key: str | None
 
 
+class Settled(Record, frozen=True):
+    """A final request with what draws it, allowed by the boundary of `policy`."""
+
+    still: Still
+    model: Model
+    loras: list[Lora]
+    conditioning: Conditioning
+    removed: list[str]
+    policy: str
+
+
 def names_of(said: Still | StillRequest, loras: list[Lora], file: str | None, model_words: str = "") -> dict[str, str]:
     """What is judged besides the prompts, by where it stands in a request. The files of models and LoRAs speak too."""
     names = {path_of(number): lora.name for number, lora in enumerate(said.loras)}
@@ -151,8 +162,7 @@ class Submitter:
         key_hash = hashlib.sha256(canonical(submission.request)).digest()
         if submission.key is not None and (known := await self._queue.by_key(submission.key, key_hash)) is not None:
             return known
-        if self._residency.state().state == "missing":
-            raise EngineMissing(problem="torch or diffusers can't be imported")
+        self._check_engine()
         request = await self._amended(await self._writer.filled(submission.request, submission.asked))
         seed = await self._writer.seed_of(request)
         played = await self._writer.write(request, self._rng.below(1 << SEED_BITS) if seed is None else seed)
@@ -176,6 +186,44 @@ class Submitter:
             key_hash=key_hash,
         )
 
+    async def known(self, key: str | None, asked: dict[str, Any]) -> Job | None:
+        """The job that a key made before. Raises IdempotencyConflict."""
+        return None if key is None else await self._queue.by_key(key, _hash(asked))
+
+    async def settle(self, still: Still, origin: Origin) -> Settled:
+        """A request that is final already (a recipe): nothing is amended or expanded again, everything judged anew.
+
+        Raises ModelMissing, ModelRefused, NotFound, EngineMissing, BoundaryRefused.
+        """
+        self._check_engine()
+        model = await self._catalog.get(still.model)
+        loras = await resolved(self._shelf, still.loras)
+        await check_fit(loras, model)
+        conditioning, removed = await self._allowed(still, model, loras, origin, None)
+        return Settled(
+            still=still, model=model, loras=loras, conditioning=conditioning, removed=removed,
+            policy=self._boundary.policy,
+        )  # fmt: skip
+
+    async def enter(self, settled: Settled, *, asked: dict[str, Any], key: str | None, origin: Origin) -> Submitted:
+        """Seal it and put it into the queue. Raises QueueFull, IdempotencyConflict."""
+        job_id, still = self._ids.new("job"), settled.still
+        new = NewJob(
+            id=job_id,
+            kind="still",
+            lane=still.lane,
+            request=asdict(still),
+            asked=asked,
+            origin=origin,
+            reviewed=self._sealed(job_id, still, settled.model, settled.loras, settled.conditioning),
+            removed=settled.removed,
+            retry_of=None,
+            key=key,
+            key_hash=_hash(asked),
+        )
+        [(job, deduplicated)] = await self._queue.add([new])
+        return Submitted(job=job, deduplicated=deduplicated)
+
     async def check(self, request: StillRequest, kind: Literal["still", "clip"], lang: str) -> Verdict:
         """What the boundary would say of the words of a request, whatever model draws it. Stores nothing.
 
@@ -198,6 +246,17 @@ class Submitter:
 
         The span that it tells is one of the prompt as received, for which `played` is needed.
         """
+        conditioning, removed = await self._allowed(still, model, loras, origin, played)
+        return self._sealed(job_id, still, model, loras, conditioning), removed
+
+    def _check_engine(self) -> None:
+        if self._residency.state().state == "missing":
+            raise EngineMissing(problem="torch or diffusers can't be imported")
+
+    async def _allowed(
+        self, still: Still, model: Model, loras: list[Lora], origin: Origin, played: Played | None
+    ) -> tuple[Conditioning, list[str]]:
+        """What the encoders get, and which wishes were left out. See `review`."""
         about = model.folder.words
         words = words_of(still, loras, model_sha256=model.sha256, model_words=about, file=origin.file)
         verdict, conditioning = await judged(self._boundary, words, self._language())
@@ -214,7 +273,7 @@ class Submitter:
                 span=_received(verdict.span, still, played),
                 policy=verdict.policy,
             )
-        return self._sealed(job_id, still, model, loras, conditioning), verdict.removed
+        return conditioning, verdict.removed
 
     async def _loras(self, played: Played, model: Model) -> list[Lora]:
         loras = await resolved(self._shelf, played.request.loras, played.path_of)
@@ -267,6 +326,10 @@ class Submitter:
             keep_alive_s=keep_alive,
             tags=list(dict.fromkeys(request.tags)),
         )
+
+
+def _hash(asked: dict[str, Any]) -> bytes:
+    return hashlib.sha256(canonical(asked)).digest()
 
 
 def _side(name: str, asked: int | None, default: int, model: Model) -> int:

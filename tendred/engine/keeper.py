@@ -17,7 +17,19 @@ from tendred.engine.restarts import Restarts
 from tendred.engine.session import Session
 from tendred.engine.work import BrokenWord, Work
 from tendred.errors import Cancelled, EngineDied, EngineMissing, ShuttingDown, TendredError
-from tendred.schema.frames import Done, Drawn, Failed, Hello, ModelGone, ModelLoaded, Phased, Ready, Stopped, Up
+from tendred.schema.frames import (
+    Done,
+    Drawn,
+    Failed,
+    Glimpse,
+    Hello,
+    ModelGone,
+    ModelLoaded,
+    Phased,
+    Ready,
+    Stopped,
+    Up,
+)
 from tendred.schema.model import LoadedModel
 from tendred.schema.system import EngineState, EngineStateName
 from tendred.tasks import Tasks
@@ -125,7 +137,7 @@ class Keeper:
                 self._model_loaded(session, frame)
             case ModelGone():
                 self._model_gone(session, frame.model)
-            case Phased() | Drawn() | Done() | Stopped() | Failed():
+            case Phased() | Glimpse() | Drawn() | Done() | Stopped() | Failed():
                 if work is not None and work.sent and work.order.job_id == frame.job_id:
                     work.take(frame)
             case _:

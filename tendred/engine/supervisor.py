@@ -13,14 +13,16 @@ from typing import Final
 
 import msgspec
 
+from tendred import __version__
 from tendred.backend import Spawn
 from tendred.clock import Clock, Rng, rfc3339
 from tendred.config.schema import EngineSection
 from tendred.engine.keeper import Announce, Keeper
 from tendred.engine.session import Session
 from tendred.engine.work import Work
-from tendred.errors import Cancelled, ShuttingDown
-from tendred.schema.frames import Cancel, Run, Unload
+from tendred.errors import Cancelled, EngineDied, EngineMissing, ShuttingDown
+from tendred.schema.asset import Identity
+from tendred.schema.frames import Cancel, Previews, Run, Unload
 from tendred.schema.model import LoadedModel
 from tendred.schema.sealed import Reviewed
 from tendred.schema.system import EngineState
@@ -98,7 +100,42 @@ class Engine:
         self._tasks.spawn("engine-insist", self._insist(session, work))
         await session.child.send(Cancel(job_id=job_id))
 
+    async def previews(self, job_id: str, *, wanted: bool) -> None:
+        """See Backend.previews."""
+        work, session = self._works.get(job_id), self._keeper.session
+        if work is None or work.over:
+            return
+        if not work.sent or session is None:
+            work.order = msgspec.structs.replace(work.order, previews=wanted)
+            return
+        await session.child.send(Previews(job_id=job_id, wanted=wanted))
+
     # Residency
+
+    async def identity(self) -> Identity:
+        """See Residency.identity."""
+        session = self._keeper.session or await self._started()
+        try:
+            await session.until(lambda: session.ready is not None)
+        finally:
+            if self._keeper.session is session:
+                self._never_mind(session)
+        if session.ready is None:
+            if session.missing is not None:
+                raise EngineMissing(problem=session.missing)
+            raise EngineDied(problem=session.problem or "it ended while it started")
+        fields = {name: getattr(session.ready, name) for name in ("device", "torch", "diffusers", "threads")}
+        more = {name: getattr(session.ready, name) for name in ("hardware", "libraries", "dtypes")}
+        return Identity(version=__version__, **fields, **more)
+
+    async def _started(self) -> Session:
+        """A process that nobody has work for yet."""
+        async with self._turn:
+            if self._keeper.closing:
+                raise ShuttingDown
+            if self.unstable:
+                raise EngineDied(problem="it died too often to be started at once")
+            return await self._keeper.start()
 
     def state(self) -> EngineState:
         """The process, in words."""

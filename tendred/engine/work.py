@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tendred.engine.answers import error_of
 from tendred.errors import Cancelled, TendredError
-from tendred.schema.frames import Done, Drawn, Failed, Phased, Stopped
-from tendred.schema.work import Advance, Output, Report, WorkOrder
+from tendred.schema.frames import Done, Drawn, Failed, Glimpse, Phased, Stopped
+from tendred.schema.work import PREVIEW_SIDE, Advance, Output, Preview, Report, WorkOrder
 
 
 class BrokenWord(Exception):  # noqa: N818  read as a sentence: the child broke its word
@@ -20,7 +20,7 @@ class BrokenWord(Exception):  # noqa: N818  read as a sentence: the child broke 
 class Work:
     """Filled by whoever listens to the child, emptied by `Engine.run`.
 
-    Only the newest progress is kept, so that a child that floods fills nothing.
+    Only the newest progress and the newest preview are kept, so that a child that floods fills nothing.
     """
 
     def __init__(self, order: WorkOrder, mono: Callable[[], float]) -> None:
@@ -35,13 +35,15 @@ class Work:
         self._since: tuple[float, int] | None = None
         self._changed = asyncio.Event()
 
-    def take(self, frame: Phased | Drawn | Done | Stopped | Failed) -> None:
+    def take(self, frame: Phased | Glimpse | Drawn | Done | Stopped | Failed) -> None:
         """A frame about this order. Raises BrokenWord."""
         if self.over:
             return
         match frame:
             case Phased():
                 self._advance(frame)
+            case Glimpse():
+                self._newest(self._preview(frame))
             case Drawn():
                 self._reports.append(self._output(frame))
             case Done():
@@ -90,10 +92,26 @@ class Work:
         return None
 
     def _advance(self, frame: Phased) -> None:
-        advance = Advance(phase=frame.phase, done=frame.done, total=frame.total, eta_s=self._eta(frame))
-        if self._reports and isinstance(self._reports[-1], Advance):
-            self._reports.pop()
-        self._reports.append(advance)
+        self._newest(Advance(phase=frame.phase, done=frame.done, total=frame.total, eta_s=self._eta(frame)))
+
+    def _newest(self, report: Advance | Preview) -> None:
+        """Take the place of the one of its kind that nobody has read yet, since the last picture."""
+        for waiting in reversed(self._reports):
+            if isinstance(waiting, Output):
+                break
+            if type(waiting) is type(report):
+                self._reports.remove(waiting)
+                break
+        self._reports.append(report)
+
+    def _preview(self, frame: Glimpse) -> Preview:
+        sides = (frame.width, frame.height)
+        fits = min(sides) >= 1 and max(sides) <= PREVIEW_SIDE and len(frame.rgb) == frame.width * frame.height * 3
+        if not fits or frame.index not in self._left:
+            raise BrokenWord("it sent a preview that can't be one")
+        return Preview(
+            index=frame.index, done=frame.done, total=frame.total, width=frame.width, height=frame.height, rgb=frame.rgb
+        )
 
     def _eta(self, frame: Phased) -> float | None:
         """Seconds left, by the pace since the first step; the first one is slower than the others."""

@@ -48,11 +48,16 @@ def parameters_text(settings: Mapping[str, Any]) -> str:
 def _values(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
     scheduler = settings.get("scheduler")
     width, height = settings.get("width"), settings.get("height")
+    steps: list[Mapping[str, Any]] = settings.get("variations") or []
+    # Other tools know one step, not several.
+    step: Mapping[str, Any] = steps[0] if len(steps) == 1 else {}
     return [
         ("Steps", settings.get("steps")),
         ("Sampler", SAMPLERS.get(scheduler, scheduler) if scheduler else None),
         ("CFG scale", settings.get("guidance")),
         ("Seed", settings.get("seed")),
+        ("Variation seed", step.get("seed")),
+        ("Variation seed strength", step.get("strength")),
         ("Size", f"{width}x{height}" if width and height else None),
         ("Model", settings.get("model")),
         ("Model hash", (settings.get("model_sha256") or "")[:10]),

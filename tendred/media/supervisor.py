@@ -6,15 +6,23 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tendred.backend import Spawn
 from tendred.children import Child
 from tendred.clock import Clock
 from tendred.config.schema import MediaSection
 from tendred.errors import DiskFull, FolderUnwritable, Internal, ShuttingDown, TendredError
-from tendred.schema.frames import EncodeDone, EncodeFailed, EncodeRequest, Hello, Ready, Up
-from tendred.schema.work import Encode, Encoded
+from tendred.schema.frames import (
+    EncodeFailed,
+    EncodeRequest,
+    Hello,
+    MediaAnswer,
+    Ready,
+    ShrinkRequest,
+    Up,
+)
+from tendred.schema.work import Encode, Encoded, Shrink, Shrunk
 from tendred.tasks import Tasks
 
 MODULE: Final = "tendred.media.worker"
@@ -28,10 +36,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class _Call:
-    """One file that somebody waits for. `strikes` counts the children that ended while they worked on it."""
+    """Something that somebody waits for. `strikes` counts the children that ended while they worked on it."""
 
-    work: Encode
-    answer: asyncio.Future[Encoded]
+    work: Encode | Shrink
+    answer: asyncio.Future[Any]
     sent: bool = False
     strikes: int = 0
 
@@ -66,6 +74,12 @@ class MediaProcess:
         return self._child.pid if self._child is not None else None
 
     async def encode(self, work: Encode) -> Encoded:
+        return await self._done(work)
+
+    async def shrink(self, work: Shrink) -> Shrunk:
+        return await self._done(work)
+
+    async def _done(self, work: Encode | Shrink) -> Any:
         async with self._slots:
             if self._closed:
                 raise ShuttingDown
@@ -153,19 +167,23 @@ class MediaProcess:
 
     async def _hand(self, child: Child, number: int, call: _Call) -> None:
         call.sent = True
-        await child.send(EncodeRequest(call=number, work=call.work, quality=self._config.jpeg_quality))
+        match call.work:
+            case Encode() as work:
+                await child.send(EncodeRequest(call=number, work=work, quality=self._config.jpeg_quality))
+            case Shrink() as work:
+                await child.send(ShrinkRequest(call=number, work=work))
 
     def _take(self, frame: Up) -> None:
-        if not isinstance(frame, EncodeDone | EncodeFailed):
+        if not isinstance(frame, MediaAnswer):
             return
         call = self._calls.pop(frame.call, None)
         self._since = self._clock.mono()
         if call is None or call.answer.done():
             return
-        if isinstance(frame, EncodeDone):
-            call.answer.set_result(frame.made)
-        else:
+        if isinstance(frame, EncodeFailed):
             call.answer.set_exception(_error(frame))
+        else:
+            call.answer.set_result(frame.made)
 
     async def _watch(self, child: Child) -> None:
         """Kill a child that is stuck, or has had nothing to do for long enough."""

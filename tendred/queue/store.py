@@ -18,9 +18,9 @@ from tendred.queue.pages import JobQuery, select
 from tendred.queue.places import NOWHERE, Place, emptied_s, place, places
 from tendred.schema.base import Record
 from tendred.schema.error import ErrorInfo
-from tendred.schema.job import Job, Origin, QueueStatus, State
+from tendred.schema.job import Job, Origin, QueueStatus, Repeated, State
 from tendred.schema.sealed import Reviewed
-from tendred.schema.still import Kind, Lane
+from tendred.schema.still import Kind, Lane, Repeat
 from tendred.store.database import Database, Tx
 
 COLUMNS: Final = (
@@ -34,6 +34,7 @@ OPEN_RETRY: Final = (
 )
 CREATED: Final = "SELECT created_at FROM job WHERE id = ?"
 ASKED: Final = "SELECT asked FROM job WHERE id = ?"
+DOCUMENT: Final = "SELECT doc FROM asset WHERE job_id = ? ORDER BY idx LIMIT 1"
 ASSETS: Final = "SELECT id FROM asset WHERE job_id = ? ORDER BY idx"
 INSERT: Final = (
     "INSERT INTO job(id, kind, state, lane, lane_rank, rev, request, asked, origin, sealed_request, conditioning, "
@@ -58,6 +59,12 @@ CLIENTS: Final = (
 UNFINISHED: Final = "SELECT id FROM job WHERE state IN ('running', 'cancelling') ORDER BY id"
 RETRIED: Final[frozenset[State]] = frozenset({"parked", "failed", "cancelled"})
 """States in which a job may be tried again."""
+
+
+class _Pixels(msgspec.Struct):
+    """The part of an asset's document that says whether two are the same picture."""
+
+    pixels_sha256: str
 
 
 class NewJob(Record, frozen=True):
@@ -85,16 +92,29 @@ class Claim(Record, frozen=True):
     removed: list[str]
 
 
+def _repeated(connection: sqlite3.Connection, job_id: str, request: dict[str, Any]) -> Repeated | None:
+    """For a job that follows a recipe: whether what it made has the pixels it should have."""
+    if not request.get("again"):
+        return None
+    repeat = msgspec.convert(request["again"], Repeat)
+    made = connection.execute(DOCUMENT, (job_id,)).fetchone()
+    equal = None
+    if made is not None:
+        equal = msgspec.json.decode(made["doc"], type=_Pixels).pixels_sha256 == repeat.pixels_sha256
+    return Repeated(asset_id=repeat.asset_id, promised=repeat.promised, equal=equal)
+
+
 def job_of(connection: sqlite3.Connection, row: sqlite3.Row, at: Place = NOWHERE) -> Job:
     """A row as the record that everybody sees."""
     error = msgspec.json.decode(row["error"], type=ErrorInfo) if row["error"] is not None else None
+    request: dict[str, Any] = msgspec.json.decode(row["request"])
     return Job(
         id=row["id"],
         kind=row["kind"],
         state=row["state"],
         lane=row["lane"],
         rev=row["rev"],
-        request=msgspec.json.decode(row["request"]),
+        request=request,
         origin=msgspec.json.decode(row["origin"], type=Origin),
         progress=None,
         position=at.position,
@@ -109,6 +129,7 @@ def job_of(connection: sqlite3.Connection, row: sqlite3.Row, at: Place = NOWHERE
         retry_of=row["retry_of"],
         policy=row["policy"],
         clip=None,
+        again=_repeated(connection, row["id"], request),
     )
 
 

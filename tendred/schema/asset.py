@@ -27,7 +27,10 @@ class LoraRecord(Record, frozen=True):
 
 
 class EngineInfo(Record, frozen=True):
-    """What drew it. All of these are part of the recipe: another value may change the last bits."""
+    """What drew it. All of these are part of the recipe: another value may change the last bits.
+
+    `hardware` names the chips, `libraries` further packages that calculate; both are empty where nobody wrote them down.
+    """
 
     version: str
     torch: str
@@ -36,6 +39,21 @@ class EngineInfo(Record, frozen=True):
     dtype: str
     threads: int
     batch_size: int
+    hardware: str = ""
+    libraries: dict[str, str] = {}
+
+
+class Identity(Record, frozen=True):
+    """What would draw now. `dtypes` are the number formats by kind of model: with a `unet`, or with a `transformer`."""
+
+    version: str
+    torch: str
+    diffusers: str
+    device: str
+    threads: int
+    hardware: str
+    libraries: dict[str, str]
+    dtypes: dict[str, str]
 
 
 class Audio(Record, frozen=True):

@@ -14,7 +14,7 @@ from tendred.schema.asset import EngineInfo
 from tendred.schema.base import Record
 from tendred.schema.job import Phase
 from tendred.schema.pull import Fetch, FetchDone, Fetched, Listed, Look, PullFailed
-from tendred.schema.work import Encode, Encoded, Finding, WorkOrder
+from tendred.schema.work import Encode, Encoded, Finding, Shrink, Shrunk, WorkOrder
 
 FRAME_BYTES: Final = 64 * 1024 * 1024
 LENGTH: Final = struct.Struct(">I")
@@ -47,6 +47,13 @@ class Unload(Record, frozen=True, tag="unload"):
     model: str
 
 
+class Previews(Record, frozen=True, tag="previews"):
+    """Engine: from now on somebody looks on at this job, or nobody does any more."""
+
+    job_id: str
+    wanted: bool
+
+
 class EncodeRequest(Record, frozen=True, tag="encode"):
     """Media: make a file. `call` comes back in the answer; `quality` counts for JPEG and WebP."""
 
@@ -55,13 +62,24 @@ class EncodeRequest(Record, frozen=True, tag="encode"):
     quality: int = 92
 
 
+class ShrinkRequest(Record, frozen=True, tag="shrink"):
+    """Media: make a small file of a raw picture."""
+
+    call: int
+    work: Shrink
+
+
 # Child to daemon.
 class Ready(Record, frozen=True, tag="ready"):
-    """The child listens. Empty strings where it has no such part."""
+    """The child listens. Empty where it has no such part; see asset.Identity."""
 
     device: str = ""
     torch: str = ""
     diffusers: str = ""
+    threads: int = 0
+    hardware: str = ""
+    libraries: dict[str, str] = {}
+    dtypes: dict[str, str] = {}
 
 
 class Beat(Record, frozen=True, tag="beat"):
@@ -105,6 +123,18 @@ class Drawn(Record, frozen=True, tag="drawn"):
     findings: list[Finding] = []
 
 
+class Glimpse(Record, frozen=True, tag="glimpse"):
+    """A preview (see `work.Preview`)."""
+
+    job_id: str
+    index: int
+    done: int
+    total: int
+    width: int
+    height: int
+    rgb: bytes
+
+
 class Done(Record, frozen=True, tag="done"):
     """Every output of the job was sent."""
 
@@ -134,6 +164,13 @@ class EncodeDone(Record, frozen=True, tag="encoded"):
     made: Encoded
 
 
+class ShrinkDone(Record, frozen=True, tag="shrunk"):
+    """Media: the small file itself."""
+
+    call: int
+    made: Shrunk
+
+
 class EncodeFailed(Record, frozen=True, tag="encode_failed"):
     """Media: no file, and why (an error kind). `folder` is the one that could not be written to, if that was it."""
 
@@ -143,9 +180,11 @@ class EncodeFailed(Record, frozen=True, tag="encode_failed"):
     folder: str = ""
 
 
-Down = Hello | Run | Cancel | Unload | EncodeRequest | Look | Fetch
+MediaRequest = EncodeRequest | ShrinkRequest
+MediaAnswer = EncodeDone | ShrinkDone | EncodeFailed
+Down = Hello | Run | Cancel | Unload | Previews | MediaRequest | Look | Fetch
 Up = (
-    Ready | Beat | Phased | ModelLoaded | ModelGone | Drawn | Done | Stopped | Failed | EncodeDone | EncodeFailed
+    Ready | Beat | Phased | ModelLoaded | ModelGone | Glimpse | Drawn | Done | Stopped | Failed | MediaAnswer
     | Listed | Fetched | FetchDone | PullFailed
 )  # fmt: skip
 

@@ -30,6 +30,27 @@ class Progress(Record, frozen=True):
     eta_s: float | None
 
 
+class Repeated(Record, frozen=True):
+    """A job that follows the recipe of `asset_id`: whether the same pixels were promised, and came (null: not made yet)."""
+
+    asset_id: str
+    promised: bool
+    equal: bool | None
+
+
+class PreviewInfo(Record, frozen=True):
+    """A rough picture of the `index`-th output after `done` of `total` steps: `data` is base64 of `bytes` bytes."""
+
+    index: int
+    done: int
+    total: int
+    width: int
+    height: int
+    media_type: str
+    bytes: int
+    data: str
+
+
 class Job(Record, frozen=True):
     """One accepted piece of work. `request` holds the final values, after plugins and expansion.
 
@@ -57,6 +78,7 @@ class Job(Record, frozen=True):
     policy: str
     clip: dict[str, Any] | None
     eta_s: float | None = None
+    again: Repeated | None = None
 
 
 class Submitted(Record, frozen=True):
@@ -64,6 +86,12 @@ class Submitted(Record, frozen=True):
 
     job: Job
     deduplicated: bool
+
+
+class Previewed(Record, frozen=True):
+    """The newest preview of a running job; null while there is none."""
+
+    preview: PreviewInfo | None
 
 
 class JobPage(Record, frozen=True):

@@ -6,12 +6,14 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
-from tendred.schema.base import Asked, Record
+from tendred.schema.base import Asked, Id, Record
 from tendred.schema.job import Job
-from tendred.schema.still import Format, Lane, StillRequest
+from tendred.schema.still import Format, Lane, StillRequest, Tag
 
 CELLS: Final = 256
 """Cells of a sheet at most."""
+ROWS: Final = 80
+"""More would leave no room for pictures beside their labels."""
 VALUES: Final = 1_000
 NO_AXIS: Final = frozenset({"count", "lane", "format", "tags", "keep_alive_s"})
 """Fields that change nothing in a picture, or make several of one."""
@@ -33,6 +35,21 @@ class GridRequest(StillRequest, frozen=True, kw_only=True):
 
     x: Axis
     y: Axis | None = None
+
+
+Label = Annotated[str, Meta(max_length=120)]
+
+
+class ContactRequest(Asked, frozen=True):
+    """`library.sheet` as the client wrote it. `columns` null is about a square; `labels` null are the seeds."""
+
+    asset_ids: Annotated[list[Id], Meta(min_length=1, max_length=CELLS, description="Pictures, in reading order.")]
+    columns: Annotated[int, Meta(ge=1, le=32, description="Pictures in a row.")] | None = None
+    labels: Annotated[list[Label], Meta(max_length=CELLS, description="One below each picture.")] | None = None
+    title: Annotated[str, Meta(max_length=120, description="Above them all.")] = ""
+    format: Format = "png"
+    lane: Lane = "normal"
+    tags: Annotated[list[Tag], Meta(max_length=32)] = []
 
 
 class Cell(Record, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType
+from msgspec.structs import replace
 
 from tendred.schema.base import Asked, Name, Record
 from tendred.schema.character import CharacterUse
@@ -77,8 +78,31 @@ class StillRequest(Asked, frozen=True):
     tags: Annotated[list[Tag], Meta(max_length=32)] = []
 
 
+class Variation(Record, frozen=True):
+    """A step away from the noise of `asset_id`: `strength` of the way, on the arc, to the noise of `seed`.
+
+    0 is the picture's own noise, 1 the other alone.
+    """
+
+    asset_id: str
+    seed: int
+    strength: float
+
+
+class Repeat(Record, frozen=True):
+    """Whose recipe is followed once more, and the pixels that should come of it (`promised`) or may."""
+
+    asset_id: str
+    pixels_sha256: str
+    promised: bool
+
+
 class Still(Record, frozen=True):
-    """The final request: every value settled, after plugins and expansion. This is what is judged and sealed."""
+    """The final request: every value settled, after plugins and expansion. This is what is judged and sealed.
+
+    `variations` are steps one after another, each from what the one before led to. The last fields have defaults, so
+    that what an older version sealed can be read.
+    """
 
     prompt: str
     negative_prompt: str
@@ -96,6 +120,27 @@ class Still(Record, frozen=True):
     lane: Lane
     keep_alive_s: float
     tags: list[str]
+    again: Repeat | None = None
+    variations: list[Variation] = []
+
+
+def numbered(still: Still, index: int) -> Still:
+    """The request of one picture of a count. The daemon records it and its child draws it, so it stands where both see it.
+
+    Seeds count up: those of the last variation where there are any, since they all begin with the same noise.
+    """
+    if not still.variations:
+        return replace(still, seed=still.seed + index, count=1)
+    last = still.variations[-1]
+    steps = [*still.variations[:-1], replace(last, seed=last.seed + index)]
+    return replace(still, count=1, variations=steps)
+
+
+def parents_of(still: Still) -> list[str]:
+    """The assets that a picture comes from, by id."""
+    if still.again is not None:
+        return [still.again.asset_id]
+    return [step.asset_id for step in still.variations[-1:]]
 
 
 class Amendment(Asked, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from tendred.schema.asset import EngineInfo
 from tendred.schema.base import Record
@@ -33,6 +33,8 @@ class WorkOrder(Record, frozen=True):
     indices: list[int]
     staging: str
     keep_alive_s: float
+    previews: bool = False
+    """Whether somebody looks on from the start; later see Backend.previews."""
 
 
 class Finding(Record, frozen=True):
@@ -65,7 +67,22 @@ class Output(Record, frozen=True, tag="output"):
     findings: list[Finding] = []
 
 
-Report = Advance | Output
+PREVIEW_SIDE: Final = 256
+"""A preview's longer side has at most so many pixels."""
+
+
+class Preview(Record, frozen=True, tag="preview"):
+    """A rough picture after `done` of `total` steps: raw 8-bit RGB, rows from the top, sides up to PREVIEW_SIDE."""
+
+    index: int
+    done: int
+    total: int
+    width: int
+    height: int
+    rgb: bytes
+
+
+Report = Advance | Output | Preview
 """A backend's reports. It ends by returning (done) or by raising a TendredError (failed)."""
 
 
@@ -95,6 +112,28 @@ class Encoded(Record, frozen=True):
     bytes: int
     sha256: str
     pixels_sha256: str = ""
+
+
+PreviewForm = Literal["jpeg", "ppm"]
+
+
+class Shrink(Record, frozen=True):
+    """A raw picture to make a small file of: both sides at most `side`."""
+
+    rgb: bytes
+    width: int
+    height: int
+    side: int
+    form: PreviewForm
+
+
+class Shrunk(Record, frozen=True):
+    """The small file."""
+
+    data: bytes
+    media_type: str
+    width: int
+    height: int
 
 
 ChildRole = Literal["engine", "media"]

@@ -24,14 +24,15 @@ from tendred.library.files import typed
 from tendred.schema.asset import EngineInfo
 from tendred.schema.base import Asked
 from tendred.schema.frames import LENGTH, Hello, Ready
-from tendred.schema.still import SCHEDULERS
+from tendred.schema.still import SCHEDULERS, numbered
 from tendred.schema.weights import file_sha256
 from tendred.schema.work import Finding
 
 SCRIPT: Final = "TENDRED_TEST_SCRIPT"
 INFO: Final = EngineInfo(
-    version=__version__, torch="fake", diffusers="fake", device="cpu", dtype="float32", threads=1, batch_size=1
-)
+    version=__version__, torch="fake", diffusers="fake", device="cpu", dtype="float32", threads=1, batch_size=1,
+    hardware="fake", libraries={"numpy": "fake"},
+)  # fmt: skip
 MODEL_BYTES: Final = 1_000_000
 
 
@@ -67,6 +68,12 @@ class Script(Asked, frozen=True, kw_only=True):
     """It names a file of its own choice as the picture."""
     early_done: bool = False
     """It says that all is done, and sent nothing."""
+    torch: str = "fake"
+    """The version of torch that it has; another one draws something else."""
+    glimpses: bool = True
+    """It shows a preview after each step while somebody looks on."""
+    bad_glimpse: bool = False
+    """It shows one that can't be."""
     findings: tuple[Finding, ...] = ()
 
 
@@ -94,7 +101,10 @@ class StandIn:
         if script.never_ready:
             _wait(None)
         _wait(script.start_s)
-        return Ready(device="cpu", torch="fake", diffusers="fake")
+        return Ready(
+            device="cpu", torch=script.torch, diffusers="fake", threads=1, hardware="fake", libraries={"numpy": "fake"},
+            dtypes={"unet": "float32", "transformer": "float32"},
+        )  # fmt: skip
 
     def draw(self, job: Job) -> None:
         self._script = load_script()
@@ -111,9 +121,9 @@ class StandIn:
         steps = self._script.steps or job.still.steps
         for place, index in enumerate(job.order.indices):
             for step in range(place * steps + 1, (place + 1) * steps + 1):
-                self._step(job, step, steps * len(job.order.indices))
+                self._step(job, index, step, steps * len(job.order.indices))
             job.phase("decoding", place, len(job.order.indices))
-            job.drawn(index, self._picture(job, index), INFO)
+            job.drawn(index, self._picture(job, index), msgspec.structs.replace(INFO, torch=self._script.torch))
 
     def unload(self, model: str) -> bool:
         there, self._model = self._model == model, None
@@ -131,7 +141,7 @@ class StandIn:
         self._model = order.model
         job.loaded(MODEL_BYTES, "cpu")
 
-    def _step(self, job: Job, step: int, total: int) -> None:
+    def _step(self, job: Job, index: int, step: int, total: int) -> None:
         script = self._script
         if not script.ignore_cancel:
             job.check()
@@ -149,12 +159,18 @@ class StandIn:
         for _ in range(10_000 if step == script.chatter_at_step else 0):
             job.phase("sampling", step, total)
         job.phase("sampling", step, total)
+        if script.glimpses and job.pipes.watched:
+            # One grey for each step, so that a test can tell them apart.
+            rgb = bytes([step % 256]) * (4 * 2 * 3)
+            job.glimpse(index, step, total, (5 if script.bad_glimpse else 4, 2), rgb)
 
     def _picture(self, job: Job, index: int) -> Picture:
-        still = job.still
+        still = numbered(job.still, index)
         words = "".join(span.text for span in job.conditioning.prompt)
         worn = "".join(f"|{lora.sha256}*{lora.weight}" for lora in job.loras)
-        pattern = hashlib.shake_256(f"{still.seed + index}|{words}{worn}".encode()).digest(still.width * 3)
+        worn += "".join(f"|{step.seed}@{step.strength}" for step in still.variations if step.strength)
+        worn += f"|{self._script.torch}"
+        pattern = hashlib.shake_256(f"{still.seed}|{words}{worn}".encode()).digest(still.width * 3)
         data = pattern * still.height
         path = job.target(index)
         with typed(path.parent):

@@ -12,10 +12,21 @@ from tendred.app.daemon import Announcer, Daemon
 from tendred.backend import Backend, Media, Residency
 from tendred.boundary.judge import Boundary
 from tendred.media.worker.encode import encode
+from tendred.media.worker.shrink import shrink
+from tendred.schema.asset import Identity
 from tendred.schema.model import LoadedModel
-from tendred.schema.still import Still
+from tendred.schema.still import Still, numbered
 from tendred.schema.system import EngineState
-from tendred.schema.work import Advance, Encode, Encoded, Output, Report, WorkOrder
+from tendred.schema.work import (
+    Advance,
+    Encode,
+    Encoded,
+    Output,
+    Report,
+    Shrink,
+    Shrunk,
+    WorkOrder,
+)
 from tendred.tasks import offload
 from tendred.testing.engine_worker import INFO
 
@@ -34,8 +45,9 @@ class InstantEngine:
         words = "".join(span.text for span in conditioning.prompt)
         yield Advance(phase="loading", done=0, total=None)
         for index in order.indices:
-            seed = still.seed + index
-            row = hashlib.shake_256(f"{seed}|{words}".encode()).digest(still.width * 3)
+            one = numbered(still, index)
+            steps = "".join(f"|{step.seed}@{step.strength}" for step in one.variations)
+            row = hashlib.shake_256(f"{one.seed}|{words}{steps}".encode()).digest(still.width * 3)
             path = Path(order.staging) / f"{order.job_id}-{index}.rgb"
             await offload(path.write_bytes, row * still.height)
             sha256 = hashlib.sha256(row * still.height).hexdigest()
@@ -44,13 +56,20 @@ class InstantEngine:
                 path=str(path),
                 width=still.width,
                 height=still.height,
-                seed=seed,
+                seed=one.seed,
                 pixels_sha256=sha256,
                 engine=INFO,
             )
 
     async def cancel(self, job_id: str) -> None:
         del job_id  # it is over before anybody can want that
+
+    async def previews(self, job_id: str, *, wanted: bool) -> None:
+        del job_id, wanted
+
+    async def identity(self) -> Identity:
+        fields = {name: getattr(INFO, name) for name in INFO.__struct_fields__ if name in Identity.__struct_fields__}
+        return Identity(**fields, dtypes={"unet": INFO.dtype, "transformer": INFO.dtype})
 
     def state(self) -> EngineState:
         return EngineState(state="idle", device="cpu", model=None, pid=None)
@@ -68,6 +87,9 @@ class InstantMedia:
 
     async def encode(self, work: Encode) -> Encoded:
         return await offload(encode, work, QUALITY)
+
+    async def shrink(self, work: Shrink) -> Shrunk:
+        return await offload(shrink, work)
 
     async def prewarm(self) -> None:
         return

@@ -35,6 +35,7 @@ from tendred.schema.system import CloudState, DiskState, EngineState, Hello, Lim
 from tendred.testing.cache import FakeCache
 from tendred.testing.hot_folders import FakeHotFolders
 from tendred.testing.pulls import FakePulls
+from tendred.testing.recipes import FakeRecipes
 from tendred.testing.records import asset_at, queued
 
 _log = logging.getLogger(__name__)
@@ -54,10 +55,11 @@ MIRA: Final = Character(
 )
 
 
-class FakeStudio:
+class FakeStudio(FakeRecipes):
     """Takes jobs and keeps them queued until `finish`. `oldest` may be raised to forget events."""
 
     def __init__(self, language: str = "en", clock: Clock | None = None) -> None:
+        super().__init__()
         self._language = language
         self._clock = clock or SystemClock()
         self._ids = Ids(self._clock, SystemRng())

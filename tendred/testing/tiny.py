@@ -1,5 +1,7 @@
 """Tiny models and LoRAs with random weights, made offline: `python -m tendred.testing.tiny sdxl DIR [lora FILE]`.
 
+`preview-4 DIR` puts a preview decoder for four latent channels into a model folder; `preview-4-24` one of that width.
+
 Run it as a process of its own, so that the tests' own process stays free of torch. The pictures are noise; the
 folders are complete and load like big ones. Tokenizers are copied from the embedded starter model; LoRAs are made
 for it, by peft, and written by the pipeline itself.
@@ -79,6 +81,19 @@ def lora(file: Path, seed: int = 0, *, alpha: int | None = None, encoder: bool =
     return file
 
 
+def preview(folder: Path, channels: int, width: int = 8, seed: int = 0) -> Path:
+    """Make a preview decoder as `preview/` of a model folder whose latents have so many channels. Imports torch."""
+    torch: Any = importlib.import_module("torch")
+    diffusers: Any = importlib.import_module("diffusers")
+    torch.manual_seed(seed)
+    widths = (width,) * 4
+    diffusers.AutoencoderTiny(
+        latent_channels=channels, encoder_block_out_channels=widths, decoder_block_out_channels=widths,
+        num_encoder_blocks=(1, 1, 1, 1), num_decoder_blocks=(1, 1, 1, 1),
+    ).save_pretrained(folder / "preview")  # fmt: skip
+    return folder
+
+
 def _tokenizer(name: str) -> Any:
     transformers: Any = importlib.import_module("transformers")
     return transformers.CLIPTokenizer.from_pretrained(STARTER / name, local_files_only=True)
@@ -150,5 +165,7 @@ if __name__ == "__main__":
                     alpha=8 if "alpha" in wishes else None,
                     encoder="encoder" in wishes,
                 )
+            case ["preview", channels, *width]:
+                preview(Path(place), int(channels), *map(int, width))
             case _:
                 build(name, Path(place))

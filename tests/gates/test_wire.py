@@ -93,6 +93,10 @@ presets.show name
 presets.set name fields
 presets.remove name
 images.grid prompt negative_prompt="" model? width? height? steps? guidance? scheduler? seed? count=1 loras=[] character? preset? format="png" lane="normal" keep_alive_s? tags=[] x y? idempotency_key?
+images.again asset_id dry_run=false insist=false lane="normal" idempotency_key?
+images.variations asset_id count=4 strength=0.2 seed? lane="normal" idempotency_key?
+jobs.preview job_id form="jpeg" side=256
+library.sheet asset_ids columns? labels? title="" format="png" lane="normal" tags=[] idempotency_key?
 events.unsubscribe subscription_id
 """
 KINDS = """
@@ -135,10 +139,10 @@ EXITS = {
 }
 
 JOB = """id kind state lane rev request origin progress position attempts engine_deaths created_at started_at finished_at
- asset_ids error retry_of policy clip eta_s"""
+ asset_ids error retry_of policy clip eta_s again"""
 ASSET = """id kind path url media_type bytes sha256 pixels_sha256 width height duration_s fps audio created_at job_id index
  seed settings model loras character engine parents receipt_id policy tags state"""
-ENGINE_OF_ASSET = "version torch diffusers device dtype threads batch_size"
+ENGINE_OF_ASSET = "version torch diffusers device dtype threads batch_size hardware libraries"
 RECEIPT = """receipt id job_id origin asked settings verdict made model loras character engine cost created_at started_at
  finished_at body_sha256 prev_sha256"""
 MADE = "asset_id file sha256 pixels_sha256 media_type width height seed"

@@ -85,3 +85,18 @@ async def test_an_event_wakes_a_listener_that_waits():
     await asyncio.sleep(0)
     bus.publish(event("job.queued", 1))
     assert (await waiting).seq == 1
+
+
+async def test_whether_anybody_listens():
+    bus = Bus()
+    assert not bus.wanted("job.preview")
+    one, all_ = bus.subscribe(["job.progress"]), bus.subscribe(limit=1)
+    assert bus.wanted("job.preview")
+    bus.publish(event("job.queued", 1))
+    bus.publish(event("job.started", 2))
+    # Whoever lags hears nothing any more.
+    assert all_.lagged
+    assert not bus.wanted("job.preview")
+    assert bus.wanted("job.progress")
+    one.close()
+    assert not bus.wanted("job.progress")

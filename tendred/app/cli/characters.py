@@ -7,7 +7,7 @@ from typing import Any, Final
 from tendred.app.cli.context import Context
 from tendred.app.cli.exits import Exit
 from tendred.app.cli.fields import lora
-from tendred.app.cli.image import check_target, finish, results
+from tendred.app.cli.image import check_output, outputs, see_through
 from tendred.app.cli.jobs import when
 from tendred.app.cli.out import short
 from tendred.app.cli.parser import Commands, actions, command
@@ -39,7 +39,7 @@ def add(commands: Commands) -> None:
     sheet.add_argument("name", metavar="NAME")
     sheet.add_argument("--version", dest="number", type=int, metavar="N", help="stills of this version only")
     sheet.add_argument("--limit", type=int, metavar="N", help="stills at most")
-    results(sheet)
+    outputs(sheet)
 
 
 def _list(ctx: Context) -> int:
@@ -112,10 +112,10 @@ def _remove(ctx: Context) -> int:
 
 
 def _sheet(ctx: Context) -> int:
-    check_target(ctx)
+    check_output(ctx)
     args = ctx.args
     made = ctx.call("characters.sheet", name=args.name, version=args.number, limit=args.limit)
-    return finish(ctx, made["job"])
+    return see_through(ctx, made["job"])
 
 
 def loras(uses: list[dict[str, Any]]) -> str:

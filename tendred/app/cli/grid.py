@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tendred.app.cli.context import Context
 from tendred.app.cli.fields import axis
-from tendred.app.cli.image import check_target, finish, options, request, results
+from tendred.app.cli.image import check_output, options, outputs, request, see_through
 from tendred.app.cli.parser import Commands, command
 
 
@@ -14,13 +14,13 @@ def add(commands: Commands) -> None:
     parser.add_argument("-x", "--x", type=axis, required=True, metavar="FIELD=VALUES", help=text)
     parser.add_argument("-y", "--y", type=axis, metavar="FIELD=VALUES", help="what is different from row to row")
     options(parser)
-    results(parser)
+    outputs(parser)
 
 
 def _grid(ctx: Context) -> int:
-    check_target(ctx)
+    check_output(ctx)
     made = ctx.call("images.grid", **request(ctx.args), x=ctx.args.x, y=ctx.args.y)
     ids = " ".join(cell["job_id"] for cell in made["cells"][:3])
     more = " …" if len(made["cells"]) > 3 else ""  # noqa: PLR2004 # a few are enough to recognise them
     ctx.out.note(ctx.say("cells", count=len(made["cells"]), ids=ids + more))
-    return finish(ctx, made["job"], cells=made["cells"])
+    return see_through(ctx, made["job"], cells=made["cells"])

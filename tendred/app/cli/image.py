@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ def add(commands: Commands) -> None:
     parser = command(commands, "image", "make a picture of what the words say", _image)
     options(parser)
     parser.add_argument("--count", type=int, metavar="N", help="how many, with seeds counting up")
-    results(parser)
+    outputs(parser)
 
 
 def options(parser: Parser) -> None:
@@ -57,11 +58,14 @@ def options(parser: Parser) -> None:
     parser.add_argument("--tag", action="append", dest="tags", metavar="TAG", help="may be given several times")
 
 
-def results(parser: Parser) -> None:
-    """What becomes of the picture, and waiting for it."""
+def outputs(parser: Parser) -> None:
+    """Options of every command that makes pictures: where they go, and whether somebody waits and looks on."""
     parser.add_argument("-o", "--output", type=Path, metavar="FILE_OR_DIR", help="copy the picture there as well")
     parser.add_argument("--open", action="store_true", help="show it when it is done")
     parser.add_argument("--no-wait", action="store_true", help="print the job's id and go")
+    parser.add_argument(
+        "--no-preview", action="store_false", dest="preview", help="don't show what is being drawn on the terminal"
+    )
     add_options(parser)
 
 
@@ -74,29 +78,40 @@ def request(args: Namespace) -> dict[str, Any]:
     )  # fmt: skip
     fields: dict[str, Any] = {name: getattr(args, name) for name in names}
     fields["count"] = getattr(args, "count", None)
-    if fields["format"] is None and args.output is not None and not args.output.is_dir():
-        fields["format"] = FORMATS.get(args.output.suffix.lower())
+    fields["format"] = format_of(args)
     # The key makes the request safe to repeat, should the answer get lost.
     return {**fields, "prompt": prompt, "loras": args.lora or None, "idempotency_key": secrets.token_hex(16)}
 
 
+def format_of(args: Namespace) -> str | None:
+    """The one that was asked for, or what --output ends with."""
+    if args.format is None and args.output is not None and not args.output.is_dir():
+        return FORMATS.get(args.output.suffix.lower())
+    return args.format
+
+
 def _image(ctx: Context) -> int:
-    check_target(ctx)
-    return finish(ctx, ctx.call("images.generate", **request(ctx.args))["job"])
+    check_output(ctx)
+    return see_through(ctx, ctx.call("images.generate", **request(ctx.args))["job"])
 
 
-def check_target(ctx: Context) -> None:
-    """Whether the picture can go where it is wanted: better told before the drawing than after it."""
+def check_output(ctx: Context) -> None:
+    """Refuse an --output that would lie or can't be written, before anything is made."""
     if ctx.args.output is not None:
         _fits(ctx, ctx.args.output)
         _writable(ctx, ctx.args.output)
 
 
-def finish(ctx: Context, job: dict[str, Any], **beside: Any) -> int:
-    """Wait for a job, unless nobody wants to, and show what came of it. `beside` goes into the document."""
+def see_through(
+    ctx: Context, job: dict[str, Any], tell: Callable[[dict[str, Any]], object] | None = None, **beside: Any
+) -> int:
+    """Wait for a job unless --no-wait, copy and show what came of it. `beside` goes into the document as well.
+
+    `tell` has a word about the finished job.
+    """
     if ctx.args.no_wait:
         ctx.out.line(job["id"])
-        ctx.out.document({"job": job, "assets": [], "copies": [], **beside})
+        ctx.out.document({**beside, "job": job, "assets": [], "copies": []})
         Notice(ctx).look(ctx.out.note)
         return Exit.DONE
     ctx.out.note(ctx.say("queued", id=job["id"]))
@@ -105,15 +120,23 @@ def finish(ctx: Context, job: dict[str, Any], **beside: Any) -> int:
     copies = _copy(ctx, assets)
     for asset in assets:
         ctx.out.line(asset["path"])
-        ctx.out.note(
-            f"  {asset['width']} x {asset['height']}, seed {asset['seed']}, {asset['model']['name']}, {asset['id']}"
-        )
+        ctx.out.note(f"  {', '.join(_about(asset))}")
     for path in copies:
         ctx.out.note(ctx.say("copied", path=path))
     if ctx.args.open and assets:
         _show(copies[0] if copies else Path(assets[0]["path"]))
-    document = {"job": job, "assets": assets, "copies": [str(path) for path in copies], **beside}
-    return conclude(ctx, job, document)
+    if tell is not None:
+        tell(job)
+    return conclude(ctx, job, {**beside, "job": job, "assets": assets, "copies": [str(path) for path in copies]})
+
+
+def _about(asset: dict[str, Any]) -> list[str]:
+    """An asset in a line; a sheet has neither seed nor, where several drew its pictures, a model."""
+    seed = [f"seed {asset['seed']}"] if asset["kind"] == "still" else []
+    taken: list[dict[str, Any]] = asset["settings"].get("variations") or []
+    steps = [f"{step['strength']:g} of {step['seed']}" for step in taken]
+    model = [asset["model"]["name"]] if asset["model"]["name"] else []
+    return [f"{asset['width']} x {asset['height']}", *seed, *steps, *model, asset["id"]]
 
 
 def _fits(ctx: Context, target: Path) -> None:

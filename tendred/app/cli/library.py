@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shlex
 from argparse import Namespace
 from typing import Any, Final
@@ -9,12 +10,16 @@ from typing import Any, Final
 from tendred.app.cli.characters import loras
 from tendred.app.cli.context import Context
 from tendred.app.cli.exits import Exit
+from tendred.app.cli.image import check_output, format_of, outputs, see_through
 from tendred.app.cli.jobs import gist, when
 from tendred.app.cli.out import short, size
 from tendred.app.cli.parser import SHORT, Commands, actions, command
 
 _PAGE: Final = 20
 _PROMPT: Final = 30
+_PARENTS: Final = 200
+_TOLD: Final = frozenset({"model", "loras", "character", "seed", "tags", "again", "variations", "cells"})
+"""Settings that `show` tells in words of its own."""
 
 
 def add(commands: Commands) -> None:
@@ -30,6 +35,15 @@ def add(commands: Commands) -> None:
     find.add_argument("--cursor", help="the next of the page before")
     show = command(noun, "show", "show one with all its settings", _show)
     show.add_argument("asset_id", metavar="ID")
+    sheet = command(noun, "sheet", "put pictures side by side on one labelled sheet", _sheet)
+    sheet.add_argument("asset_ids", nargs="+", metavar="ID", help="in reading order")
+    sheet.add_argument("--columns", type=int, metavar="N", help="pictures in a row; about a square unless given")
+    sheet.add_argument(
+        "--label", action="append", dest="labels", metavar="TEXT", help="one for each picture; seeds unless given"
+    )
+    sheet.add_argument("--title", metavar="TEXT", help="above them all")
+    sheet.add_argument("--format", choices=("png", "jpeg", "webp"), help="png, or what -o ends with")
+    outputs(sheet)
     for name, text, run in (("remove", "take out of the library", _remove), ("restore", "bring back", _restore)):
         command(noun, name, text, run).add_argument("asset_ids", nargs="+", metavar="ID")
     tag = command(noun, "tag", "add and remove tags", _tag)
@@ -83,7 +97,8 @@ def _option(name: str, value: str) -> list[str]:
 def _show(ctx: Context) -> int:
     asset = ctx.call("library.get", asset_id=ctx.args.asset_id)
     ctx.out.document(asset)
-    engine = asset["engine"]
+    engine, settings = asset["engine"], asset["settings"]
+    again, steps = settings.get("again"), list[dict[str, Any]](settings.get("variations") or [])
     rows = {
         "file": asset["path"],
         "state": asset["state"],
@@ -91,13 +106,12 @@ def _show(ctx: Context) -> int:
         "created": when(asset["created_at"]),
         "model": asset["model"]["name"],
         "seed": asset["seed"],
-        **{
-            name: value
-            for name, value in asset["settings"].items()
-            if name not in {"model", "loras", "character", "seed", "tags", "cells"} and value not in (None, "", [])
-        },
+        **{name: value for name, value in settings.items() if name not in _TOLD and value not in (None, "", [])},
         **({"character": f"{who['name']} v{who['version']}"} if (who := asset["character"]) else {}),
         **({"loras": loras(asset["loras"])} if asset["loras"] else {}),
+        **({"again": again["asset_id"]} if again else {}),
+        **({"variation": ", ".join(f"{step['strength']:g} of {step['seed']}" for step in steps)} if steps else {}),
+        **({"parents": short(" ".join(asset["parents"]), _PARENTS)} if asset["parents"] else {}),
         "tags": ", ".join(asset["tags"]),
         "engine": f"diffusers {engine['diffusers']}, torch {engine['torch']}, {engine['device']} {engine['dtype']}, {engine['threads']} threads",
         "job": asset["job_id"],
@@ -107,6 +121,16 @@ def _show(ctx: Context) -> int:
     for name, value in rows.items():
         ctx.out.line(f"{name:<16}{value}")
     return Exit.DONE
+
+
+def _sheet(ctx: Context) -> int:
+    args = ctx.args
+    check_output(ctx)
+    names = ("columns", "labels", "title")
+    asked: dict[str, Any] = {name: getattr(args, name) for name in names}
+    key, kind = secrets.token_hex(16), format_of(args)
+    made = ctx.call("library.sheet", asset_ids=args.asset_ids, **asked, format=kind, idempotency_key=key)
+    return see_through(ctx, made["job"])
 
 
 def _remove(ctx: Context) -> int:

@@ -9,6 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from tendred.app.cli import (
+    again,
     characters,
     check,
     daemon,
@@ -44,6 +45,7 @@ COMMANDS = [
     image.add,
     grid.add,
     expand.add,
+    again.add,
     drop.add,
     check.add,
     jobs.add,

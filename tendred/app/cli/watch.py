@@ -16,7 +16,7 @@ from tendred.app.client import RpcError
 from tendred.schema.error import ErrorInfo
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from tendred.app.cli.preview import Pictured
 
 # Jobs that won't move without a person, beside the finished ones.
 SETTLED: Final = frozenset({"succeeded", "failed", "cancelled", "parked", "unknown"})
@@ -34,6 +34,13 @@ class Show(Protocol):
     def __call__(self, job: dict[str, Any]) -> None: ...
 
     def note(self, text: str) -> None: ...
+
+    @property
+    def side(self) -> int | None:
+        """Pixels that a preview's longer side may have; None where none can be shown."""
+        ...
+
+    def picture(self, preview: dict[str, Any]) -> None: ...
 
 
 def add_options(parser: Parser) -> None:
@@ -56,6 +63,7 @@ def follow(ctx: Context, job: dict[str, Any]) -> dict[str, Any]:
     with interruptible(ctx, [job["id"]]), bar(ctx) as show:
         while job["state"] not in SETTLED:
             show(job)
+            _look(ctx, job, show)
             if job["state"] == "queued":
                 notice.look(show.note)
             left = step if deadline is None else min(step, deadline - clock.mono())
@@ -63,6 +71,16 @@ def follow(ctx: Context, job: dict[str, Any]) -> dict[str, Any]:
                 raise ctx.stop(Exit.TIMED_OUT, "timed_out", "timed_out", ids=job["id"], seconds=f"{limit:g}")
             job = _wait(ctx, job["id"], left)
     return job
+
+
+def _look(ctx: Context, job: dict[str, Any], show: Show) -> None:
+    """Show what is being drawn, where that is wanted and can be."""
+    if show.side is None or job["state"] != "running" or not getattr(ctx.args, "preview", False):
+        return
+    # Nobody waits for a preview: where there is none, or an older daemon, there is none.
+    with contextlib.suppress(RpcError):
+        if preview := ctx.call("jobs.preview", job_id=job["id"], form="ppm", side=show.side)["preview"]:
+            show.picture(preview)
 
 
 def _wait(ctx: Context, job_id: str, seconds: float) -> dict[str, Any]:
@@ -100,15 +118,18 @@ def bar(ctx: Context, stage: Stage | None = None) -> Generator[Show]:
         yield _Quiet(ctx.out)
         return
     from rich.console import Console  # noqa: PLC0415 # rich is slow to load and seldom needed
-    from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, TextColumn  # noqa: PLC0415
+
+    from tendred.app.cli.preview import Pictured, side_for  # noqa: PLC0415
 
     columns = (
         TextColumn("{task.fields[phase]:<12}", markup=False),
         BarColumn(),
         TextColumn("{task.fields[count]}", markup=False),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield _Live(progress, stage or _stage)
+    console = Console(stderr=True)
+    with Pictured(*columns, console=console, transient=True) as progress:
+        yield _Live(progress, side_for(console), stage or _stage)
 
 
 class _Quiet:
@@ -123,12 +144,20 @@ class _Quiet:
     def note(self, text: str) -> None:
         self._out.note(text)
 
+    @property
+    def side(self) -> int | None:
+        return None
+
+    def picture(self, preview: dict[str, Any]) -> None:
+        pass
+
 
 class _Live:
     """Remarks go above the bar, which is drawn anew below them."""
 
-    def __init__(self, progress: Progress, stage: Stage) -> None:
+    def __init__(self, progress: Pictured, side: int | None, stage: Stage) -> None:
         self._progress = progress
+        self.side = side
         self._stage = stage
         self._task = progress.add_task("", total=None, phase="queued", count="")
 
@@ -138,6 +167,9 @@ class _Live:
 
     def note(self, text: str) -> None:
         self._progress.console.print(clean(text), markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+    def picture(self, preview: dict[str, Any]) -> None:
+        self._progress.show(preview)
 
 
 def place_of(job: dict[str, Any]) -> str | None:

@@ -18,8 +18,7 @@ class Artist:
 
     def __init__(self) -> None:
         self._device = "cpu"
-        self._threads = 1
-        self._versions = ("", "")
+        self._ready = Ready()
         self._resident: Any = None
 
     def open(self, hello: Hello) -> Ready:
@@ -34,9 +33,16 @@ class Artist:
             raise EngineMissing(problem=in_short(problem)) from problem
         del adapters, draw, load, memory, words
         self._device = device.pick(hello.device)
-        self._threads = device.settle(hello.threads)
-        self._versions = (str(torch.__version__), str(diffusers.__version__))
-        return Ready(device=self._device, torch=self._versions[0], diffusers=self._versions[1])
+        self._ready = Ready(
+            device=self._device,
+            torch=str(torch.__version__),
+            diffusers=str(diffusers.__version__),
+            threads=device.settle(hello.threads),
+            hardware=device.hardware(self._device),
+            libraries=device.libraries(),
+            dtypes=device.number_formats(self._device),
+        )
+        return self._ready
 
     def draw(self, job: Job) -> None:
         from tendred.engine.worker import memory
@@ -121,10 +127,12 @@ class Artist:
     def _info(self, dtype: str) -> EngineInfo:
         return EngineInfo(
             version=__version__,
-            torch=self._versions[0],
-            diffusers=self._versions[1],
+            torch=self._ready.torch,
+            diffusers=self._ready.diffusers,
             device=self._device,
             dtype=dtype,
-            threads=self._threads,
+            threads=self._ready.threads,
             batch_size=1,
+            hardware=self._ready.hardware,
+            libraries=self._ready.libraries,
         )

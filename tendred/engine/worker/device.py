@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import platform
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +48,27 @@ def number_format(device: str, *, unet: bool) -> torch.dtype:
     return torch.bfloat16 if bfloat16 else torch.float16
 
 
+def number_formats(device: str) -> dict[str, str]:
+    """`number_format` by kind of model, in words."""
+    kinds = {"unet": True, "transformer": False}
+    return {kind: str(number_format(device, unet=unet)).removeprefix("torch.") for kind, unet in kinds.items()}
+
+
+def hardware(device: str) -> str:
+    """The chips that calculate, by name: others may round otherwise. The CPU counts always: it draws the noise."""
+    cpu = f"{_processor()} ({torch.backends.cpu.get_cpu_capability()})"
+    return f"{torch.cuda.get_device_name(device)}, {cpu}" if device.startswith("cuda") else cpu
+
+
+def libraries() -> dict[str, str]:
+    """Versions of what calculates besides torch and diffusers."""
+    found: dict[str, str] = {}
+    for name in ("numpy", "peft", "tokenizers", "transformers"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
 def free_bytes(device: str) -> int:
     """Memory that is free there, in bytes; 0 where nobody can tell."""
     if device.startswith("cuda"):
@@ -68,6 +92,15 @@ def tidy(device: str) -> None:
 def modules(pipe: Any) -> list[torch.nn.Module]:
     """The parts of a pipeline that hold weights."""
     return [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
 
 
 def _cores() -> int:

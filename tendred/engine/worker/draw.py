@@ -18,9 +18,11 @@ import torch
 from tendred.engine.worker import words
 from tendred.engine.worker.load import Resident
 from tendred.engine.worker.loop import Job, Picture
+from tendred.engine.worker.noise import varied
+from tendred.engine.worker.preview import Watcher
 from tendred.errors import DiskFull, FolderUnwritable, Internal, UnsupportedParameter
 from tendred.schema.sealed import Conditioning, Span
-from tendred.schema.still import SCHEDULERS, Still
+from tendred.schema.still import SCHEDULERS, Still, numbered
 from tendred.schema.work import Finding
 
 NO_GUIDANCE: Final = 1.0
@@ -76,12 +78,14 @@ def scheduler_of(still: Still, resident: Resident) -> Generator[None]:
 
 def draw(job: Job, resident: Resident, index: int) -> Picture:
     """Draw one picture into staging. Raises Cancelled within a step of being told to stop."""
-    call = arguments(job.still, job.conditioning, resident)
+    still = numbered(job.still, index)
+    call = arguments(still, job.conditioning, resident)
     # A generator of its own, on the CPU on every device: the same noise everywhere, whatever was drawn before.
-    generator = torch.Generator("cpu").manual_seed(job.still.seed + index)
-    with scheduler_of(job.still, resident):
+    generator = torch.Generator("cpu").manual_seed(still.seed)
+    with scheduler_of(still, resident), varied(resident.pipe, still, resident.name):
         if "callback_on_step_end" in resident.parameters:
-            call["callback_on_step_end"] = _stepping(job, job.order.indices.index(index))
+            watcher = Watcher(job, still, index, resident.eye)
+            call["callback_on_step_end"] = _stepping(job, job.order.indices.index(index), watcher)
         drawn = resident.pipe(**call, generator=[generator], output_type="np")
     pixels = np.asarray(drawn.images[0])
     if not np.isfinite(pixels).all():
@@ -116,7 +120,7 @@ def _other(own: Any, name: str, model: str) -> Any:
         raise UnsupportedParameter(path="scheduler", model=model) from problem
 
 
-def _stepping(job: Job, place: int) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
+def _stepping(job: Job, place: int, watcher: Watcher) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
     """The callback after each step: reports over all pictures of the order, and stops by raising Cancelled.
 
     An exception leaves at once and leaves the pipeline usable; the library's own flag would still decode.
@@ -127,6 +131,7 @@ def _stepping(job: Job, place: int) -> Callable[[Any, int, Any, dict[str, Any]],
         job.check()
         steps = getattr(pipe, "num_timesteps", job.still.steps)
         job.phase("sampling", place * steps + number + 1, pictures * steps)
+        watcher.look(pipe, number + 1, steps, tensors.get("latents"))
         if number + 1 == steps:
             job.phase("decoding", place, pictures)
         return tensors

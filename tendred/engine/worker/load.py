@@ -14,6 +14,7 @@ from diffusers import DiffusionPipeline
 from tendred.engine.worker import device as devices
 from tendred.engine.worker.loop import in_short
 from tendred.engine.worker.memory import ran_out
+from tendred.engine.worker.preview import Eye, decoder_of
 from tendred.errors import ModelMissing, ModelRefused
 from tendred.schema.weights import PICKLES, entries, fingerprint, open_regular, weights_sha256
 
@@ -44,6 +45,7 @@ class Resident:
     dtype: str
     bytes: int
     parameters: frozenset[str]
+    eye: Eye
     worn: list[tuple[str, str, str]] = field(default_factory=list)
 
     @property
@@ -77,11 +79,12 @@ def load(name: str, path: str, sha256: str, device: str) -> Resident:
         _settle_weights(pipe)
     else:
         pipe.to(device)
+    eye = Eye(decoder_of(Path(path), device, dtype), getattr(pipe, "vae", None))
     # Read and copied by now: whatever was exchanged between the hash and here shows.
     if _mark(name, Path(path)) != mark:
         raise _changed(name)
     dtype_name = str(dtype).removeprefix("torch.")
-    return Resident(name, path, sha256, pipe, device, dtype_name, _count_bytes(pipe), parameters)
+    return Resident(name, path, sha256, pipe, device, dtype_name, _count_bytes(pipe), parameters, eye)
 
 
 def _verify(name: str, folder: Path, sha256: str) -> str:

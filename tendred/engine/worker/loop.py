@@ -14,10 +14,22 @@ from tendred.boundary.seal import SealBroken, open_seal
 from tendred.engine.worker.pipes import Pipes
 from tendred.errors import Cancelled, Internal, TendredError
 from tendred.schema.asset import EngineInfo
-from tendred.schema.frames import Done, Drawn, Failed, Hello, ModelGone, ModelLoaded, Phased, Ready, Run, Stopped
+from tendred.schema.frames import (
+    Done,
+    Drawn,
+    Failed,
+    Glimpse,
+    Hello,
+    ModelGone,
+    ModelLoaded,
+    Phased,
+    Ready,
+    Run,
+    Stopped,
+)
 from tendred.schema.job import Phase
 from tendred.schema.sealed import Conditioning
-from tendred.schema.still import Still
+from tendred.schema.still import Still, numbered
 from tendred.schema.work import Finding, WorkOrder
 
 PROBLEM_CHARACTERS: Final = 300
@@ -69,6 +81,13 @@ class Job:
     def gone(self, model: str) -> None:
         self.pipes.send(ModelGone(model=model))
 
+    def glimpse(self, index: int, done: int, total: int, size: tuple[int, int], rgb: bytes) -> None:
+        """Show a preview: raw RGB of `size` (width, height)."""
+        width, height = size
+        self.pipes.send(
+            Glimpse(job_id=self.order.job_id, index=index, done=done, total=total, width=width, height=height, rgb=rgb)
+        )
+
     def target(self, index: int) -> Path:
         """Where the raw picture goes."""
         return Path(self.order.staging) / f"{self.order.job_id}-{index}.rgb"
@@ -81,7 +100,7 @@ class Job:
                 path=str(picture.path),
                 width=picture.width,
                 height=picture.height,
-                seed=self.still.seed + index,
+                seed=numbered(self.still, index).seed,
                 pixels_sha256=picture.pixels_sha256,
                 engine=engine,
                 findings=picture.findings,

@@ -9,7 +9,7 @@ import threading
 import traceback
 from typing import BinaryIO, Final
 
-from tendred.schema.frames import Beat, Cancel, Down, Hello, Run, Unload, Up, pack, read_down
+from tendred.schema.frames import Beat, Cancel, Down, Hello, Previews, Run, Unload, Up, pack, read_down
 
 BEAT_S: Final = 1.0
 
@@ -24,6 +24,8 @@ class Pipes:
         self._frames: queue.SimpleQueue[Hello | Run | Unload] = queue.SimpleQueue()
         self._stopped: set[str] = set()
         self._resting = threading.Event()
+        self.watched = False
+        """Whether somebody looks on at the job that runs."""
 
     @classmethod
     def take_over(cls) -> Pipes:
@@ -82,7 +84,10 @@ class Pipes:
             case Run():
                 # Jobs come one by one, so whatever was stopped before is over.
                 self._stopped.clear()
+                self.watched = frame.order.previews
                 self._frames.put(frame)
+            case Previews(wanted=wanted):
+                self.watched = wanted
             case Hello() | Unload():
                 self._frames.put(frame)
             case _:

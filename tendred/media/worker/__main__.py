@@ -11,7 +11,18 @@ import msgspec
 
 from tendred.errors import TendredError
 from tendred.media.worker.confine import confine
-from tendred.schema.frames import EncodeDone, EncodeFailed, EncodeRequest, Hello, Ready, Up, pack, read_down
+from tendred.schema.frames import (
+    EncodeDone,
+    EncodeFailed,
+    EncodeRequest,
+    Hello,
+    MediaRequest,
+    Ready,
+    ShrinkDone,
+    Up,
+    pack,
+    read_down,
+)
 
 
 def main() -> None:
@@ -19,21 +30,21 @@ def main() -> None:
     frames = os.dup(1)
     os.dup2(2, 1)  # whatever a library prints goes to the log, not among the frames
     confine()
-    calls: queue.SimpleQueue[EncodeRequest] = queue.SimpleQueue()
+    calls: queue.SimpleQueue[MediaRequest] = queue.SimpleQueue()
     try:
         while (frame := read_down(sys.stdin.buffer)) is not None:
             if isinstance(frame, Hello):
                 threading.Thread(target=_work, args=(frames, calls), daemon=True).start()
-            elif isinstance(frame, EncodeRequest):
+            elif isinstance(frame, MediaRequest):
                 calls.put(frame)
     except msgspec.DecodeError:
         os._exit(2)
     os._exit(0)
 
 
-def _work(frames: int, calls: queue.SimpleQueue[EncodeRequest]) -> None:
+def _work(frames: int, calls: queue.SimpleQueue[MediaRequest]) -> None:
     try:
-        from tendred.media.worker import encode  # Pillow comes in here
+        from tendred.media.worker import encode, shrink  # Pillow comes in here
     except ImportError as problem:
         sys.stderr.write(f"no Pillow: {problem}\n")
         sys.stderr.flush()
@@ -42,7 +53,10 @@ def _work(frames: int, calls: queue.SimpleQueue[EncodeRequest]) -> None:
     while True:
         call = calls.get()
         try:
-            answer: Up = EncodeDone(call=call.call, made=encode.encode(call.work, call.quality))
+            if isinstance(call, EncodeRequest):
+                answer: Up = EncodeDone(call=call.call, made=encode.encode(call.work, call.quality))
+            else:
+                answer = ShrinkDone(call=call.call, made=shrink.shrink(call.work))
         except TendredError as error:
             answer = EncodeFailed(
                 call=call.call,

@@ -41,7 +41,7 @@ def encode(work: Encode, quality: int) -> Encoded:
         picture = sheet.draw(work.sheet, work.width, work.height)
         pixels_sha256 = hashlib.sha256(picture.tobytes()).hexdigest()
     data = _bytes(picture, work, quality)
-    _write(Path(work.target), data)
+    write(Path(work.target), data)
     if work.thumbnail is not None:
         try:
             _thumbnail(picture, Path(work.thumbnail))
@@ -98,11 +98,12 @@ def _thumbnail(picture: Image.Image, target: Path) -> None:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Nobody checks a thumbnail again, so it must never stand there half written.
     part = target.with_name(f".{target.name}.part")
-    _write(part, out.getvalue())
+    write(part, out.getvalue())
     os.replace(part, target)
 
 
-def _write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes) -> None:
+    """Write a private file, or leave none. Raises DiskFull, FolderUnwritable."""
     try:
         with open(os.open(path, _WRITE, 0o600), "wb") as file:
             file.write(data)

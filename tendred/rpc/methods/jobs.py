@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -19,7 +19,7 @@ from tendred.errors import (
 )
 from tendred.rpc.methods.common import Here, JobParams, Methods
 from tendred.schema.base import Asked, Cursor, Id, Limit, Name
-from tendred.schema.job import Job, JobPage, State, Submitted
+from tendred.schema.job import Job, JobPage, Previewed, State, Submitted
 from tendred.schema.still import Kind
 
 Time = Annotated[str, Meta(max_length=64, description="RFC 3339, of its making; `after` itself is in, `before` out.")]
@@ -57,6 +57,16 @@ class WaitParams(Asked, frozen=True):
     timeout_s: Annotated[float, Meta(ge=0, le=60, description="Seconds to wait at most.")] = 30
 
 
+class PreviewParams(Asked, frozen=True):
+    """Names a job, and how to show it."""
+
+    job_id: Id
+    form: Annotated[
+        Literal["jpeg", "ppm"], Meta(description="A file for programs with a picture library, or plain pixels.")
+    ] = "jpeg"
+    side: Annotated[int, Meta(ge=8, le=256, description="Pixels; neither side is longer.")] = 256
+
+
 async def get(call: Here, params: JobParams) -> Job:
     return await call.door.studio.job(params.job_id)
 
@@ -82,6 +92,10 @@ async def retry(call: Here, params: JobParams) -> Submitted:
 
 async def wait(call: Here, params: WaitParams) -> Job:
     return await call.door.waits.hold(lambda: call.door.studio.wait(params.job_id, params.timeout_s))
+
+
+async def preview(call: Here, params: PreviewParams) -> Previewed:
+    return await call.door.studio.preview(params.job_id, params.form, params.side)
 
 
 def register(methods: Methods) -> None:
@@ -131,4 +145,13 @@ def register(methods: Methods) -> None:
         scope="read",
         summary="The job once it has ended, or as it is when the time is up.",
         errors=(NotFound, ShuttingDown, SlowDown),
+    )
+    add(
+        "jobs.preview",
+        PreviewParams,
+        preview,
+        result=Previewed,
+        scope="read",
+        summary="The newest rough picture of a running job; whoever asks now and then makes the engine show them.",
+        errors=(NotFound, ShuttingDown),
     )

@@ -8,10 +8,12 @@ import msgspec
 from msgspec import Meta
 
 from tendred.core.studio import Search
-from tendred.errors import NotFound
-from tendred.rpc.methods.common import AssetParams, Here, Methods
+from tendred.errors import BoundaryRefused, IdempotencyConflict, NotFound, QueueFull, ShuttingDown, StillNotOurs
+from tendred.rpc.methods.common import AssetParams, Here, IdempotencyKey, Methods, wish_of
 from tendred.schema.asset import Asset, AssetPage
 from tendred.schema.base import Asked, Cursor, Id, Limit, Name
+from tendred.schema.job import Submitted
+from tendred.schema.sheet import ContactRequest
 from tendred.schema.still import Tag
 
 Moment = Annotated[
@@ -47,6 +49,12 @@ class TagParams(Asked, frozen=True):
     remove: Tags = []
 
 
+class SheetParams(ContactRequest, frozen=True):
+    """A sheet, and a key under which the same request makes the same job."""
+
+    idempotency_key: IdempotencyKey | None = None
+
+
 async def search(call: Here, params: SearchParams) -> AssetPage:
     return await call.door.studio.search(Search(**msgspec.structs.asdict(params)))
 
@@ -67,6 +75,11 @@ async def tag(call: Here, params: TagParams) -> Asset:
     return await call.door.studio.tag_asset(params.asset_id, add=params.add, remove=params.remove)
 
 
+async def sheet(call: Here, params: SheetParams) -> Submitted:
+    request = ContactRequest(**{name: getattr(params, name) for name in ContactRequest.__struct_fields__})
+    return await call.door.studio.sheet(request, wish_of(call, "library.sheet", params.idempotency_key, params.lane))
+
+
 def register(methods: Methods) -> None:
     add, gone = methods.add, (NotFound,)
     add("library.search", SearchParams, search, result=AssetPage, scope="read", summary="Assets by words and fields.")
@@ -82,3 +95,12 @@ def register(methods: Methods) -> None:
         errors=gone,
     )
     add("library.tag", TagParams, tag, result=Asset, scope="manage", summary="Add and remove tags.", errors=gone)
+    add(
+        "library.sheet",
+        SheetParams,
+        sheet,
+        result=Submitted,
+        scope="generate",
+        summary="Pictures side by side on a labelled sheet; answers with the job at once.",
+        errors=(BoundaryRefused, IdempotencyConflict, NotFound, QueueFull, ShuttingDown, StillNotOurs),
+    )

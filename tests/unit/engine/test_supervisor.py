@@ -11,8 +11,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tendred.errors import Cancelled, Internal, ModelMissing, OutOfMemory, ShuttingDown, UnsupportedParameter
-from tendred.schema.work import Advance, Finding, LoraFile, Output
+from tendred import __version__
+from tendred.errors import (
+    Cancelled,
+    EngineDied,
+    EngineMissing,
+    Internal,
+    ModelMissing,
+    OutOfMemory,
+    ShuttingDown,
+    UnsupportedParameter,
+)
+from tendred.schema.work import Advance, Finding, LoraFile, Output, Preview
 from tendred.testing.orders import STILL, review
 
 
@@ -300,3 +310,71 @@ async def test_close_ends_the_process_and_its_job(bench):
     with pytest.raises(ShuttingDown):
         await bench.draw("job_2")
     assert len(bench.spawn.started) == 1
+
+
+async def test_previews_come_while_somebody_looks_on_and_only_then(bench):
+    bench.script(step_s=0.01)
+    reports = [report async for report in bench.engine.run(bench.order(steps=20))]
+    assert not [report for report in reports if isinstance(report, Preview)]
+    order = msgspec.structs.replace(bench.order("job_2", steps=20), previews=True)
+    seen = [report async for report in bench.engine.run(order) if isinstance(report, Preview)]
+    assert (seen[0].index, seen[0].total, len(seen[0].rgb)) == (0, 20, seen[0].width * seen[0].height * 3)
+    assert [one.done for one in seen] == sorted(one.done for one in seen)
+
+
+async def test_who_comes_later_sees_them_until_he_goes(bench):
+    bench.script(step_s=0.01)
+    seen, later = [], []
+    async with aclosing(bench.engine.run(bench.order(steps=200))) as reports:
+        # Before it is handed over, while it is loaded or later: nothing is lost.
+        await bench.engine.previews("job_1", wanted=False)
+        async for report in reports:
+            if isinstance(report, Advance) and report.phase == "sampling" and not seen:
+                await bench.engine.previews("job_1", wanted=True)
+            if isinstance(report, Preview):
+                seen.append(report.done)
+                await bench.engine.previews("job_1", wanted=False)
+                later.append(report.done)
+            if isinstance(report, Advance) and seen and report.done > seen[0] + 20:
+                break
+    # One or two more were on their way.
+    assert 1 <= len(later) <= 5
+    await bench.engine.previews("job_none", wanted=True)
+
+
+async def test_a_wish_to_look_on_before_the_process_has_the_job_counts(bench):
+    bench.script(step_s=0.005)
+    seen = 0
+    async with aclosing(bench.engine.run(bench.order(steps=20))) as reports:
+        assert await anext(reports) == Advance(phase="loading", done=0, total=None)
+        await bench.engine.previews("job_1", wanted=True)
+        async for report in reports:
+            seen += isinstance(report, Preview)
+    assert seen > 0
+
+
+async def test_what_would_draw_is_told_without_a_job(bench):
+    identity = await bench.engine.identity()
+    assert (identity.version, identity.torch, identity.device, identity.threads) == (__version__, "fake", "cpu", 1)
+    assert identity.dtypes == {"unet": "float32", "transformer": "float32"}
+    assert bench.engine.state().state == "idle"
+    (out,) = await bench.draw()
+    assert (out.engine.hardware, out.engine.libraries) == (identity.hardware, identity.libraries)
+    assert await bench.engine.identity() == identity
+    assert len(bench.spawn.started) == 1
+
+
+async def test_a_process_that_only_told_who_it_is_goes_by_itself(bench):
+    await bench.engine.identity()
+    bench.clock.ahead += 10_000
+    await bench.until(lambda: bench.engine.state().state == "off")
+    assert [topic for topic, _ in bench.events] == ["engine.started", "engine.stopped"]
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"), [({"missing": "No module named 'torch'"}, EngineMissing), ({"die_at_start": True}, EngineDied)]
+)
+async def test_who_can_not_draw_can_not_say_what_would(bench, script, kind):
+    bench.script(**script)
+    with pytest.raises(kind):
+        await bench.engine.identity()

@@ -75,3 +75,11 @@ def test_what_is_not_there_is_left_out() -> None:
 
 def test_every_scheduler_has_a_name() -> None:
     assert set(SAMPLERS) == set(SCHEDULERS)
+
+
+def test_one_variation_is_told_as_other_tools_know_it() -> None:
+    step = {"asset_id": "ast_1", "seed": 9, "strength": 0.25}
+    told = read(parameters_text({**SETTINGS, "variations": [step]}))
+    assert (told["Seed"], told["Variation seed"], told["Variation seed strength"]) == ("1", "9", "0.25")
+    # They know none of several, and half of it would be another picture.
+    assert "Variation seed" not in read(parameters_text({**SETTINGS, "variations": [step, step]}))

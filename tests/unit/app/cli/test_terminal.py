@@ -15,7 +15,7 @@ pty = pytest.importorskip("pty")
 class Terminal:
     """`tendre` on a terminal of 100 columns."""
 
-    def __init__(self, home, *argv):
+    def __init__(self, home, *argv, **more):
         self._ours, theirs = pty.openpty()
         env = {name: value for name, value in os.environ.items() if not name.startswith(("TENDRED_", "LC_", "LANG"))}
         self.process = subprocess.Popen(
@@ -23,7 +23,7 @@ class Terminal:
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env={**env, "TERM": "xterm", "COLUMNS": "100"},
+            env={**env, "TERM": "xterm", "COLUMNS": "100", **more},
             start_new_session=True,
         )
         os.close(theirs)
@@ -111,3 +111,15 @@ def test_a_pause_is_told_above_the_bar(home, tendre, peer):
     terminal = Terminal(home, "image", "stuck", "--timeout", "1")
     assert terminal.end() == 7
     assert terminal.seen.count("tendre queue resume") == 1
+
+
+def test_what_is_being_drawn_is_shown_where_the_terminal_can(home, peer):
+    colours = {"COLORTERM": "truecolor", "LINES": "40"}
+    terminal = Terminal(home, "image", "egg", **colours)
+    assert terminal.until("\x1b[38;2;255;0;0m\N{UPPER HALF BLOCK}")
+    assert terminal.end() == 0
+    for argv, more in ((("--no-preview",), colours), ((), {"LINES": "40"})):
+        terminal = Terminal(home, "image", "egg", *argv, **more)
+        assert terminal.end() == 0
+        assert "sampling" in terminal.seen
+        assert "\N{UPPER HALF BLOCK}" not in terminal.seen

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tendred.schema.again import Difference
 from tendred.schema.still import PROMPT_BYTES, StillRequest
 from tendred.testing.door import Door
 
@@ -64,3 +67,62 @@ async def test_a_field_that_does_not_fit_is_named(door: Door, params: dict, path
     error = (await door.call("images.generate", **params))["error"]
     assert (error["code"], error["data"]["kind"], error["data"]["path"]) == (-32602, "invalid_params", path)
     assert not door.studio.submissions
+
+
+@pytest.fixture
+def asset_id(door: Door, tmp_path: Path) -> str:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"x")
+    return door.studio.add_asset(path).id
+
+
+async def test_again_is_promised_or_not_and_may_be_insisted_on(door: Door, asset_id: str) -> None:
+    made = (await door.call("images.again", asset_id=asset_id))["result"]
+    assert (made["promised"], made["differences"], made["job"]["again"]["asset_id"]) == (True, [], asset_id)
+    door.studio.changed = [Difference(what="torch", then="1", now="2")]
+    told = (await door.call("images.again", asset_id=asset_id))["result"]
+    assert told == {
+        "promised": False, "differences": [{"what": "torch", "then": "1", "now": "2"}], "job": None,
+        "deduplicated": False,
+    }  # fmt: skip
+    assert (await door.call("images.again", asset_id=asset_id, insist=True))["result"]["job"]["state"] == "queued"
+    assert (await door.call("images.again", asset_id=asset_id, insist=True, dry_run=True))["result"]["job"] is None
+
+
+async def test_a_wish_says_who_asked_for_what(door: Door, asset_id: str) -> None:
+    for method in ("images.again", "images.variations"):
+        more = {"asset_id": asset_id, "lane": "idle", "idempotency_key": "k"}
+        await door.call(method, "Tendred-Client: a/1", **more)
+        wish = door.studio.wishes[-1]
+        assert wish.asked == {"method": method, "asset_id": asset_id, "lane": "idle"}
+        assert (wish.key, wish.lane, wish.origin.client) == ("rpc:a:k", "idle", "a/1")
+
+
+async def test_variations_have_a_count_and_a_strength(door: Door, asset_id: str) -> None:
+    made = (await door.call("images.variations", asset_id=asset_id))["result"]
+    assert made["job"]["request"]["count"] == 4
+    await door.call("images.variations", asset_id=asset_id, count=2, strength=1, seed=7)
+    assert [(step.seed, step.strength) for step in door.studio.varied] == [(0, 0.2), (7, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "path"),
+    [
+        ("images.again", {}, "asset_id"),
+        ("images.again", {"asset_id": "a", "insist": 1}, "insist"),
+        ("images.again", {"asset_id": "a", "prompt": "hills"}, "prompt"),
+        ("images.variations", {"asset_id": "a", "count": 0}, "count"),
+        ("images.variations", {"asset_id": "a", "count": 65}, "count"),
+        ("images.variations", {"asset_id": "a", "strength": 0}, "strength"),
+        ("images.variations", {"asset_id": "a", "strength": 1.1}, "strength"),
+        ("images.variations", {"asset_id": "a", "seed": -1}, "seed"),
+    ],
+)
+async def test_what_a_recipe_can_not_be_asked_for(door: Door, method: str, params: dict, path: str) -> None:
+    assert (await door.call(method, **params))["error"]["data"]["path"] == path
+    assert not door.studio.wishes
+
+
+@pytest.mark.parametrize("method", ["images.again", "images.variations"])
+async def test_whose_recipe_nobody_knows(door: Door, method: str) -> None:
+    assert (await door.call(method, asset_id="ast_none"))["error"]["code"] == 1010

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import base64
 from typing import Any
+
+import pytest
 
 from tendred.testing.door import Door
 
@@ -85,3 +88,18 @@ async def test_retry(door: Door) -> None:
     made = (await door.call("jobs.retry", job_id=job_id))["result"]
     assert (made["job"]["retry_of"], made["job"]["state"], made["deduplicated"]) == (job_id, "queued", False)
     assert made["job"]["origin"]["door"] == "rpc"
+
+
+async def test_a_preview_is_there_while_a_job_runs(door: Door) -> None:
+    job = (await door.call("images.generate", prompt="a"))["result"]["job"]
+    assert (await door.call("jobs.preview", job_id=job["id"]))["result"] == {"preview": None}
+    await door.studio._change(await door.studio.job(job["id"]), "running", "job.started")
+    preview = (await door.call("jobs.preview", job_id=job["id"], form="ppm", side=8))["result"]["preview"]
+    assert base64.b64decode(preview["data"]).startswith(b"P6")
+    assert len(base64.b64decode(preview["data"])) == preview["bytes"]
+    assert (await door.call("jobs.preview", job_id="job_none"))["error"]["code"] == 1010
+
+
+@pytest.mark.parametrize(("field", "value"), [("form", "png"), ("side", 7), ("side", 257)])
+async def test_what_a_preview_can_not_be(door: Door, field: str, value: object) -> None:
+    assert (await door.call("jobs.preview", job_id="job_1", **{field: value}))["error"]["data"]["path"] == field

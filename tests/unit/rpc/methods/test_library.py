@@ -43,3 +43,30 @@ async def test_tag_and_search(door: Door, asset_id: str) -> None:
 )
 async def test_what_cannot_be_searched_for(door: Door, field: str, value: object) -> None:
     assert (await door.call("library.search", **{field: value}))["error"]["data"]["path"] == field
+
+
+async def test_a_sheet_is_a_job(door: Door, asset_id: str) -> None:
+    fields = {"asset_ids": [asset_id], "labels": ["a"], "title": "Eggs", "columns": 1, "format": "webp", "tags": ["t"]}
+    made = (await door.call("library.sheet", idempotency_key="k", lane="idle", **fields))["result"]
+    assert made["job"]["state"] == "queued"
+    [asked] = door.studio.sheets
+    assert {name: getattr(asked, name) for name in fields} == fields
+    assert door.studio.wishes[0].asked == {"method": "library.sheet", "lane": "idle", **fields}
+    assert (await door.call("library.sheet", asset_ids=["ast_none"]))["error"]["code"] == 1010
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"asset_ids": ["a"] * 257}, "asset_ids"),
+        ({"columns": 0}, "columns"),
+        ({"columns": 33}, "columns"),
+        ({"labels": ["x" * 121]}, "labels[0]"),
+        ({"title": "x" * 121}, "title"),
+        ({"format": "gif"}, "format"),
+        ({"asset_ids": []}, "asset_ids"),
+    ],
+)
+async def test_what_no_sheet_can_be(door: Door, fields: dict, path: str) -> None:
+    assert (await door.call("library.sheet", **{"asset_ids": ["ast_1"], **fields}))["error"]["data"]["path"] == path
+    assert not door.studio.sheets
