@@ -233,7 +233,8 @@ class Sheets:
         )
         parents = [there[place] for place in sorted(there, key=lambda at: (at[1], at[0]))]
         asset = self._asset(one, request, made, parents, path, (layout.width, layout.height))
-        await self._keeper.add(asset, " ".join((request.title, *request.columns, *request.rows)))
+        labels = [cell.label for cell in request.cells if cell.label]
+        await self._keeper.add(asset, " ".join((request.title, *request.columns, *request.rows, *labels)))
         return Finished()
 
     def _asset(

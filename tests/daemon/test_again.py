@@ -12,7 +12,7 @@ from tendred.core.studio import Wish
 from tendred.errors import IdempotencyConflict, InvalidParams, ModelMissing, NotFound, StillNotOurs
 from tendred.schema.again import Difference
 from tendred.schema.job import Origin
-from tendred.schema.sheet import SheetRequest
+from tendred.schema.sheet import ContactRequest
 from tendred.schema.still import LoraUse
 from tendred.testing.loras import write
 
@@ -178,7 +178,7 @@ async def test_an_idempotency_key_makes_one_job(daemon):
 
 async def test_what_was_not_drawn_and_what_is_not_there(daemon):
     [asset] = await made(daemon, "hills")
-    job = await ended(daemon, (await daemon.studio.sheet(SheetRequest(asset_ids=[asset.id]), wish())).job)
+    job = await ended(daemon, (await daemon.studio.sheet(ContactRequest(asset_ids=[asset.id]), wish())).job)
     sheet = await daemon.studio.asset(job.asset_ids[0])
     with pytest.raises(StillNotOurs):
         await again(daemon, sheet)

@@ -44,11 +44,11 @@ async def test_a_sheet_is_a_job_and_an_asset_like_any_other(daemon, stills):
     assert [cell["label"] for cell in made.settings["cells"]] == ["one", "two", "three"]
     with Image.open(made.path) as picture:
         assert picture.size == (made.width, made.height)
-        assert picture.text["parameters"] == "Hills"
+        assert picture.text["parameters"].startswith("Hills\n")
         assert "trainedAlgorithmicMedia" in picture.text["XML:com.adobe.xmp"]
     receipt = await daemon.studio.receipt(made.receipt_id)
     assert (receipt.made[0].asset_id, receipt.settings["title"]) == (made.id, "Hills")
-    assert json.loads(next(daemon.home.rglob("* hills *.receipt.json")).read_text())["id"] == receipt.id
+    assert json.loads(next(daemon.home.rglob("* sheet-hills *.receipt.json")).read_text())["id"] == receipt.id
     assert (await daemon.studio.search(Search(kind="sheet"))).assets == [made]
     assert made.id in {asset.id for asset in await daemon.eventually_search("three")}
     # The engine had no part in it.

@@ -49,7 +49,7 @@ class TagParams(Asked, frozen=True):
     remove: Tags = []
 
 
-class SheetParams(ContactRequest, frozen=True):
+class ContactParams(ContactRequest, frozen=True):
     """A sheet, and a key under which the same request makes the same job."""
 
     idempotency_key: IdempotencyKey | None = None
@@ -75,7 +75,7 @@ async def tag(call: Here, params: TagParams) -> Asset:
     return await call.door.studio.tag_asset(params.asset_id, add=params.add, remove=params.remove)
 
 
-async def sheet(call: Here, params: SheetParams) -> Submitted:
+async def sheet(call: Here, params: ContactParams) -> Submitted:
     request = ContactRequest(**{name: getattr(params, name) for name in ContactRequest.__struct_fields__})
     return await call.door.studio.sheet(request, wish_of(call, "library.sheet", params.idempotency_key, params.lane))
 
@@ -97,7 +97,7 @@ def register(methods: Methods) -> None:
     add("library.tag", TagParams, tag, result=Asset, scope="manage", summary="Add and remove tags.", errors=gone)
     add(
         "library.sheet",
-        SheetParams,
+        ContactParams,
         sheet,
         result=Submitted,
         scope="generate",
