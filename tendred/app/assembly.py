@@ -18,14 +18,17 @@ from tendred.core.deliver import Deliveries
 from tendred.core.history import History
 from tendred.core.indexing import Indexing
 from tendred.core.keep import Keeper
+from tendred.core.opening import Opener
 from tendred.core.pauses import Pauses
 from tendred.core.progress import Watch
 from tendred.core.refusals import Refusals
 from tendred.core.run import Runner
 from tendred.core.settings import Settings
+from tendred.core.sources import Finder
 from tendred.core.studio import Parts, Studio
 from tendred.core.submit import Submitter
 from tendred.core.telling import Teller
+from tendred.core.upscale import Upscaling
 from tendred.core.waiting import Waiting
 from tendred.fs import SystemFs
 from tendred.hooks.manager import Plugins
@@ -101,6 +104,8 @@ def assemble(
     catalog, settings = Catalog(database), Settings(database)
     shelf = Shelf(database, [ground.machine.packaged, paths.models])
     cast = Cast(shelf)
+    finder = Finder(index, receipts, shelf)
+    refusals = Refusals(database, ids, rng)
     history = History(database, ground.boot_id, config.library.events_kept)
     watch = Watch(ground.bus, clock, ground.boot_id)
     indexing = Indexing(index, history, clock)
@@ -112,9 +117,13 @@ def assemble(
         database=database, plugins=plugins, index=index, receipts=receipts, ids=ids, clock=clock, tell=tell
     )
     submitter = Submitter(
-        plugins=plugins, catalog=catalog, shelf=shelf, cast=cast, boundary=boundary, queue=queue,
-        refusals=Refusals(database, ids, rng), residency=residency, ids=ids, rng=rng, language=lambda: tell.language,
+        plugins=plugins, catalog=catalog, cast=cast, finder=finder, boundary=boundary, queue=queue,
+        refusals=refusals, residency=residency, ids=ids, rng=rng, language=lambda: tell.language,
         keep_alive_s=config.engine.keep_alive_s,
+    )  # fmt: skip
+    upscaling = Upscaling(
+        index=index, finder=finder, boundary=boundary, queue=queue, refusals=refusals,
+        residency=residency, ids=ids, language=lambda: tell.language, keep_alive_s=config.engine.keep_alive_s,
     )  # fmt: skip
     keeper = Keeper(
         database=database, queue=queue, boundary=boundary, catalog=catalog, media=media, files=ground.files,
@@ -127,12 +136,15 @@ def assemble(
         if receipt is not None and (names := plugins.having("media_finished")):
             ground.tasks.spawn("media-finished", _tell_plugins(plugins, names, index, job, receipt))
 
+    opener = Opener(
+        queue=queue, boundary=boundary, catalog=catalog, submitter=submitter, finder=finder, upscaling=upscaling
+    )
     runner = Runner(
-        database=database, queue=queue, boundary=boundary, catalog=catalog, shelf=shelf, submitter=submitter,
-        backend=backend, keeper=keeper, watch=watch, pauses=pauses, tell=tell, closed=closed,
+        database=database, queue=queue, opener=opener, backend=backend, keeper=keeper, watch=watch, pauses=pauses,
+        tell=tell, closed=closed,
     )  # fmt: skip
     parts = Parts(
-        database=database, bus=ground.bus, queue=queue, submitter=submitter, runner=runner,
+        database=database, bus=ground.bus, queue=queue, submitter=submitter, upscaling=upscaling, runner=runner,
         residency=residency, pauses=pauses, watch=watch, waiting=Waiting(ground.bus), index=index, receipts=receipts,
         catalog=catalog, shelf=shelf, cast=cast, plugins=plugins, history=history, settings=settings, teller=tell,
         clock=clock,

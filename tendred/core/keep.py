@@ -13,13 +13,14 @@ from tendred.backend import Media
 from tendred.boundary.judge import Boundary
 from tendred.clock import Clock, rfc3339
 from tendred.core.deliver import Deliveries
+from tendred.core.sources import NOTHING, Sources
 from tendred.errors import OutputWithheld
 from tendred.library.files import SUFFIX, Files, stem
 from tendred.library.index import Index
 from tendred.library.parameters import parameters_text
 from tendred.library.receipts import Receipts, chained, file_bytes
 from tendred.models.catalog import Catalog, Model
-from tendred.models.shelf import Lora
+from tendred.models.shelf import Lora, Part
 from tendred.queue.machine import Happening
 from tendred.queue.store import Claim, Queue
 from tendred.schema.asset import Asset, LoraRecord, Made, ModelUse, Receipt, ReceiptVerdict
@@ -27,6 +28,7 @@ from tendred.schema.base import Record
 from tendred.schema.job import Job
 from tendred.schema.sealed import Conditioning
 from tendred.schema.still import Still
+from tendred.schema.upscale import Upscale
 from tendred.schema.work import Encode, Output
 from tendred.store.database import Database, Tx
 from tendred.tasks import offload
@@ -39,11 +41,12 @@ class Run(Record, frozen=True):
     """A claimed job, opened: what its outputs are made with."""
 
     claim: Claim
-    still: Still
+    still: Still | Upscale
     conditioning: Conditioning
-    model: Model
+    model: Model | Part
     loras: list[Lora]
     created: float
+    sources: Sources = NOTHING
 
     @property
     def id(self) -> str:
@@ -53,6 +56,15 @@ class Run(Record, frozen=True):
     def stem(self) -> str:
         """Where its files go, relative to the library's folder and without an ending."""
         return stem(self.id, self.created, self.still.prompt)
+
+    @property
+    def worn(self) -> list[LoraRecord]:
+        """The LoRAs that it is drawn with."""
+        uses = [] if isinstance(self.still, Upscale) else self.still.loras
+        return [
+            LoraRecord(name=use.name, weight=use.weight, sha256=lora.sha256)
+            for use, lora in zip(uses, self.loras, strict=True)
+        ]
 
     def file(self, index: int) -> str:
         """The library's name of one output."""
@@ -159,13 +171,10 @@ class Keeper:
             seed=output.seed,
             settings=settings,
             model=ModelUse(name=run.model.name, sha256=run.model.sha256),
-            loras=[
-                LoraRecord(name=use.name, weight=use.weight, sha256=lora.sha256)
-                for use, lora in zip(run.still.loras, run.loras, strict=True)
-            ],
+            loras=run.worn,
             character=run.still.character,
             engine=output.engine,
-            parents=[],
+            parents=run.sources.parents,
             receipt_id=receipt_id(run.id),
             policy=run.claim.reviewed.policy,
             tags=run.still.tags,
@@ -189,7 +198,8 @@ class Keeper:
                 if receipt is not None:
                     self._receipts.add_in(tx, receipt)
                     self._deliveries.add_in(tx, assets)
-                self._catalog.used_in(tx, run.model)
+                if isinstance(run.model, Model):
+                    self._catalog.used_in(tx, run.model)
                 return self._queue.apply_in(tx, run.id, happening)
 
             job = await self._database.write(work)

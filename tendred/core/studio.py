@@ -22,6 +22,7 @@ from tendred.core.run import Runner
 from tendred.core.settings import Settings
 from tendred.core.submit import Submission, Submitter
 from tendred.core.telling import Teller
+from tendred.core.upscale import UpscaleSubmission, Upscaling
 from tendred.core.waiting import Waiting
 from tendred.errors import InvalidParams, NotFound, ShuttingDown
 from tendred.hooks.manager import Plugins
@@ -29,6 +30,7 @@ from tendred.library.index import Index, Query
 from tendred.library.receipts import Receipts
 from tendred.models.catalog import Catalog
 from tendred.models.shelf import Shelf
+from tendred.models.takes import takes
 from tendred.queue.machine import CancelAsked
 from tendred.queue.store import Queue
 from tendred.schema.asset import Asset, AssetPage, Receipt
@@ -37,13 +39,13 @@ from tendred.schema.character import Character, Characters
 from tendred.schema.error import ErrorInfo
 from tendred.schema.event import EventPage
 from tendred.schema.job import Job, JobPage, Origin, QueueStatus, State, Submitted
-from tendred.schema.model import Loaded, ModelInfo, ModelKind, Models, Unloaded
+from tendred.schema.model import Loaded, ModelInfo, ModelKind, Models, ModelShown, Unloaded
 from tendred.schema.sealed import Verdict
 from tendred.schema.still import PROMPT_BYTES, Kind, LoraUse, StillRequest
 from tendred.schema.system import BATCH, BODY_BYTES, DEPTH, CloudState, Hello, Limits, Status
 from tendred.store.database import Database
 
-__all__ = ["API", "Search", "Studio", "Submission"]
+__all__ = ["API", "Search", "Studio", "Submission", "UpscaleSubmission"]
 
 API: Final = "1.0"
 
@@ -70,6 +72,7 @@ class Parts(Record, frozen=True):
     bus: Bus
     queue: Queue
     submitter: Submitter
+    upscaling: Upscaling
     runner: Runner
     residency: Residency
     pauses: Pauses
@@ -112,7 +115,7 @@ class Studio:
         limits = Limits(
             body_bytes=BODY_BYTES, batch=BATCH, depth=DEPTH, prompt_bytes=PROMPT_BYTES, queue=self._queue_limit
         )
-        features = ["stills", "loras", "characters", "hotfolders", "events", "plugins"]
+        features = ["stills", "sources", "upscale", "loras", "characters", "hotfolders", "events", "plugins"]
         return Hello(api=API, version=__version__, boot_id=self._boot_id, features=features, limits=limits)
 
     async def status(self) -> Status:
@@ -146,6 +149,14 @@ class Studio:
         if self.stopping:
             raise ShuttingDown
         submitted = await self._p.submitter.submit(submissions, origin)
+        self._p.runner.wake()
+        return submitted
+
+    async def upscale(self, submission: UpscaleSubmission, origin: Origin) -> Submitted:
+        """Make a still of the library larger."""
+        if self.stopping:
+            raise ShuttingDown
+        submitted = await self._p.upscaling.submit(submission, origin)
         self._p.runner.wake()
         return submitted
 
@@ -254,6 +265,11 @@ class Studio:
         """The catalogue: models first, then the single files."""
         models = await self._p.catalog.list() if kind in {None, "model"} else []
         return Models(models=[*models, *await self._p.shelf.list(kind)])
+
+    async def model(self, name: str | None) -> ModelShown:
+        """One model, and what a request for it may say; None is the default."""
+        model = await self._p.catalog.get(name)
+        return ModelShown(model=await self._p.catalog.info(model.name), takes=takes(model.folder))
 
     async def add_model(self, path: str, name: str | None) -> ModelInfo:
         """Take a model folder into the catalogue, in place."""

@@ -17,17 +17,18 @@ from tendred.clock import Ids, Rng
 from tendred.core.characters import Cast, Played
 from tendred.core.loras import check_fit, path_of, resolved
 from tendred.core.refusals import Refusals
+from tendred.core.sources import NOTHING, Finder, Sources, settled_mask, sides, with_sources
 from tendred.errors import (
     BoundaryRefused,
     EngineMissing,
     InvalidParams,
     TendredError,
     TooLarge,
-    UnsupportedParameter,
 )
 from tendred.hooks.manager import Plugins
 from tendred.models.catalog import Catalog, Model
-from tendred.models.shelf import Lora, Shelf
+from tendred.models.shelf import Lora
+from tendred.models.takes import NATIVE_TIMES
 from tendred.queue.store import NewJob, Queue
 from tendred.schema.base import Record
 from tendred.schema.character import CharacterUse
@@ -39,8 +40,6 @@ from tendred.tasks import offload
 SEED_BITS: Final = 32
 """A chosen seed fits what every other tool can type in."""
 QUICK_CHARS: Final = 600
-NATIVE_TIMES: Final = 8
-"""A side over so many times the model's own only costs hours and memory; nothing comes of it."""
 
 
 class Submission(Record, frozen=True):
@@ -51,11 +50,13 @@ class Submission(Record, frozen=True):
     key: str | None
 
 
-def names_of(said: Still | StillRequest, loras: list[Lora], file: str | None) -> dict[str, str]:
+def names_of(
+    said: Still | StillRequest, loras: list[Lora], file: str | None, sources: Sources = NOTHING
+) -> dict[str, str]:
     """What is judged besides the prompts, by where it stands in a request. LoRA files speak for themselves too."""
     names = {path_of(number): lora.name for number, lora in enumerate(said.loras)}
     names |= {f"loras[{number}]": lora.adapter.words for number, lora in enumerate(loras) if lora.adapter.words}
-    names |= {f"tags[{number}]": tag for number, tag in enumerate(said.tags)}
+    names |= {f"tags[{number}]": tag for number, tag in enumerate(said.tags)} | sources.names()
     who = said.character.name if isinstance(said.character, CharacterUse) else said.character
     named = {"character": who, "file name": file}
     return names | {path: name for path, name in named.items() if name is not None}
@@ -67,16 +68,17 @@ def words_of(
     *,
     model_sha256: str | None = None,
     file: str | None = None,
+    sources: Sources = NOTHING,
     kind: Literal["still", "clip"] = "still",
 ) -> Words:
     """Everything of a request that says what will be seen, with the LoRAs behind the names in it."""
     return Words(
         prompt=said.prompt,
         negative_prompt=said.negative_prompt,
-        names=list(names_of(said, loras, file).values()),
+        names=list(names_of(said, loras, file, sources).values()),
         kind=kind,
-        # A LoRA makes other weights of these: no exemption holds for them any more.
-        model_sha256=None if said.loras else model_sha256,
+        # A LoRA or a ControlNet makes other weights of these: no exemption holds for them any more.
+        model_sha256=None if said.loras or said.control else model_sha256,
         character=said.character is not None,
     )
 
@@ -96,8 +98,8 @@ class Submitter:
         *,
         plugins: Plugins,
         catalog: Catalog,
-        shelf: Shelf,
         cast: Cast,
+        finder: Finder,
         boundary: Boundary,
         queue: Queue,
         refusals: Refusals,
@@ -109,8 +111,8 @@ class Submitter:
     ) -> None:
         self._plugins = plugins
         self._catalog = catalog
-        self._shelf = shelf
         self._cast = cast
+        self._finder = finder
         self._boundary = boundary
         self._queue = queue
         self._refusals = refusals
@@ -148,9 +150,10 @@ class Submitter:
         _check_prompts(played.request)
         model = await self._catalog.get(played.request.model)
         loras = await self._loras(played, model)
-        still = self._settled(played, model)
+        sources = await self._finder.find(played.request, model)
+        still = await self._settled(played, model, sources)
         job_id = self._ids.new("job")
-        reviewed, removed = await self.review(job_id, still, model, loras, origin, played)
+        reviewed, removed = await self.review(job_id, still, model, loras, origin, played, sources)
         return NewJob(
             id=job_id,
             kind="still",
@@ -172,24 +175,31 @@ class Submitter:
         """
         played = await self._cast.play(request)
         _check_prompts(played.request)
-        loras = await resolved(self._shelf, played.request.loras, played.path_of)
+        loras = await resolved(self._finder.shelf, played.request.loras, played.path_of)
         verdict, _ = await judged(self._boundary, words_of(played.request, loras, kind=kind), lang)
         return replace(verdict, span=played.received(verdict.span))
 
     async def review(
-        self, job_id: str, still: Still, model: Model, loras: list[Lora], origin: Origin, played: Played | None = None
+        self,
+        job_id: str,
+        still: Still,
+        model: Model,
+        loras: list[Lora],
+        origin: Origin,
+        played: Played | None = None,
+        sources: Sources = NOTHING,
     ) -> tuple[Reviewed, list[str]]:
         """Have the final request judged and sealed. Raises BoundaryRefused, having noted it.
 
         The span that it tells is one of the prompt as received, for which `played` is needed.
         """
-        words = words_of(still, loras, model_sha256=model.sha256, file=origin.file)
+        words = words_of(still, loras, model_sha256=model.sha256, file=origin.file, sources=sources)
         verdict, conditioning = await judged(self._boundary, words, self._language())
         if verdict.verdict == "refuse" or conditioning is None:
             await self._refusals.note(verdict, still.prompt, origin)
             path = "prompt"
             if verdict.span is None:
-                path = await offload(self._culprit, still, loras, origin.file)
+                path = await offload(self._culprit, still, names_of(still, loras, origin.file, sources))
             raise BoundaryRefused(
                 "named" if path not in {None, "prompt"} else "",
                 path=path,
@@ -201,14 +211,14 @@ class Submitter:
         return self._sealed(job_id, still, model, loras, conditioning), verdict.removed
 
     async def _loras(self, played: Played, model: Model) -> list[Lora]:
-        loras = await resolved(self._shelf, played.request.loras, played.path_of)
+        loras = await resolved(self._finder.shelf, played.request.loras, played.path_of)
         await check_fit(loras, model, played.path_of)
         return loras
 
-    def _culprit(self, still: Still, loras: list[Lora], file: str | None) -> str | None:
+    def _culprit(self, still: Still, names: dict[str, str]) -> str | None:
         """Which part of a request is refused by itself, where it isn't the prompt."""
         parts = {"negative_prompt": Words(prompt="", negative_prompt=still.negative_prompt)}
-        parts |= {path: Words(prompt="", names=[name]) for path, name in names_of(still, loras, file).items()}
+        parts |= {path: Words(prompt="", names=[name]) for path, name in names.items()}
         return next((path for path, words in parts.items() if self._boundary.judge(words)[0].verdict == "refuse"), None)
 
     def _sealed(
@@ -226,21 +236,20 @@ class Submitter:
                 request = _merged(request, amendment)
         return request
 
-    def _settled(self, played: Played, model: Model) -> Still:
+    async def _settled(self, played: Played, model: Model, sources: Sources) -> Still:
         """Every open value filled with the model's own default, or chosen."""
         request, defaults = played.request, model.folder.defaults
         if request.scheduler is not None and request.scheduler not in (*SCHEDULERS, defaults.scheduler):
             near = ", ".join(SCHEDULERS)
             raise InvalidParams(path="scheduler", problem=f"there is no {request.scheduler}; there are {near}")
-        if request.negative_prompt and model.folder.family == "flux":
-            raise UnsupportedParameter(path="negative_prompt", model=model.name)
+        width, height = sides(request, model, sources.image)
         keep_alive = self._keep_alive_s if request.keep_alive_s is None else request.keep_alive_s
-        return Still(
+        still = Still(
             prompt=request.prompt,
             negative_prompt=request.negative_prompt,
             model=model.name,
-            width=_side("width", request.width, defaults.width, model),
-            height=_side("height", request.height, defaults.height, model),
+            width=_side("width", width, defaults.width, model),
+            height=_side("height", height, defaults.height, model),
             steps=defaults.steps if request.steps is None else request.steps,
             guidance=defaults.guidance if request.guidance is None else request.guidance,
             scheduler=request.scheduler or defaults.scheduler,
@@ -253,6 +262,8 @@ class Submitter:
             keep_alive_s=keep_alive,
             tags=list(dict.fromkeys(request.tags)),
         )
+        mask = await settled_mask(request.mask, still.width, still.height)
+        return with_sources(still, request, sources, mask)
 
 
 def _side(name: str, asked: int | None, default: int, model: Model) -> int:

@@ -48,6 +48,7 @@ def parameters_text(settings: Mapping[str, Any]) -> str:
 def _values(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
     scheduler = settings.get("scheduler")
     width, height = settings.get("width"), settings.get("height")
+    image, vae = settings.get("image") or {}, settings.get("vae") or {}
     return [
         ("Steps", settings.get("steps")),
         ("Sampler", SAMPLERS.get(scheduler, scheduler) if scheduler else None),
@@ -56,6 +57,10 @@ def _values(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("Size", f"{width}x{height}" if width and height else None),
         ("Model", settings.get("model")),
         ("Model hash", (settings.get("model_sha256") or "")[:10]),
+        ("VAE", vae.get("name")),
+        ("VAE hash", (vae.get("sha256") or "")[:10]),
+        ("Denoising strength", image.get("strength") or None),
+        ("Clip skip", settings.get("clip_skip")),
         ("Version", f"tendred {__version__}"),
     ]
 

@@ -1,27 +1,33 @@
-"""Single files by name: LoRAs and upscalers, those in the package and those in the user's models folder.
+"""Single files by name: LoRAs, upscalers, autoencoders, ControlNets; in the package and in the user's models folder.
 
-`<root>/loras/<name>.safetensors`, with what is known of it in `<name>.json` beside. The first root's name counts:
-nothing of a user's takes the place of what ships.
+`<root>/loras/<name>.safetensors`, with what is known of it in `<name>.json` beside. Autoencoders and ControlNets may
+be folders too. The first root's name counts: nothing of a user's takes the place of what ships.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from tendred.errors import ModelRefused, NotFound
 from tendred.models.hashes import Hashes
 from tendred.models.lora import About, Adapter, Single, inspect, open_header, read_about
+from tendred.models.parts import CONFIG, inspect_part
 from tendred.schema.base import Record
+from tendred.schema.compact import compact
 from tendred.schema.model import ModelInfo, ModelKind
-from tendred.schema.weights import PICKLES, file_fingerprint, file_sha256
+from tendred.schema.weights import PICKLES, any_fingerprint, any_sha256, file_fingerprint
 from tendred.store.database import Database
 from tendred.tasks import offload
 
 PACKAGED: Final = Path(__file__).parent
-FOLDERS: Final[dict[ModelKind, str]] = {"lora": "loras", "upscaler": "upscalers"}
+FOLDERS: Final[dict[ModelKind, str]] = {
+    "lora": "loras", "upscaler": "upscalers", "vae": "vaes", "controlnet": "controlnets",
+}  # fmt: skip
+_NOUNS: Final[dict[ModelKind, str]] = {"upscaler": "upscaler", "vae": "autoencoder", "controlnet": "ControlNet"}
 WEIGHTS: Final = ".safetensors"
 NAME: Final = 128
 """The longest name that a request can say."""
@@ -35,6 +41,15 @@ class Lora(Record, frozen=True):
     sha256: str
     ships: bool
     adapter: Adapter
+
+
+class Part(Record, frozen=True):
+    """An upscaler, autoencoder or ControlNet ready to be used; `path` is a file or a folder."""
+
+    name: str
+    path: str
+    sha256: str
+    ships: bool
 
 
 class _Place(NamedTuple):
@@ -74,14 +89,36 @@ class Shelf:
             raise
         return Lora(name=name, path=str(place.path), sha256=sha256, ships=place.ships, adapter=adapter)
 
+    async def part(self, kind: ModelKind, name: str, path: str | None = None) -> Part:
+        """One upscaler, autoencoder or ControlNet, checked and hashed. Raises NotFound (near names), ModelRefused."""
+        places = {place.name: place for place in await offload(self._places, kind)}
+        if name not in places:
+            near = difflib.get_close_matches(name, places, 3, 0.4) or sorted(places)[:3]
+            raise NotFound(path=path, noun=_NOUNS[kind], name=name, near=near)
+        place = places[name]
+        try:
+            seen, _ = await offload(self._look, place)
+            sha256 = await self._hashes.of(place.path, seen, lambda: _hashed(place, seen))
+        except ModelRefused as refused:
+            refused.path = path
+            raise
+        return Part(name=name, path=str(place.path), sha256=sha256, ships=place.ships)
+
+    def ships(self, path: str) -> bool:
+        """Whether a file came with the package."""
+        return Path(path).is_relative_to(self._roots[0])
+
     def _places(self, kind: ModelKind) -> list[_Place]:
         found: dict[str, _Place] = {}
         for root in self._roots:
             here: dict[str, _Place] = {}
+            ships = root == self._roots[0]
+            if kind in {"vae", "controlnet"}:
+                here = {path.name: _Place(kind, path.name, path, ships) for path in _folders(root / FOLDERS[kind])}
             for path in _files(root / FOLDERS[kind]):
                 # Where both are, the one that can be loaded.
                 if path.stem not in here or path.suffix == WEIGHTS:
-                    here[path.stem] = _Place(kind, path.stem, path, root == self._roots[0])
+                    here[path.stem] = _Place(kind, path.stem, path, ships)
             found = {**here, **found}
         return [*found.values()]
 
@@ -111,14 +148,20 @@ class Shelf:
 
 
 def _upscaler(file: Path, name: str) -> Single:
-    """An upscaler is listed by what is said of it; a header that is none is refused all the same."""
-    open_header(file, name)
+    """An upscaler's family is its architecture: told by its tensors, or else by what is said of it."""
+    tensors = open_header(file, name).tensors
     about = read_about(file, name)
-    return Single(family=about.family or "other", bytes=file.stat().st_size, about=about)
+    family = "compact" if compact({key: tensor.shape for key, tensor in tensors.items()}) else about.family or "other"
+    return Single(family=family, bytes=file.stat().st_size, about=about)
 
 
 _NOTHING: Final = Single(family="", bytes=0, about=About())
-_LOOKS: Final[dict[ModelKind, Callable[[Path, str], Single]]] = {"lora": inspect, "upscaler": _upscaler}
+_LOOKS: Final[dict[ModelKind, Callable[[Path, str], Single]]] = {
+    "lora": inspect,
+    "upscaler": _upscaler,
+    "vae": partial(inspect_part, "vae"),
+    "controlnet": partial(inspect_part, "controlnet"),
+}
 
 
 def _files(folder: Path) -> list[Path]:
@@ -136,10 +179,18 @@ def _files(folder: Path) -> list[Path]:
     ]
 
 
+def _folders(folder: Path) -> list[Path]:
+    try:
+        found = sorted(entry for entry in folder.iterdir() if (entry / CONFIG).is_file())
+    except OSError:
+        return []
+    return [entry for entry in found if not entry.name.startswith(".") and entry.name.isprintable()]
+
+
 def _mark(place: _Place) -> str:
     """Changes whenever the file does, or what is said of it beside."""
     try:
-        mark = file_fingerprint(place.path)
+        mark = any_fingerprint(place.path)
         beside = place.path.with_suffix(".json")
         return mark + file_fingerprint(beside) if beside.exists() else mark
     except (OSError, ValueError) as problem:
@@ -149,7 +200,7 @@ def _mark(place: _Place) -> str:
 def _hashed(place: _Place, seen: str) -> str:
     """The hash of the file that was looked through, and of no other."""
     try:
-        computed = file_sha256(place.path)
+        computed = any_sha256(place.path)
     except (OSError, ValueError) as problem:
         raise ModelRefused("lora", name=place.name, reason="header", problem=str(problem)) from problem
     if _mark(place) != seen:

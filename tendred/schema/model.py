@@ -32,6 +32,28 @@ class Models(Record, frozen=True):
     models: list[ModelInfo]
 
 
+class Taken(Record, frozen=True):
+    """One field of a request that a model takes, as a form would show it.
+
+    `least`, `most` and `step` count for numbers, `choices` for words; `default` is what is used when it is left out.
+    """
+
+    name: str
+    type: Literal["text", "int", "float", "choice", "image", "mask", "control", "loras", "model"]
+    default: str | int | float | None
+    least: float | None
+    most: float | None
+    step: float | None
+    choices: list[str] | None
+
+
+class ModelShown(Record, frozen=True):
+    """One model, and what it takes; what isn't in `takes` is refused by name."""
+
+    model: ModelInfo
+    takes: list[Taken]
+
+
 class LoadedModel(Record, frozen=True):
     """A model in the engine's memory and when it will be let go (null: not by itself)."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import hashlib
 import logging
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -13,7 +12,7 @@ import msgspec
 
 from tendred.bus import Bus, Subscription
 from tendred.clock import Clock, Ids, SystemClock, SystemRng, rfc3339
-from tendred.core.studio import Search, Submission
+from tendred.core.studio import Search, Submission, UpscaleSubmission
 from tendred.core.telling import spoken
 from tendred.errors import (
     EventsGone,
@@ -23,19 +22,19 @@ from tendred.errors import (
     NotFound,
     TendredError,
 )
-from tendred.schema.asset import Asset, AssetPage, EngineInfo, ModelUse, Receipt
+from tendred.schema.asset import Asset, AssetPage, Receipt
 from tendred.schema.character import Character, CharacterLora, Characters
 from tendred.schema.error import ErrorInfo, tell
 from tendred.schema.event import LIVE, Event, EventPage
 from tendred.schema.job import TERMINAL, Job, JobPage, Origin, QueueStatus, State, Submitted
-from tendred.schema.model import Loaded, ModelInfo, ModelKind, Models, Unloaded
+from tendred.schema.model import Loaded, ModelInfo, ModelKind, Models, ModelShown, Unloaded
 from tendred.schema.sealed import Verdict
 from tendred.schema.still import Kind, LoraUse, StillRequest
 from tendred.schema.system import CloudState, DiskState, EngineState, Hello, Limits, Status
 from tendred.testing.hot_folders import FakeHotFolders
+from tendred.testing.records import kept
 
 _log = logging.getLogger(__name__)
-_ENGINE = EngineInfo(version="0", torch="0", diffusers="0", device="cpu", dtype="float32", threads=1, batch_size=1)
 
 
 MIRA: Final = Character(
@@ -114,6 +113,11 @@ class FakeStudio:
 
     async def submit(self, submissions: list[Submission], origin: Origin) -> list[Submitted]:
         return [await self._submit(submission, origin) for submission in submissions]
+
+    async def upscale(self, submission: UpscaleSubmission, origin: Origin) -> Submitted:
+        asset = await self.asset(submission.request.asset_id)
+        request = StillRequest(prompt=f"{asset.id} x {submission.request.factor}", lane=submission.request.lane)
+        return await self._submit(Submission(request=request, asked=submission.asked, key=submission.key), origin)
 
     async def check(
         self,
@@ -235,6 +239,9 @@ class FakeStudio:
         self._models[model.name] = model
         return model
 
+    async def model(self, name: str | None) -> ModelShown:
+        return ModelShown(model=self._model(name or next(iter(self._models))), takes=[])
+
     async def use_model(self, name: str) -> ModelInfo:
         chosen = self._model(name)
         for model in self._models.values():
@@ -309,37 +316,7 @@ class FakeStudio:
     def add_asset(self, path: Path, media_type: str = "image/png") -> Asset:
         """An asset whose file stands at `path`."""
         body, asset_id = path.read_bytes(), self._ids.new("ast")
-        return self._keep(
-            Asset(
-                id=asset_id,
-                kind="still",
-                path=str(path),
-                url=f"/media/{asset_id}",
-                media_type=media_type,
-                bytes=len(body),
-                sha256=hashlib.sha256(body).hexdigest(),
-                pixels_sha256="0" * 64,
-                width=1,
-                height=1,
-                duration_s=None,
-                fps=None,
-                audio=None,
-                created_at=self._now(),
-                job_id=self._ids.new("job"),
-                index=0,
-                seed=0,
-                settings={},
-                model=ModelUse(name="starter", sha256="0" * 64),
-                loras=[],
-                character=None,
-                engine=_ENGINE,
-                parents=[],
-                receipt_id=self._ids.new("rcp"),
-                policy="fake",
-                tags=[],
-                state="kept",
-            )
-        )
+        return self._keep(kept(asset_id, path, self._now(), media_type=media_type, body=body))
 
     def _now(self) -> str:
         return rfc3339(self._clock.now())

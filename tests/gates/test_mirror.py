@@ -11,6 +11,7 @@ ELSEWHERE = {
     "tendred/app/assembly.py": "tests/daemon/test_road.py: the whole of it",
     "tendred/app/cli/": "tests/unit/app/cli: commands are tested as lines that people type, several files at once",
     "tendred/config/schema.py": "tests/unit/config/test_sample.py: it is a table",
+    "tendred/core/opening.py": "tests/daemon/test_road.py: what a job was sealed with, at every claim",
     "tendred/core/run.py": "tests/daemon/test_road.py: the road needs every room",
     "tendred/core/studio.py": "tests/daemon/test_road.py: every door's methods, over every room",
     "tendred/engine/session.py": "tests/unit/engine/test_keeper.py: a record that the keeper fills",

@@ -30,7 +30,7 @@ METHODS = """
 system.hello client version token? wants?
 system.status
 system.shutdown drain=true
-images.generate prompt negative_prompt="" model? width? height? steps? guidance? scheduler? seed? count=1 loras=[] character? format="png" lane="normal" keep_alive_s? tags=[] idempotency_key?
+images.generate prompt negative_prompt="" model? width? height? steps? guidance? scheduler? seed? count=1 loras=[] character? format="png" lane="normal" keep_alive_s? tags=[] image? mask? control=[] clip_skip? vae? idempotency_key?
 jobs.get job_id
 jobs.list state? kind? limit=50 cursor?
 jobs.cancel job_id
@@ -50,12 +50,14 @@ boundary.check prompt negative_prompt="" character? loras=[] kind="still" lang="
 rpc.discover
 """
 BESIDES = """
+images.upscale asset_id factor=2 model? format="png" lane="normal" keep_alive_s? tags=[] idempotency_key?
 library.remove asset_id
 library.restore asset_id
 library.tag asset_id add=[] remove=[]
 hotfolders.add path
 hotfolders.remove hotfolder_id
 hotfolders.rescan hotfolder_id?
+models.show name?
 models.add path name?
 models.use name
 models.remove name

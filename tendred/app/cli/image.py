@@ -11,9 +11,10 @@ from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any, Final
 
+from tendred.app.cli import sources
 from tendred.app.cli.context import Context
 from tendred.app.cli.exits import Exit
-from tendred.app.cli.parser import Commands, command, number
+from tendred.app.cli.parser import Commands, UsageError, command, number
 from tendred.app.cli.paused import Notice
 from tendred.app.cli.watch import add_options, conclude, follow
 
@@ -41,6 +42,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--character", metavar="NAME", help="who is in it; @NAME among the words says the same (see tendre characters)"
     )
+    sources.add_options(parser)
     parser.add_argument("--format", choices=("png", "jpeg", "webp"), help="png, or what -o ends with")
     parser.add_argument("--lane", choices=("interactive", "normal", "idle"), help="who goes first")
     parser.add_argument(
@@ -75,15 +77,28 @@ def request(args: Namespace) -> dict[str, Any]:
     if fields["format"] is None and args.output is not None and not args.output.is_dir():
         fields["format"] = FORMATS.get(args.output.suffix.lower())
     # The key makes the request safe to repeat, should the answer get lost.
-    return {**fields, "prompt": prompt, "loras": args.lora or None, "idempotency_key": secrets.token_hex(16)}
+    key = secrets.token_hex(16)
+    return {**fields, **sources.fields(args), "prompt": prompt, "loras": args.lora or None, "idempotency_key": key}
 
 
 def _image(ctx: Context) -> int:
+    check_target(ctx)
+    try:
+        fields = request(ctx.args)
+    except ArgumentTypeError as problem:
+        raise UsageError(str(problem), "", "tendre image") from None
+    return finish(ctx, ctx.call("images.generate", **fields)["job"])
+
+
+def check_target(ctx: Context) -> None:
+    """Whether -o can be written to, before anything is drawn."""
     if ctx.args.output is not None:
         _fits(ctx, ctx.args.output)
         _writable(ctx, ctx.args.output)
-    fields = request(ctx.args)
-    job = ctx.call("images.generate", **fields)["job"]
+
+
+def finish(ctx: Context, job: dict[str, Any]) -> int:
+    """Wait for the job, copy what it made, and tell of it."""
     if ctx.args.no_wait:
         ctx.out.line(job["id"])
         ctx.out.document({"job": job, "assets": [], "copies": []})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tendred.app.cli.context import Context
 from tendred.app.cli.exits import Exit
@@ -19,6 +19,8 @@ def add(commands: Commands) -> None:
     noun = actions(command(commands, "models", "list and choose models"))
     listing = command(noun, "list", "what is there; * marks the default", _list)
     listing.add_argument("--kind", choices=("model", "lora", "vae", "controlnet", "upscaler", "embedding"))
+    show = command(noun, "show", "one model, and what a request for it may say", _show)
+    show.add_argument("name", nargs="?", metavar="NAME", help="the default model unless given")
     command(noun, "ps", "what is in memory, and until when", _ps)
     new = command(noun, "add", "add a diffusers folder where it is; nothing is copied", _add)
     new.add_argument("path", type=Path, metavar="PATH")
@@ -45,6 +47,31 @@ def _list(ctx: Context) -> int:
     ]
     ctx.out.table(("  NAME", "KIND", "FAMILY", "SIZE", "LICENCE", "STATE"), rows)
     return Exit.DONE
+
+
+def _show(ctx: Context) -> int:
+    shown = ctx.call("models.show", name=ctx.args.name)
+    ctx.out.document(shown)
+    model = shown["model"]
+    ctx.out.line(f"{model['name']}: {model['family']}, {size(model['bytes'])}, {model['licence'] or '-'}")
+    rows = [
+        (it["name"], it["type"], "-" if it["default"] in {None, ""} else str(it["default"]), _span(it))
+        for it in shown["takes"]
+    ]
+    ctx.out.table(("FIELD", "TYPE", "DEFAULT", "RANGE"), rows)
+    return Exit.DONE
+
+
+def _span(taken: dict[str, Any]) -> str:
+    """What a field may hold."""
+    if taken["choices"]:
+        return ", ".join(taken["choices"])
+    if taken["most"] is None:
+        return ""
+    if taken["least"] is None:
+        return f"up to {taken['most']:g}"
+    step = f", in steps of {taken['step']:g}" if taken["step"] not in {None, 1} else ""
+    return f"{taken['least']:g} to {taken['most']:.16g}{step}"
 
 
 def _ps(ctx: Context) -> int:

@@ -19,7 +19,7 @@ Run = Callable[[Context], int]
 # What a bare noun means, and which words after it are actions: `tendre library cats` searches.
 SHORT: Final[dict[str, tuple[str, frozenset[str]]]] = {
     "library": ("search", frozenset({"search", "show", "remove", "restore", "tag"})),
-    "models": ("list", frozenset({"list", "ps", "add", "use", "remove", "unload"})),
+    "models": ("list", frozenset({"list", "show", "ps", "add", "use", "remove", "unload"})),
     "queue": ("status", frozenset({"status", "pause", "resume"})),
     "config": ("show", frozenset({"show", "sample", "path"})),
     "characters": ("list", frozenset({"list", "show"})),

@@ -22,6 +22,7 @@ from tendred.app.cli import (
     logs,
     models,
     settings,
+    upscale,
 )
 from tendred.app.cli.context import Context, Stop
 from tendred.app.cli.exits import Exit, of_kind
@@ -35,6 +36,7 @@ from tendred.schema.error import ErrorInfo
 COMMANDS = [
     daemon.add,
     image.add,
+    upscale.add,
     drop.add,
     check.add,
     jobs.add,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tendred.errors import InvalidParams, ModelMissing, ModelRefused, NotFound
 from tendred.rpc.methods.common import FolderPath, Here, Methods, NoParams, Nothing
 from tendred.schema.base import Asked, Name
-from tendred.schema.model import Loaded, ModelInfo, ModelKind, Models, Unloaded
+from tendred.schema.model import Loaded, ModelInfo, ModelKind, Models, ModelShown, Unloaded
 
 
 class ListModels(Asked, frozen=True):
@@ -27,6 +27,12 @@ class ModelParams(Asked, frozen=True):
     name: Name
 
 
+class ShowParams(Asked, frozen=True):
+    """Names a model; null is the default one."""
+
+    name: Name | None = None
+
+
 class UnloadParams(Asked, frozen=True):
     """Names a model; null means all."""
 
@@ -35,6 +41,10 @@ class UnloadParams(Asked, frozen=True):
 
 async def catalogue(call: Here, params: ListModels) -> Models:
     return await call.door.studio.models(params.kind)
+
+
+async def show(call: Here, params: ShowParams) -> ModelShown:
+    return await call.door.studio.model(params.name)
 
 
 async def ps(call: Here, _params: NoParams) -> Loaded:
@@ -61,6 +71,15 @@ async def remove(call: Here, params: ModelParams) -> Nothing:
 def register(methods: Methods) -> None:
     add, gone = methods.add, (ModelMissing,)
     add("models.list", ListModels, catalogue, result=Models, scope="read", summary="Every model that is known.")
+    add(
+        "models.show",
+        ShowParams,
+        show,
+        result=ModelShown,
+        scope="read",
+        summary="One model, and what a request for it may say, with ranges and defaults.",
+        errors=(ModelMissing, ModelRefused),
+    )
     add("models.ps", NoParams, ps, result=Loaded, scope="read", summary="What is in memory, and until when.")
     add(
         "models.unload",
