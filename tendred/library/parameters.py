@@ -48,7 +48,8 @@ def parameters_text(settings: Mapping[str, Any]) -> str:
 def _values(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
     scheduler = settings.get("scheduler")
     width, height = settings.get("width"), settings.get("height")
-    image, vae = settings.get("image") or {}, settings.get("vae") or {}
+    image: Mapping[str, Any] = settings.get("image") or {}
+    vae: Mapping[str, Any] = settings.get("vae") or {}
     return [
         ("Steps", settings.get("steps")),
         ("Sampler", SAMPLERS.get(scheduler, scheduler) if scheduler else None),

@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from tendred.testing import tiny_families
+
 STARTER: Final = Path(__file__).parents[1] / "models" / "starter"
 HIDDEN: Final = 32
 TIME_DIM: Final = 8
@@ -21,10 +23,14 @@ SIZES: Final = 6
 
 
 def build(family: str, folder: Path, seed: int = 0) -> Path:
-    """Make a folder of the family (`sdxl` or `sd15`). Same seed, same weights. Imports torch."""
+    """Make a folder of the family (`sdxl`, `sd15`, or one of tiny_families). Same seed, same weights. Imports torch."""
     torch: Any = importlib.import_module("torch")
     diffusers: Any = importlib.import_module("diffusers")
     torch.manual_seed(seed)
+    if family in tiny_families.NAMES:
+        kind, made = tiny_families.parts(family, clip=_encoder, clip_tokenizer=_tokenizer)
+        getattr(diffusers, kind)(**made).save_pretrained(folder, safe_serialization=True)
+        return folder
     parts = {
         "vae": _vae(diffusers),
         "scheduler": diffusers.EulerDiscreteScheduler(

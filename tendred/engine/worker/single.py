@@ -80,7 +80,8 @@ def vocabulary() -> dict[str, int]:
 
 def tokenizer(part: str) -> Any:
     """The tokenizer of a text encoder: they differ in what fills the window up."""
-    return CLIPTokenizer(vocab=vocabulary(), merges=[*merges()], pad_token=_PAD[part], model_max_length=_WINDOW)
+    pairs: Any = [*merges()]
+    return CLIPTokenizer(vocab=vocabulary(), merges=pairs, pad_token=_PAD[part], model_max_length=_WINDOW)
 
 
 def _check_arrived(name: str, path: Path, pipe: Any, keys: frozenset[str]) -> None:
