@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from tendred.testing import tiny_families
+from tendred.testing import tiny_families, tiny_parts
 
 STARTER: Final = Path(__file__).parents[1] / "models" / "starter"
 HIDDEN: Final = 32
@@ -156,5 +156,10 @@ if __name__ == "__main__":
                     alpha=8 if "alpha" in wishes else None,
                     encoder="encoder" in wishes,
                 )
+            case ["controlnet" | "vae" as kind, family]:
+                # Its folder lies beside the model's.
+                getattr(tiny_parts, kind)(Path(place), Path(place).parent / family, sum(Path(place).name.encode()))
+            case ["compact", scale]:
+                tiny_parts.compact(Path(place), int(scale), sum(Path(place).stem.encode()))
             case _:
                 build(name, Path(place))

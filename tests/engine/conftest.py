@@ -84,6 +84,18 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
+def extras(tiny: dict[str, Path]) -> dict[str, Path]:
+    """Parts for the tiny SDXL and SD 1.5: two ControlNets, an autoencoder, upscalers."""
+    root = tiny["sdxl"].parent
+    kinds = {
+        "lines": "controlnet-sdxl", "depth": "controlnet-sdxl", "small": "controlnet-sd15", "crisp": "vae-sdxl",
+        "two.safetensors": "compact-2", "three.safetensors": "compact-3", "four.safetensors": "compact-4",
+    }  # fmt: skip
+    program("tendred.testing.tiny", *(part for name, kind in kinds.items() for part in (kind, str(root / name))))
+    return {name.removesuffix(".safetensors"): root / name for name in kinds}
+
+
+@pytest.fixture(scope="session")
 def families(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Random folders of the families built on transformers."""
     root = tmp_path_factory.mktemp("families")
