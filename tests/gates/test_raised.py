@@ -27,7 +27,7 @@ from tendred.schema.error import tell
 from tendred.testing.raw import exchange, request
 
 LATER = {
-    "still_not_ours", "signer_broken", "cloud_off", "credentials_missing", "keyring_unavailable", "prices_missing",
+    "signer_broken", "cloud_off", "credentials_missing", "keyring_unavailable", "prices_missing",
     "prices_stale", "not_offered", "quote_expired", "quote_used", "quote_mismatch", "consent_required", "cap_exceeded",
     "provider_refused", "provider_filtered", "provider_unavailable", "insufficient_funds", "outcome_unknown",
     "result_expired",
@@ -71,6 +71,9 @@ class Bench:
 
     async def boundary_refused(self):
         return await self.called("images.generate", prompt="a 15 year old")
+
+    async def still_not_ours(self):
+        return await self.called("images.generate", prompt="hills", image={"asset_id": "ast_nope"})
 
     async def not_found(self):
         return await self.called("jobs.get", job_id="job_nope")
