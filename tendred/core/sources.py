@@ -125,7 +125,7 @@ def check_abilities(request: StillRequest, model: Model) -> None:
     if request.mask is not None and request.image is None:
         raise InvalidParams(path="mask", problem="it needs an image, which it is laid over")
     asked = {"control": bool(request.control), "mask": request.mask is not None, "image": request.image is not None}
-    for path, there in asked.items():
+    for path, there in {**asked, "image": asked["image"] and not asked["mask"]}.items():
         alone = task(can, image=path != "control", mask=path == "mask", control=path == "control")
         if there and alone is None:
             raise UnsupportedParameter(path=path, model=model.name)

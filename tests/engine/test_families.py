@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
+import aiohttp
 import pytest
+from PIL import Image
 
+from tendred.app.assembly import Machine
 from tendred.errors import UnsupportedParameter
 from tendred.schema.sealed import Conditioning, Span
 from tendred.schema.work import Output
 from tendred.testing import tiny_families
+from tendred.testing.daemon import TestDaemon, quiet
 
 # A dozen tiny folders are built and read.
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="session")]
@@ -82,6 +87,46 @@ async def test_words_against_count_where_a_family_takes_them(studio, folders, ex
         studio.paths[family] = folders[family]
         changes = {"guidance": 4.0, "scheduler": "flow_euler"}
         assert await drawn(studio, family, hills("fog"), **changes) != expected[family]
+
+
+@pytest.mark.timeout(900)
+async def test_every_family_on_the_whole_road_by_rpc_and_hot_folder(folders, expected, tmp_path):
+    settings = [
+        *quiet(),
+        "engine.device=cpu",
+        "engine.threads=1",
+        "engine.start_timeout_s=600",
+        "engine.heartbeat_s=120",
+    ]
+    daemon = await TestDaemon.start(tmp_path / "home", settings, Machine())
+    hot = daemon.home / "hot"
+    try:
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {daemon.token}"}) as session:
+            for family, folder in folders.items():
+                asked = {
+                    "prompt": HILLS, "model": family, "seed": 7, "width": 64, "height": 96, "steps": 3, "guidance": 4.0,
+                }  # fmt: skip
+                assert (await daemon.studio.add_model(str(folder), family)).state == "ready"
+                call = {"jsonrpc": "2.0", "id": 1, "method": "images.generate", "params": asked}
+                async with session.post(f"{daemon.url}/rpc", json=call) as answer:
+                    job = (await answer.json())["result"]["job"]
+                done = await daemon.studio.wait(job["id"], 60)
+                assert done.error is None, (family, done.error)
+                asset = await daemon.studio.asset(done.asset_ids[0])
+                (hot / f"{family}.json").write_text(json.dumps(asked))
+                receipts = await daemon.eventually(
+                    lambda family=family: [*(hot / "done").glob(f"{family}.receipt.json")], timeout_s=120
+                )
+                assert receipts, [file.read_text() for file in (hot / "failed").glob("*.reason.txt")]
+                [made] = json.loads(receipts[0].read_text())["made"]
+                assert (family, asset.pixels_sha256) == (family, expected[family])
+                assert made["pixels_sha256"] == expected[family]
+                assert (asset.width, asset.height, asset.model.name) == (64, 96, family)
+                with Image.open(asset.path) as picture:
+                    assert picture.size == (64, 96)
+                    assert f"Model: {family}" in picture.text["parameters"]
+    finally:
+        await daemon.stop()
 
 
 async def test_the_table_of_classes_is_that_of_the_installed_library():

@@ -13,6 +13,7 @@ ELSEWHERE = {
     "tendred/config/schema.py": "tests/unit/config/test_sample.py: it is a table",
     "tendred/core/opening.py": "tests/daemon/test_road.py: what a job was sealed with, at every claim",
     "tendred/core/run.py": "tests/daemon/test_road.py: the road needs every room",
+    "tendred/core/upscale.py": "tests/daemon/test_sources.py: a road of its own, over every room",
     "tendred/core/studio.py": "tests/daemon/test_road.py: every door's methods, over every room",
     "tendred/engine/session.py": "tests/unit/engine/test_keeper.py: a record that the keeper fills",
     "tendred/engine/work.py": "tests/unit/engine/test_supervisor.py: an order under way",

@@ -12,6 +12,7 @@ from tendred.app.cli.exits import Exit
 from tendred.app.cli.jobs import when
 from tendred.app.cli.out import short, size
 from tendred.app.cli.parser import SHORT, Commands, actions, command
+from tendred.app.cli.sources import told
 
 _PAGE: Final = 20
 _PROMPT: Final = 30
@@ -92,12 +93,13 @@ def _show(ctx: Context) -> int:
         "model": asset["model"]["name"],
         "seed": asset["seed"],
         **{
-            name: value
+            name: told(name, value)
             for name, value in asset["settings"].items()
             if name not in {"model", "loras", "character", "seed", "tags"} and value not in (None, "", [])
         },
         **({"character": f"{who['name']} v{who['version']}"} if (who := asset["character"]) else {}),
         **({"loras": loras(asset["loras"])} if asset["loras"] else {}),
+        **({"made from": ", ".join(asset["parents"])} if asset["parents"] else {}),
         "tags": ", ".join(asset["tags"]),
         "engine": f"diffusers {engine['diffusers']}, torch {engine['torch']}, {engine['device']} {engine['dtype']}, {engine['threads']} threads",
         "job": asset["job_id"],

@@ -89,6 +89,22 @@ def control(text: str) -> dict[str, Any]:
     return {"asset_id": asset, "model": net} | ({"scale": number(scale)} if colon and second else {})
 
 
+def told(name: str, value: Any) -> Any:
+    """A setting in a few words, where it is more than a number or a text."""
+    match name:
+        case "image":
+            return f"{value['asset_id']} at {value['strength']:g}" if value["strength"] else value["asset_id"]
+        case "mask":
+            much = f"{len(value['rects'])} rectangles" if value["rects"] else f"{len(value['runs'])} runs"
+            return f"{much}, feather {value['feather']}" if value["feather"] else much
+        case "control":
+            return ", ".join(f"{one['asset_id']}:{one['model']}:{one['scale']:g}" for one in value)
+        case "vae":
+            return value["name"]
+        case _:
+            return value
+
+
 def _together(masks: list[dict[str, Any]]) -> dict[str, Any]:
     if len(masks) == 1:
         return masks[0]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tendred.app.cli.image import free, lora
+from tendred.app.cli.sources import told
 from tendred.testing.rpc_peer import PIXEL
 
 
@@ -229,3 +230,14 @@ def test_what_is_no_bitmap_is_told(tendre, peer, tmp_path, data):
     ran = tendre("image", "--from", "ast_1", "--mask", tmp_path / "mask.pbm", "egg")
     assert ran.code == 2
     assert "can't be read" in ran.err
+
+
+def test_what_a_picture_began_with_is_told_in_a_few_words():
+    image = {"asset_id": "ast_1", "sha256": "0" * 64, "strength": 0.5}
+    assert told("image", image) == "ast_1 at 0.5"
+    assert told("image", {**image, "strength": 0.0}) == "ast_1"
+    assert told("mask", {"rects": [], "runs": [0] * 9, "feather": 2}) == "9 runs, feather 2"
+    assert told("mask", {"rects": [{}], "runs": [], "feather": 0}) == "1 rectangles"
+    assert told("control", [{"asset_id": "ast_1", "model": "lines", "scale": 0.5}]) == "ast_1:lines:0.5"
+    assert told("vae", {"name": "crisp", "sha256": ""}) == "crisp"
+    assert told("steps", 3) == 3
