@@ -45,9 +45,8 @@ def takes(folder: Folder) -> list[Taken]:
         found.append(_taken("control", "control", None, most=CONTROLS))
     if can.clip_skip:
         least, most = _range(ClipSkip)
-        found.append(
-            _taken("clip_skip", "int", None, least=least, most=min(most, max(1, folder.clip_layers - 1)), step=1)
-        )
+        most = min(most, max(1, folder.clip_layers - 1)) if folder.clip_layers else most
+        found.append(_taken("clip_skip", "int", None, least=least, most=most, step=1))
     found.append(_taken("vae", "model", None))
     return found
 

@@ -78,8 +78,17 @@ async def test_what_a_family_lacks_is_named(studio, folders, family, changes, pa
     studio.paths[family] = folders[family]
     changes = {"scheduler": "flow_euler", **changes}
     with pytest.raises(UnsupportedParameter) as caught:
-        await drawn(studio, family, hills(changes.pop("negative", "")), **changes)
+        negative = changes.pop("negative", "")
+        await drawn(studio, family, hills(negative), negative_prompt=negative, **changes)
     assert (caught.value.path, caught.value.detail["model"]) == (path, family)
+
+
+async def test_what_the_boundary_adds_is_left_out_where_there_is_no_room(studio, folders, expected):
+    """Words against minors go with every person; a family that takes none must draw people all the same."""
+    for family in ("flux", "flux2", "klein"):
+        studio.paths[family] = folders[family]
+        changes = {"guidance": 4.0, "scheduler": "flow_euler"}
+        assert await drawn(studio, family, hills("child"), **changes) == expected[family]
 
 
 async def test_words_against_count_where_a_family_takes_them(studio, folders, expected):

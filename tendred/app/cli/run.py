@@ -75,6 +75,8 @@ def _main(argv: list[str]) -> int:
     run: Run = args.run
     try:
         return run(ctx)
+    except UsageError as wrong:  # what only all of its options together show
+        return _misused(wrong, ctx.out)
     except Stop as stop:
         if stop.info is not None:
             ctx.out.error(stop.info, **stop.beside)

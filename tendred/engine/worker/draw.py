@@ -38,9 +38,11 @@ def arguments(still: Still, conditioning: Conditioning, resident: Resident, way:
     if still.clip_skip is not None:
         # Theirs counts the layers that are left out; none is left out where the last one is read.
         wishes["clip_skip"] = ("clip_skip", still.clip_skip - 1 or None)
-    guidance = ABILITIES.get(type(resident.pipe).__name__, OTHER).guidance
+    can = ABILITIES.get(type(resident.pipe).__name__, OTHER)
+    guidance = can.guidance
     negative = _text(conditioning.negative, resident.name, "negative_prompt")
-    if negative:
+    # What the boundary adds by itself counts where there is room for it; the anchor stands in the prompt anyway.
+    if negative and (still.negative_prompt or (can.negative and "negative_prompt" in way.parameters)):
         # No words is not the same as empty words: some families encode nothing as zeros.
         wishes["negative_prompt"] = ("negative_prompt", negative)
     elif guidance == "true_cfg_scale":
