@@ -78,7 +78,8 @@ ABILITIES: Final = MappingProxyType({
         # Its `guidance_scale` counts for distilled versions only.
         guidance="true_cfg_scale",
     ),
-    "ChromaPipeline": Abilities(image="ChromaImg2ImgPipeline", inpaint="ChromaInpaintPipeline"),
+    # Its inpainting class asks its transformer for a setting that it doesn't have (diffusers 0.42.1).
+    "ChromaPipeline": Abilities(image="ChromaImg2ImgPipeline"),
 })  # fmt: skip
 
 

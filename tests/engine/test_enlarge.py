@@ -15,7 +15,7 @@ from tendred.schema.work import Advance, Output
 from tendred.testing.loras import write
 from tendred.testing.orders import upscale_order
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="session")]
 
 
 @pytest.fixture(scope="module")

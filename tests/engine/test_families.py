@@ -18,7 +18,7 @@ from tendred.testing import tiny_families
 from tendred.testing.daemon import TestDaemon, quiet
 
 # A dozen tiny folders are built and read.
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="session")]
 HILLS = "red hills"
 # What a call is told besides size, steps and words. Qwen-Image's guidance counts where there are words against it.
 GUIDANCE = {"qwen-image": {"true_cfg_scale": 4.0, "negative_prompt": " "}}

@@ -17,7 +17,7 @@ from tendred.schema.source import ControlUse, Mask, PartUse, Rect, SourceUse
 from tendred.schema.weights import any_sha256
 from tendred.schema.work import Output
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="session")]
 WORDS = Conditioning(prompt=[Span(text="red hills")], negative=[], anchor=None)
 SIDE = 64
 CALL = {"prompt": "red hills", "num_inference_steps": 4, "guidance_scale": 4.0}
@@ -121,7 +121,7 @@ def pixels(out):
     return Image.frombytes("RGB", (out.width, out.height), Path(out.path).read_bytes())
 
 
-@pytest.mark.parametrize("family", ["sdxl", "sd15", "sd35", "flux", "zimage", "klein", "qwen-image", "chroma"])
+@pytest.mark.parametrize("family", ["sdxl", "sd15", "sd35", "flux", "zimage", "klein", "qwen-image"])
 async def test_inpainting_changes_what_the_mask_says_and_not_a_bit_more(made, picture, family):
     scheduler = "euler" if family in {"sdxl", "sd15"} else "flow_euler"
     out = await made(family, image=source(picture, 0.9), mask=HALF, parts={"image": picture}, scheduler=scheduler)
