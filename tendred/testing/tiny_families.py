@@ -30,8 +30,9 @@ def parts(
 
 
 def _sd35(diffusers: Any, flow: dict[str, Any], clip: Any, words: Any) -> tuple[str, dict[str, Any]]:
+    # Its inpainting class insists on sixteen channels.
     transformer = diffusers.SD3Transformer2DModel(
-        sample_size=16, patch_size=2, in_channels=LATENTS, out_channels=LATENTS, num_layers=1, attention_head_dim=8,
+        sample_size=16, patch_size=2, in_channels=16, out_channels=16, num_layers=1, attention_head_dim=8,
         num_attention_heads=4, caption_projection_dim=WIDE, joint_attention_dim=WIDE * 2, pooled_projection_dim=WIDE * 2,
         pos_embed_max_size=64,
     )  # fmt: skip
@@ -44,7 +45,7 @@ def _sd35(diffusers: Any, flow: dict[str, Any], clip: Any, words: Any) -> tuple[
         **flow,
         **encoders,
         "transformer": transformer,
-        "vae": _vae(diffusers, quant=False),
+        "vae": _vae(diffusers, quant=False, latents=16),
     }
 
 
@@ -135,12 +136,12 @@ _FAMILIES: Final[Mapping[str, Callable[[Any, dict[str, Any], Any, Any], tuple[st
 NAMES: Final = tuple(_FAMILIES)
 
 
-def _vae(diffusers: Any, *, quant: bool) -> Any:
+def _vae(diffusers: Any, *, quant: bool, latents: int = LATENTS) -> Any:
     return diffusers.AutoencoderKL(
         block_out_channels=(8, 8, 16, 16),
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
-        latent_channels=LATENTS,
+        latent_channels=latents,
         norm_num_groups=4,
         sample_size=128,
         use_quant_conv=quant,
