@@ -74,7 +74,10 @@ def _settled(made: Any, resident: Resident) -> Any:
     """On the model's device, in its number format, in memory of its own (see load.settle_weights)."""
     if any(value.is_meta for value in (*made.parameters(), *made.buffers())):
         raise ValueError("some of its weights are not in it")
-    made = made.to(dtype=getattr(torch, resident.dtype)).eval()
+    wanted = getattr(torch, resident.dtype)
+    if made.dtype != wanted:  # the library has its doubts about a cast that isn't needed, and logs them
+        made = made.to(dtype=wanted)
+    made = made.eval()
     if resident.device == "cpu":
         settle_weights([made])
         return made
