@@ -24,6 +24,7 @@ from tendred.core.grids import Grids
 from tendred.core.history import History
 from tendred.core.indexing import Indexing
 from tendred.core.keep import Keeper
+from tendred.core.opening import Opener
 from tendred.core.parts import Parts
 from tendred.core.pauses import Pauses
 from tendred.core.presets import Presets
@@ -39,10 +40,12 @@ from tendred.core.roster import StoredRoster
 from tendred.core.run import Runner
 from tendred.core.settings import Settings
 from tendred.core.sheets import Sheets
+from tendred.core.sources import Finder
 from tendred.core.studio import Studio
 from tendred.core.submit import Submitter
 from tendred.core.surveys import Surveys
 from tendred.core.telling import Teller
+from tendred.core.upscale import Upscaling
 from tendred.core.waiting import Waiting
 from tendred.core.wildcards import Wildcards
 from tendred.core.wording import Writer
@@ -141,6 +144,7 @@ def assemble(
     cache = _cache(ground, residency, catalog, shelf, cast)
     wildcards, presets = Wildcards(paths.wildcards, ground.machine.fs), Presets(settings)
     writer = Writer(presets, wildcards, cast)
+    finder = Finder(index, receipts, shelf)
     history = History(database, ground.boot_id, config.library.events_kept)
     watch = Watch(ground.bus, clock, ground.boot_id)
     indexing = Indexing(index, history, clock)
@@ -152,9 +156,13 @@ def assemble(
         database=database, plugins=plugins, index=index, receipts=receipts, ids=ids, clock=clock, tell=tell
     )
     submitter = Submitter(
-        plugins=plugins, catalog=catalog, shelf=shelf, writer=writer, boundary=boundary, queue=queue,
+        plugins=plugins, catalog=catalog, writer=writer, finder=finder, boundary=boundary, queue=queue,
         refusals=refusals, residency=residency, ids=ids, rng=rng, language=lambda: tell.language,
         keep_alive_s=config.engine.keep_alive_s,
+    )  # fmt: skip
+    upscaling = Upscaling(
+        index=index, finder=finder, boundary=boundary, queue=queue, refusals=refusals,
+        residency=residency, ids=ids, language=lambda: tell.language, keep_alive_s=config.engine.keep_alive_s,
     )  # fmt: skip
     keeper = Keeper(
         database=database, queue=queue, boundary=boundary, catalog=catalog, shelf=shelf, media=media,
@@ -175,25 +183,29 @@ def assemble(
         queue=queue, boundary=boundary, index=index, keeper=keeper, pauses=pauses, watch=watch, bus=ground.bus,
         clock=clock, tell=tell, closed=closed,
     )  # fmt: skip
+    opener = Opener(
+        queue=queue, boundary=boundary, catalog=catalog, submitter=submitter, finder=finder, upscaling=upscaling
+    )  # fmt: skip
 
     async def claimed() -> Claim | None:
         return await claim(database, queue, [model.model for model in residency.loaded()])
 
     runner = Runner(
-        claim=claimed, queue=queue, boundary=boundary, catalog=catalog, shelf=shelf, submitter=submitter,
-        backend=backend, keeper=keeper, watch=watch, previews=previews, pauses=pauses, tell=tell, closed=closed,
-        sheet=sheets.take,
+        claim=claimed, queue=queue, opener=opener, backend=backend, keeper=keeper, watch=watch, previews=previews,
+        pauses=pauses, tell=tell, closed=closed, sheet=sheets.take,
     )  # fmt: skip
     retention = Retention(database, clock, days=rules.history_days, jobs=rules.history_jobs)
     grids = Grids(
         submitter=submitter, writer=writer, queue=queue, index=index, boundary=boundary,
         refusals=refusals, ids=ids, rng=rng, language=lambda: tell.language,
     )  # fmt: skip
-    retries = Retries(queue=queue, catalog=catalog, shelf=shelf, submitter=submitter, grids=grids, ids=ids)
+    retries = Retries(
+        queue=queue, catalog=catalog, finder=finder, submitter=submitter, grids=grids, upscaling=upscaling, ids=ids
+    )
     expander = Expander(writer=writer, submitter=submitter, rng=rng)
     parts = Parts(
-        database=database, bus=ground.bus, queue=queue, submitter=submitter, retries=retries, runner=runner,
-        residency=residency, pauses=pauses, watch=watch, previews=previews, recipes=recipes,
+        database=database, bus=ground.bus, queue=queue, submitter=submitter, retries=retries, upscaling=upscaling,
+        runner=runner, residency=residency, pauses=pauses, watch=watch, previews=previews, recipes=recipes,
         waiting=Waiting(ground.bus), index=index, receipts=receipts,
         catalog=catalog, cache=cache, pulls=pulls, cast=cast, roster=roster, wildcards=wildcards, presets=presets,
         expander=expander, grids=grids, sheets=sheets, plugins=plugins, history=history, settings=settings, teller=tell,

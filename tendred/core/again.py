@@ -45,9 +45,11 @@ class Wish(Record, frozen=True):
 
 
 def recipe(asset: Asset) -> Still:
-    """The request that an asset was made with, by itself. Raises StillNotOurs for what wasn't drawn."""
+    """The request that an asset was made with, by itself. Raises StillNotOurs, InvalidParams for what wasn't drawn."""
     if asset.kind != "still":
         raise StillNotOurs(path="asset_id", asset_id=asset.id)
+    if "factor" in asset.settings:
+        raise InvalidParams(path="asset_id", problem="it was made larger, not drawn; upscale what it was made from")
     # What an older version wrote down lacks the fields that came later: it was made without them.
     still = msgspec.convert({**_DEFAULTS, **asset.settings}, Still)
     return replace(still, again=None)

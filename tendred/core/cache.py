@@ -64,8 +64,10 @@ class Cache:
             return await self._catalog.add(path, name)
         return await self._shelf.add(path, name, kind)
 
-    async def show(self, name: str, kind: ModelKind | None) -> ModelShow:
-        """Everything that is known of one entry."""
+    async def show(self, name: str | None, kind: ModelKind | None) -> ModelShow:
+        """Everything that is known of one entry; null is the default model."""
+        if name is None:
+            name, kind = await self._catalog.default(), "model"
         info, place = await self._one(name, kind)
         who = await self._users(info)
         if place is None:
@@ -145,7 +147,7 @@ class Cache:
         except (ModelRefused, ModelMissing):
             return _bare(info, who)
         return ModelShow(
-            model=info, detail=None, base=None, trigger=None, takes=takes.parameters(folder), lacks=[*folder.lacks],
+            model=info, detail=None, base=None, trigger=None, takes=takes.parameters(folder), lacks=takes.lacks(folder),
             fits=[], spec={}, used_by=who,
         )  # fmt: skip
 

@@ -16,21 +16,26 @@ from tendred.store.database import Database
 MOST: Final = 10
 _OPEN: Final = "FROM job WHERE state NOT IN ('succeeded', 'failed', 'cancelled') AND "
 _REQUEST: Final = "CAST(request AS TEXT)"
-_OF_MODEL: Final = f"json_extract({_REQUEST}, '$.model') = ?"
-_OF_LORA: Final = (
-    f"EXISTS (SELECT 1 FROM json_each({_REQUEST}, '$.loras') AS used WHERE json_extract(used.value, '$.name') = ?)"
-)
+_OF: Final[dict[ModelKind, str]] = {
+    "model": f"kind <> 'upscale' AND json_extract({_REQUEST}, '$.model') = ?",
+    "lora": f"EXISTS (SELECT 1 FROM json_each({_REQUEST}, '$.loras') AS used "
+    "WHERE json_extract(used.value, '$.name') = ?)",
+    "controlnet": f"EXISTS (SELECT 1 FROM json_each({_REQUEST}, '$.control') AS used "
+    "WHERE json_extract(used.value, '$.model') = ?)",
+    "vae": f"json_extract({_REQUEST}, '$.vae.name') = ?",
+    "upscaler": f"kind = 'upscale' AND json_extract({_REQUEST}, '$.model') = ?",
+}
 NOBODY: Final = Dependents(characters=[], loras=[], jobs=[], waiting=0)
 
 
 async def dependents(database: Database, cast: Cast, shelf: Shelf, kind: ModelKind, name: str) -> Dependents:
     """Everyone who names it."""
-    if kind not in {"model", "lora"}:
+    clause = _OF.get(kind)
+    if clause is None:
         return NOBODY
     loras = await _made_for(shelf, name) if kind == "model" else []
     needed = {name} if kind == "lora" else set(loras)
     who = [one.name for one in await cast.list() if needed & {lora.name for lora in one.loras}]
-    clause = _OF_MODEL if kind == "model" else _OF_LORA
 
     def work(connection: sqlite3.Connection) -> tuple[list[str], int]:
         rows = connection.execute(f"SELECT id {_OPEN}{clause} ORDER BY id LIMIT ?", (name, MOST))

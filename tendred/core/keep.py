@@ -14,13 +14,14 @@ from tendred.backend import Media
 from tendred.boundary.judge import Boundary
 from tendred.clock import Clock, rfc3339
 from tendred.core.deliver import Deliveries
+from tendred.core.sources import NOTHING, Sources
 from tendred.errors import OutputWithheld
 from tendred.library.files import SUFFIX, Files, stem
 from tendred.library.index import Index
 from tendred.library.parameters import parameters_text
 from tendred.library.receipts import Receipts, chained, file_bytes
 from tendred.models.catalog import Catalog, Model
-from tendred.models.shelf import Lora, Shelf
+from tendred.models.shelf import Lora, Part, Shelf
 from tendred.queue.machine import Happening
 from tendred.queue.store import Claim, Queue
 from tendred.schema.asset import Asset, LoraRecord, Made, ModelUse, Receipt, ReceiptVerdict
@@ -28,6 +29,7 @@ from tendred.schema.base import Record
 from tendred.schema.job import Job
 from tendred.schema.sealed import Conditioning
 from tendred.schema.still import Still, numbered, parents_of
+from tendred.schema.upscale import Upscale
 from tendred.schema.work import Encode, Encoded, Output
 from tendred.store.database import Database, Tx
 from tendred.tasks import offload
@@ -40,11 +42,12 @@ class Run(Record, frozen=True):
     """A claimed job, opened: what its outputs are made with."""
 
     claim: Claim
-    still: Still
+    still: Still | Upscale
     conditioning: Conditioning
-    model: Model
+    model: Model | Part
     loras: list[Lora]
     created: float
+    sources: Sources = NOTHING
 
     @property
     def id(self) -> str:
@@ -63,19 +66,21 @@ class Run(Record, frozen=True):
     @property
     def parents(self) -> list[str]:
         """The assets that its outputs come from."""
-        return parents_of(self.still)
+        own = parents_of(self.still) if isinstance(self.still, Still) else []
+        return list(dict.fromkeys([*own, *self.sources.parents]))
 
     @property
     def worn(self) -> list[LoraRecord]:
         """The LoRAs that it is drawn with."""
+        uses = self.still.loras if isinstance(self.still, Still) else []
         return [
             LoraRecord(name=use.name, weight=use.weight, sha256=lora.sha256)
-            for use, lora in zip(self.still.loras, self.loras, strict=True)
+            for use, lora in zip(uses, self.loras, strict=True)
         ]
 
     def settings(self, index: int) -> dict[str, Any]:
         """Those of one output, by itself."""
-        return msgspec.to_builtins(numbered(self.still, index))
+        return msgspec.to_builtins(numbered(self.still, index) if isinstance(self.still, Still) else self.still)
 
     def parameters(self, output: Output) -> str:
         """The text that other tools read."""
@@ -228,8 +233,10 @@ class Keeper:
         )
 
     def _used_in(self, tx: Tx, run: Run) -> None:
-        self._catalog.used_in(tx, run.model)
-        self._shelf.used_in(tx, run.loras)
+        if isinstance(run.model, Model):
+            self._catalog.used_in(tx, run.model)
+        upscaler = [run.model] if isinstance(run.model, Part) and run.model.path else []
+        self._shelf.used_in(tx, [*run.loras, *run.sources.parts, *upscaler])
 
     async def end(
         self,

@@ -23,6 +23,7 @@ from tendred.core.settings import Settings
 from tendred.core.sheets import Sheets
 from tendred.core.submit import Submitter
 from tendred.core.telling import Teller
+from tendred.core.upscale import Upscaling
 from tendred.core.waiting import Waiting
 from tendred.core.wildcards import Wildcards
 from tendred.hooks.manager import Plugins
@@ -42,6 +43,7 @@ class Parts(Record, frozen=True):
     queue: Queue
     submitter: Submitter
     retries: Retries
+    upscaling: Upscaling
     runner: Runner
     residency: Residency
     pauses: Pauses

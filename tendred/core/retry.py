@@ -12,15 +12,17 @@ from tendred.boundary.seal import canonical
 from tendred.clock import Ids
 from tendred.core.grids import Grids
 from tendred.core.loras import check_fit, resolved
+from tendred.core.sources import Finder
 from tendred.core.submit import Submitter
+from tendred.core.upscale import Upscaling
 from tendred.errors import NotFound, WrongState
 from tendred.models.catalog import Catalog
-from tendred.models.shelf import Shelf
 from tendred.queue.store import RETRIED, NewJob, Queue
 from tendred.schema.job import Job, Origin, Submitted
 from tendred.schema.sealed import Reviewed
 from tendred.schema.sheet import Cell, SheetRequest
 from tendred.schema.still import Still
+from tendred.schema.upscale import Upscale
 
 Judged = tuple[dict[str, Any], Reviewed, list[str]]
 """A final request, its seal, and the wishes that were left out."""
@@ -30,20 +32,29 @@ class Retries:
     """Jobs anew."""
 
     def __init__(
-        self, *, queue: Queue, catalog: Catalog, shelf: Shelf, submitter: Submitter, grids: Grids, ids: Ids
+        self,
+        *,
+        queue: Queue,
+        catalog: Catalog,
+        finder: Finder,
+        submitter: Submitter,
+        grids: Grids,
+        upscaling: Upscaling,
+        ids: Ids,
     ) -> None:
         self._queue: Final = queue
         self._catalog: Final = catalog
-        self._shelf: Final = shelf
+        self._finder: Final = finder
         self._submitter: Final = submitter
         self._grids: Final = grids
+        self._upscaling: Final = upscaling
         self._ids: Final = ids
 
     async def retry(self, job_id: str, origin: Origin) -> Submitted:
         """The effective request of a job, judged anew and sealed for another one; see `Queue.retry`.
 
         Plugins amended it already and words were expanded already, so neither happens again. Raises NotFound,
-        WrongState, BoundaryRefused, QueueFull, ModelMissing, ModelRefused.
+        WrongState, BoundaryRefused, QueueFull, ModelMissing, ModelRefused, StillNotOurs.
         """
         before = await self._queue.get(job_id)
         if before.state not in RETRIED:
@@ -72,14 +83,18 @@ class Retries:
         match before.kind:
             case "sheet":
                 return await self._sheet(msgspec.convert(request, SheetRequest), new_id, origin)
+            case "upscale":
+                upscale = msgspec.convert(request, Upscale)
+                return asdict(upscale), await self._upscaling.review(new_id, upscale, origin), []
             case _:
                 return await self._still(msgspec.convert(request, Still), new_id, origin)
 
     async def _still(self, still: Still, new_id: str, origin: Origin) -> Judged:
         model = await self._catalog.get(still.model)
-        loras = await resolved(self._shelf, still.loras)
+        loras = await resolved(self._finder.shelf, still.loras)
         await check_fit(loras, model)
-        reviewed, removed = await self._submitter.review(new_id, still, model, loras, origin)
+        sources = await self._finder.again(still)
+        reviewed, removed = await self._submitter.review(new_id, still, model, loras, origin, sources=sources)
         return asdict(still), reviewed, removed
 
     async def _sheet(self, sheet: SheetRequest, new_id: str, origin: Origin) -> Judged:

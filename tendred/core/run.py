@@ -7,29 +7,22 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, Final
-
-import msgspec
-from msgspec.structs import replace
+from typing import Final
 
 from tendred.backend import Backend
-from tendred.boundary.judge import Boundary
 from tendred.core.keep import Keeper, Run
-from tendred.core.loras import check_fit, resolved
+from tendred.core.opening import Opener
 from tendred.core.pauses import Pauses
 from tendred.core.previews import Previews
 from tendred.core.progress import Watch
-from tendred.core.submit import Submitter
-from tendred.errors import Cancelled, DiskFull, EngineDied, FolderUnwritable, Internal, ShuttingDown
-from tendred.models.catalog import Catalog
-from tendred.models.shelf import Shelf
+from tendred.errors import Cancelled, DiskFull, EngineDied, FolderUnwritable, ShuttingDown
 from tendred.queue.machine import EngineDied as EngineEnded
 from tendred.queue.machine import Failed, Finished, Happening, Interrupted, PutBack, Stopped
 from tendred.queue.store import Claim, Queue
 from tendred.schema.asset import Asset, Receipt
 from tendred.schema.error import ErrorInfo
 from tendred.schema.job import Job
-from tendred.schema.still import Still
+from tendred.schema.upscale import Upscale
 from tendred.schema.work import Advance, LoraFile, Output, Preview, WorkOrder
 
 FAULTS: Final = 3
@@ -48,10 +41,7 @@ class Runner:
         *,
         claim: Callable[[], Awaitable[Claim | None]],
         queue: Queue,
-        boundary: Boundary,
-        catalog: Catalog,
-        shelf: Shelf,
-        submitter: Submitter,
+        opener: Opener,
         backend: Backend,
         keeper: Keeper,
         watch: Watch,
@@ -63,10 +53,7 @@ class Runner:
     ) -> None:
         self._claim = claim
         self._queue = queue
-        self._boundary = boundary
-        self._catalog = catalog
-        self._shelf = shelf
-        self._submitter = submitter
+        self._opener = opener
         self._backend = backend
         self._keeper = keeper
         self._watch = watch
@@ -167,7 +154,7 @@ class Runner:
             return
         run: Run | None = None
         try:
-            run = await self._opened(claimed)
+            run = await self._opener.opened(claimed)
             await self._make(run)
             happening: Happening = Finished()
         except Cancelled:
@@ -182,27 +169,6 @@ class Runner:
         except Exception as problem:  # noqa: BLE001 - the job's end must be written whatever it died of
             happening = Failed(self._tell(problem))
         await self._close(claimed, run, happening)
-
-    async def _opened(self, claimed: Claim) -> Run:
-        """Break the seal; if the policy or the weights changed since, have the request judged anew."""
-        job = claimed.job
-        request, conditioning = self._boundary.open(claimed.reviewed)
-        sealed: dict[str, Any] = msgspec.json.decode(request)
-        still = msgspec.convert(sealed, Still)
-        model = await self._catalog.get(still.model)
-        if sealed["job_id"] != job.id:
-            raise Internal(problem="the seal belongs to another job")
-        loras = await resolved(self._shelf, still.loras)
-        weights = (sealed["model_sha256"], sealed.get("loras_sha256", []))
-        if claimed.reviewed.policy != self._boundary.policy or weights != (
-            model.sha256, [lora.sha256 for lora in loras],
-        ):  # fmt: skip
-            await check_fit(loras, model)
-            reviewed, removed = await self._submitter.review(job.id, still, model, loras, job.origin)
-            claimed = replace(claimed, reviewed=reviewed, removed=removed)
-            _, conditioning = self._boundary.open(reviewed)
-        created = await self._queue.created(job.id)
-        return Run(claim=claimed, still=still, conditioning=conditioning, model=model, loras=loras, created=created)
 
     async def _make(self, run: Run) -> None:
         indices = await self._keeper.missing(run)
@@ -219,6 +185,8 @@ class Runner:
             staging=str(staging),
             keep_alive_s=run.still.keep_alive_s,
             previews=self._previews.wanted,
+            kind="upscale" if isinstance(run.still, Upscale) else "still",
+            parts=run.sources.files(),
         )
         watched = order.previews
         if self._put_back or run.id in self._unwanted:

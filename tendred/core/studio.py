@@ -19,6 +19,7 @@ from tendred.core.parts import Parts
 from tendred.core.pulls import Pulls
 from tendred.core.search import Search, query_of, seconds
 from tendred.core.submit import Submission
+from tendred.core.upscale import UpscaleSubmission
 from tendred.errors import NotFound, ShuttingDown
 from tendred.queue.machine import CancelAsked
 from tendred.queue.pages import JobQuery
@@ -36,7 +37,7 @@ from tendred.schema.still import PROMPT_BYTES, Kind, LoraUse, StillRequest
 from tendred.schema.system import BATCH, BODY_BYTES, DEPTH, CloudState, Hello, Limits, Status
 from tendred.schema.work import PreviewForm
 
-__all__ = ["API", "Search", "Studio", "Submission", "Wish"]
+__all__ = ["API", "Search", "Studio", "Submission", "UpscaleSubmission", "Wish"]
 
 _T = TypeVar("_T")
 
@@ -79,8 +80,8 @@ class Studio:
             body_bytes=BODY_BYTES, batch=BATCH, depth=DEPTH, prompt_bytes=PROMPT_BYTES, queue=self._queue_limit
         )
         features = [
-            "stills", "loras", "characters", "prompts", "again", "previews", "sheets", "grids", "hotfolders", "events",
-            "plugins", "pulls",
+            "stills", "sources", "upscale", "loras", "characters", "prompts", "again", "previews", "sheets", "grids",
+            "hotfolders", "events", "plugins", "pulls",
         ]  # fmt: skip
         return Hello(api=API, version=__version__, boot_id=self._boot_id, features=features, limits=limits)
 
@@ -118,6 +119,10 @@ class Studio:
     async def grid(self, request: GridRequest, asked: dict[str, Any], key: str | None, origin: Origin) -> Grid:
         """Stills along two axes, and one sheet of them: all jobs or none."""
         return await self._woken(self._p.grids.grid(request, asked, key, origin))
+
+    async def upscale(self, submission: UpscaleSubmission, origin: Origin) -> Submitted:
+        """Make a still of the library larger."""
+        return await self._woken(self._p.upscaling.submit(submission, origin))
 
     async def check(
         self,

@@ -17,6 +17,7 @@ from tendred.clock import Ids, Rng
 from tendred.core.characters import Played
 from tendred.core.loras import check_fit, path_of, resolved
 from tendred.core.refusals import Refusals
+from tendred.core.sources import NOTHING, Finder, Sources, settled_mask, sides, with_sources
 from tendred.core.trail import back
 from tendred.core.wording import Writer, weighed
 from tendred.errors import (
@@ -28,7 +29,7 @@ from tendred.errors import (
 )
 from tendred.hooks.manager import Plugins
 from tendred.models.catalog import Catalog, Model
-from tendred.models.shelf import Lora, Shelf
+from tendred.models.shelf import Lora
 from tendred.models.takes import NATIVE_TIMES, schedulers
 from tendred.queue.store import NewJob, Queue
 from tendred.schema.base import Record
@@ -63,11 +64,17 @@ class Settled(Record, frozen=True):
     policy: str
 
 
-def names_of(said: Still | StillRequest, loras: list[Lora], file: str | None, model_words: str = "") -> dict[str, str]:
+def names_of(
+    said: Still | StillRequest,
+    loras: list[Lora],
+    file: str | None,
+    model_words: str = "",
+    sources: Sources = NOTHING,
+) -> dict[str, str]:
     """What is judged besides the prompts, by where it stands in a request. The files of models and LoRAs speak too."""
     names = {path_of(number): lora.name for number, lora in enumerate(said.loras)}
     names |= {f"loras[{number}]": lora.adapter.words for number, lora in enumerate(loras) if lora.adapter.words}
-    names |= {f"tags[{number}]": tag for number, tag in enumerate(said.tags)}
+    names |= {f"tags[{number}]": tag for number, tag in enumerate(said.tags)} | sources.names()
     who = said.character.name if isinstance(said.character, CharacterUse) else said.character
     named = {"character": who, "file name": file, "model": model_words or None}
     return names | {path: name for path, name in named.items() if name is not None}
@@ -80,6 +87,7 @@ def words_of(
     model_sha256: str | None = None,
     model_words: str = "",
     file: str | None = None,
+    sources: Sources = NOTHING,
     kind: Literal["still", "clip"] = "still",
 ) -> Words:
     """Everything of a request that says what will be seen, with the LoRAs behind the names in it. Raises InvalidParams."""
@@ -89,10 +97,10 @@ def words_of(
         negative_prompt=negative.text,
         spans=prompt.spans,
         negative_spans=negative.spans,
-        names=list(names_of(said, loras, file, model_words).values()),
+        names=list(names_of(said, loras, file, model_words, sources).values()),
         kind=kind,
-        # A LoRA makes other weights of these: no exemption holds for them any more.
-        model_sha256=None if said.loras else model_sha256,
+        # A LoRA or a ControlNet makes other weights of these: no exemption holds for them any more.
+        model_sha256=None if said.loras or said.control else model_sha256,
         character=said.character is not None,
     )
 
@@ -113,8 +121,8 @@ class Submitter:
         *,
         plugins: Plugins,
         catalog: Catalog,
-        shelf: Shelf,
         writer: Writer,
+        finder: Finder,
         boundary: Boundary,
         queue: Queue,
         refusals: Refusals,
@@ -126,8 +134,8 @@ class Submitter:
     ) -> None:
         self._plugins = plugins
         self._catalog = catalog
-        self._shelf = shelf
         self._writer = writer
+        self._finder = finder
         self._boundary = boundary
         self._queue = queue
         self._refusals = refusals
@@ -168,10 +176,11 @@ class Submitter:
         played = await self._writer.write(request, self._rng.below(1 << SEED_BITS) if seed is None else seed)
         model = await self._catalog.get(played.request.model)
         loras = await self._loras(played, model)
+        sources = await self._finder.find(played.request, model)
         _check_weights(played.request, model)
-        still = self._settled(played, model)
+        still = await self._settled(played, model, sources)
         job_id = self._ids.new("job")
-        reviewed, removed = await self.review(job_id, still, model, loras, origin, played)
+        reviewed, removed = await self.review(job_id, still, model, loras, origin, played, sources)
         return NewJob(
             id=job_id,
             kind="still",
@@ -193,13 +202,14 @@ class Submitter:
     async def settle(self, still: Still, origin: Origin) -> Settled:
         """A request that is final already (a recipe): nothing is amended or expanded again, everything judged anew.
 
-        Raises ModelMissing, ModelRefused, NotFound, EngineMissing, BoundaryRefused.
+        Raises ModelMissing, ModelRefused, NotFound, StillNotOurs, EngineMissing, BoundaryRefused.
         """
         self._check_engine()
         model = await self._catalog.get(still.model)
-        loras = await resolved(self._shelf, still.loras)
+        loras = await resolved(self._finder.shelf, still.loras)
         await check_fit(loras, model)
-        conditioning, removed = await self._allowed(still, model, loras, origin, None)
+        sources = await self._finder.again(still)
+        conditioning, removed = await self._allowed(still, model, loras, origin, None, sources)
         return Settled(
             still=still, model=model, loras=loras, conditioning=conditioning, removed=removed,
             policy=self._boundary.policy,
@@ -235,18 +245,25 @@ class Submitter:
 
     async def verdict(self, played: Played, kind: Literal["still", "clip"], lang: str) -> Verdict:
         """What the boundary says of final words. Its span is one of the prompt as received."""
-        loras = await resolved(self._shelf, played.request.loras, played.path_of)
+        loras = await resolved(self._finder.shelf, played.request.loras, played.path_of)
         verdict, _ = await judged(self._boundary, words_of(played.request, loras, kind=kind), lang)
         return replace(verdict, span=_received(verdict.span, played.request, played))
 
     async def review(
-        self, job_id: str, still: Still, model: Model, loras: list[Lora], origin: Origin, played: Played | None = None
+        self,
+        job_id: str,
+        still: Still,
+        model: Model,
+        loras: list[Lora],
+        origin: Origin,
+        played: Played | None = None,
+        sources: Sources = NOTHING,
     ) -> tuple[Reviewed, list[str]]:
         """Have the final request judged and sealed. Raises BoundaryRefused, having noted it.
 
         The span that it tells is one of the prompt as received, for which `played` is needed.
         """
-        conditioning, removed = await self._allowed(still, model, loras, origin, played)
+        conditioning, removed = await self._allowed(still, model, loras, origin, played, sources)
         return self._sealed(job_id, still, model, loras, conditioning), removed
 
     def _check_engine(self) -> None:
@@ -254,17 +271,17 @@ class Submitter:
             raise EngineMissing(problem="torch or diffusers can't be imported")
 
     async def _allowed(
-        self, still: Still, model: Model, loras: list[Lora], origin: Origin, played: Played | None
+        self, still: Still, model: Model, loras: list[Lora], origin: Origin, played: Played | None, sources: Sources
     ) -> tuple[Conditioning, list[str]]:
         """What the encoders get, and which wishes were left out. See `review`."""
         about = model.folder.words
-        words = words_of(still, loras, model_sha256=model.sha256, model_words=about, file=origin.file)
+        words = words_of(still, loras, model_sha256=model.sha256, model_words=about, file=origin.file, sources=sources)
         verdict, conditioning = await judged(self._boundary, words, self._language())
         if verdict.verdict == "refuse" or conditioning is None:
             await self._refusals.note(verdict, still.prompt, origin)
             path = "prompt"
             if verdict.span is None:
-                path = await offload(self._culprit, still, loras, origin.file, about)
+                path = await offload(self._culprit, still, names_of(still, loras, origin.file, about, sources))
             raise BoundaryRefused(
                 "named" if path not in {None, "prompt"} else "",
                 path=path,
@@ -276,16 +293,16 @@ class Submitter:
         return conditioning, verdict.removed
 
     async def _loras(self, played: Played, model: Model) -> list[Lora]:
-        loras = await resolved(self._shelf, played.request.loras, played.path_of)
+        loras = await resolved(self._finder.shelf, played.request.loras, played.path_of)
         await check_fit(loras, model, played.path_of)
         return loras
 
-    def _culprit(self, still: Still, loras: list[Lora], file: str | None, about: str) -> str | None:
+    def _culprit(self, still: Still, names: dict[str, str]) -> str | None:
         """Which part of a request is refused by itself, where it isn't the prompt."""
         negative = weighed(still)[1]
         said = Words(prompt="", negative_prompt=negative.text, negative_spans=negative.spans)
         parts = {"negative_prompt": said}
-        parts |= {path: Words(prompt="", names=[name]) for path, name in names_of(still, loras, file, about).items()}
+        parts |= {path: Words(prompt="", names=[name]) for path, name in names.items()}
         return next((path for path, words in parts.items() if self._boundary.judge(words)[0].verdict == "refuse"), None)
 
     def _sealed(
@@ -303,17 +320,18 @@ class Submitter:
                 request = _merged(request, amendment)
         return request
 
-    def _settled(self, played: Played, model: Model) -> Still:
+    async def _settled(self, played: Played, model: Model, sources: Sources) -> Still:
         """Every open value filled with the model's own default, or chosen."""
         request, defaults = played.request, model.folder.defaults
-        _check_taken(request, model)
+        _check_scheduler(request, model)
+        width, height = sides(request, model, sources.image)
         keep_alive = self._keep_alive_s if request.keep_alive_s is None else request.keep_alive_s
-        return Still(
+        still = Still(
             prompt=request.prompt,
             negative_prompt=request.negative_prompt,
             model=model.name,
-            width=_side("width", request.width, defaults.width, model),
-            height=_side("height", request.height, defaults.height, model),
+            width=_side("width", width, defaults.width, model),
+            height=_side("height", height, defaults.height, model),
             steps=defaults.steps if request.steps is None else request.steps,
             guidance=defaults.guidance if request.guidance is None else request.guidance,
             scheduler=request.scheduler or defaults.scheduler,
@@ -326,6 +344,8 @@ class Submitter:
             keep_alive_s=keep_alive,
             tags=list(dict.fromkeys(request.tags)),
         )
+        mask = await settled_mask(request.mask, still.width, still.height)
+        return with_sources(still, request, sources, mask)
 
 
 def _hash(asked: dict[str, Any]) -> bytes:
@@ -343,11 +363,8 @@ def _side(name: str, asked: int | None, default: int, model: Model) -> int:
     return default if asked is None else asked
 
 
-def _check_taken(request: StillRequest, model: Model) -> None:
-    """Raises UnsupportedParameter for what the model has no word for, InvalidParams for a scheduler that isn't one."""
-    for path in model.folder.lacks:
-        if getattr(request, path):
-            raise UnsupportedParameter(path=path, model=model.name)
+def _check_scheduler(request: StillRequest, model: Model) -> None:
+    """Raises UnsupportedParameter for one that the model can't work with, InvalidParams for one that isn't one."""
     fit = schedulers(model.folder.defaults)
     if request.scheduler is None or request.scheduler in fit:
         return

@@ -27,7 +27,7 @@ from tendred.models.verify import Reading, compared, gone, orphans, worst
 from tendred.models.walk import Walk
 from tendred.schema.cache import FileCheck, Found, ModelCheck, Orphan, Place, Scan, Verification
 from tendred.schema.event import Event
-from tendred.schema.model import ModelInfo
+from tendred.schema.model import ModelInfo, ModelKind
 from tendred.schema.weights import file_fingerprint, read_by_loaders
 from tendred.tasks import offload
 
@@ -140,22 +140,25 @@ class Surveys:
     # -- looking again -------------------------------------------------------------------------------------
 
     async def _model(self, model: ModelInfo, checks: list[ModelCheck]) -> int:
-        root = Path(model.path)
-        known = await self._hashes.last(root)
-        files: list[FileCheck] = []
         try:
             await self._catalog.look(model.name)
-            entries = await offload(read_by_loaders, root)
-            count = 0
-            for entry in entries:
-                check, size = await self._file(model.name, entry.name, entry.path, known)
-                files.append(check)
-                count += size
+            return await self._files(model.name, "model", Path(model.path), checks)
         except (ModelRefused, ModelMissing, OSError, ValueError) as problem:
             checks.append(_broken(model, problem))
             return 0
+
+    async def _files(self, name: str, kind: ModelKind, root: Path, checks: list[ModelCheck]) -> int:
+        """Every file of a folder. Raises OSError, ValueError."""
+        known = await self._hashes.last(root)
+        files: list[FileCheck] = []
+        entries = await offload(read_by_loaders, root)
+        count = 0
+        for entry in entries:
+            check, size = await self._file(name, entry.name, entry.path, known)
+            files.append(check)
+            count += size
         files += gone(root, known, [entry.path for entry in entries])
-        checks.append(ModelCheck(name=model.name, kind="model", state=worst(files), reason=None, files=files))
+        checks.append(ModelCheck(name=name, kind=kind, state=worst(files), reason=None, files=files))
         return count
 
     async def _single(self, place: ShelfPlace, checks: list[ModelCheck]) -> int:
@@ -163,6 +166,8 @@ class Surveys:
         if info.state != "ready":
             checks.append(ModelCheck(name=place.name, kind=place.kind, state=info.state, reason=info.reason, files=[]))
             return 0
+        if await offload(place.path.is_dir):
+            return await self._files(place.name, place.kind, place.path, checks)
         mark = await self._shelf.mark(place)
         check, size = await self._file(
             place.name, place.path.name, place.path, await self._hashes.last(place.path), mark
@@ -190,7 +195,8 @@ class Surveys:
 
     async def _orphans(self) -> list[Orphan]:
         owned = {place.path for place in await self._shelf.places()}
-        folders = [Path(model.path) for model in await self._catalog.list()]
+        # Those of parts are among them; files are no folders that anybody walks into.
+        folders = [*(Path(model.path) for model in await self._catalog.list()), *owned]
         return [Orphan(path=path, bytes=size) for path, size in await offload(orphans, self._own, owned, folders)]
 
     # -- on the way ----------------------------------------------------------------------------------------

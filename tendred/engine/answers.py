@@ -17,6 +17,7 @@ SPEAKABLE: Final = frozenset(
         "model_missing",
         "model_refused",
         "out_of_memory",
+        "still_not_ours",
         "unsupported_parameter",
     }
 )

@@ -115,7 +115,7 @@ class Work:
 
     def _eta(self, frame: Phased) -> float | None:
         """Seconds left, by the pace since the first step; the first one is slower than the others."""
-        if frame.phase != "sampling" or frame.total is None:
+        if frame.phase not in {"sampling", "rendering"} or frame.total is None:
             return None
         now = self._mono()
         if self._since is None:

@@ -17,12 +17,13 @@ from typing import Any, Final
 from tendred.hotfolder.plain_json import Broken
 from tendred.schema.still import StillRequest
 
-WHOLE: Final = frozenset({"width", "height", "steps", "seed", "count"})
+WHOLE: Final = frozenset({"width", "height", "steps", "seed", "count", "clip_skip"})
 NUMBERS: Final = frozenset({"guidance", "keep_alive_s"})
 TOLD_LATER: Final = frozenset({"kind", "idempotency_key"})
 """Columns that are no fields of a still, and are judged like those of other formats."""
 
 _KNOWN: Final = (*StillRequest.__struct_fields__, *sorted(TOLD_LATER))
+_RECT: Final = ("x", "y", "width", "height")
 _SHOWN: Final = 60
 _FIRST: Final = re.compile(r"[^\r\n]*")
 _INT: Final = re.compile(r"-?[0-9]{1,40}")
@@ -96,6 +97,12 @@ def _value(line: int, name: str, cell: str) -> Any:
         return cell.split("|")
     if name == "loras":
         return [_lora(line, part) for part in cell.split("|")]
+    if name == "image":
+        return _image(line, cell)
+    if name == "mask":
+        return {"rects": [_rect(line, part) for part in cell.split("|")]}
+    if name == "control":
+        return [_control(line, part) for part in cell.split("|")]
     return cell
 
 
@@ -110,3 +117,24 @@ def _lora(line: int, part: str) -> dict[str, Any]:
     if not colon:
         return {"name": part}
     return {"name": name, "weight": _number(line, "the weight of a LoRA", weight)}
+
+
+def _image(line: int, cell: str) -> dict[str, Any]:
+    asset_id, colon, strength = cell.partition(":")
+    return {"asset_id": asset_id, **({"strength": _number(line, "strength", strength)} if colon else {})}
+
+
+def _rect(line: int, part: str) -> dict[str, int]:
+    """`x y width height`: commas and semicolons divide cells."""
+    sides = part.split()
+    if len(sides) != len(_RECT) or not all(_INT.fullmatch(side) for side in sides):
+        raise Broken(line, f"a rectangle of a mask is {' '.join(_RECT)}, not {part[:40]!r}")
+    return {name: int(side) for name, side in zip(_RECT, sides, strict=True)}
+
+
+def _control(line: int, part: str) -> dict[str, Any]:
+    asset_id, first, rest = part.partition(":")
+    model, second, scale = rest.partition(":")
+    if not first:
+        raise Broken(line, f"a control is asset_id:model or asset_id:model:scale, not {part[:40]!r}")
+    return {"asset_id": asset_id, "model": model, **({"scale": _number(line, "scale", scale)} if second else {})}

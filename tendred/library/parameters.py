@@ -51,6 +51,8 @@ def _values(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
     steps: list[Mapping[str, Any]] = settings.get("variations") or []
     # Other tools know one step, not several.
     step: Mapping[str, Any] = steps[0] if len(steps) == 1 else {}
+    image: Mapping[str, Any] = settings.get("image") or {}
+    vae: Mapping[str, Any] = settings.get("vae") or {}
     return [
         ("Steps", settings.get("steps")),
         ("Sampler", SAMPLERS.get(scheduler, scheduler) if scheduler else None),
@@ -61,6 +63,10 @@ def _values(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("Size", f"{width}x{height}" if width and height else None),
         ("Model", settings.get("model")),
         ("Model hash", (settings.get("model_sha256") or "")[:10]),
+        ("VAE", vae.get("name")),
+        ("VAE hash", (vae.get("sha256") or "")[:10]),
+        ("Denoising strength", image.get("strength") or None),
+        ("Clip skip", settings.get("clip_skip")),
         ("Version", f"tendred {__version__}"),
     ]
 

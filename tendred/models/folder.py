@@ -28,30 +28,28 @@ LEFT_OUT: Final = {"safety_checker": ["stable_diffusion", "StableDiffusionSafety
 """Parts that are neither fetched nor loaded: what may be seen is the boundary's to say, for every model alike."""
 _SAMPLE_SIZES: Final = range(1, 513)
 _STEPS: Final = range(1, 201)
+_LAYERS: Final = range(1, 129)
 _GUIDANCE: Final = 50
 _WORDS: Final = 8192
 
 
 class Family(NamedTuple):
-    """A family's habits: steps and guidance that people use with it, latent scale, native side in pixels.
-
-    `lacks` are the fields of a request that its pipeline has no word for.
-    """
+    """A family's habits: steps and guidance that people use with it, latent scale, native side in pixels."""
 
     name: str
     steps: int
     guidance: float
     multiple: int
     side: int
-    lacks: tuple[str, ...] = ()
 
 
 FAMILIES: Final[dict[str, Family]] = {
     "StableDiffusionPipeline": Family("sd15", 30, 7.5, 8, 512),
     "StableDiffusionXLPipeline": Family("sdxl", 30, 7.0, 8, 1024),
     "StableDiffusion3Pipeline": Family("sd35", 28, 4.5, 16, 1024),
-    "FluxPipeline": Family("flux", 28, 3.5, 16, 1024, ("negative_prompt",)),
-    "Flux2Pipeline": Family("flux2", 28, 4.0, 16, 1024, ("negative_prompt",)),
+    "FluxPipeline": Family("flux", 28, 3.5, 16, 1024),
+    "Flux2Pipeline": Family("flux2", 28, 4.0, 16, 1024),
+    "Flux2KleinPipeline": Family("flux2", 4, 4.0, 16, 1024),
     "ZImagePipeline": Family("zimage", 9, 0.0, 16, 1024),
     "QwenImagePipeline": Family("qwen-image", 30, 4.0, 16, 1024),
     "ChromaPipeline": Family("chroma", 35, 5.0, 16, 1024),
@@ -60,15 +58,21 @@ _OTHER: Final = Family("other", 30, 5.0, 16, 1024)
 
 
 class Folder(Record, frozen=True):
-    """A model folder that may be loaded. `words`: what its files say of themselves; `lacks`: fields it has no word for."""
+    """A model folder that may be loaded.
+
+    `words`: what its files say of themselves. `pipeline`: its class. `clip_layers`: how many its text encoder has, 0 for
+    none. `guided`: whether guidance counts; distilled models pass over it.
+    """
 
     family: str
+    pipeline: str
     bytes: int
     defaults: ModelDefaults
     licence: str | None
     source: str | None
     words: str = ""
-    lacks: tuple[str, ...] = ()
+    clip_layers: int = 0
+    guided: bool = True
 
 
 def inspect(path: Path, name: str) -> Folder:
@@ -82,14 +86,17 @@ def inspect(path: Path, name: str) -> Folder:
     lines = [line for file in weights for line in said(read_header(file, name).metadata)]
     about = _document(path / ABOUT, name) if (path / ABOUT).is_file() else {}
     family = FAMILIES.get(pipeline, _OTHER)
+    guided = _guided(path, index, pipeline, name)
     return Folder(
         family=family.name,
+        pipeline=pipeline,
         bytes=sum(file.stat().st_size for file in weights),
-        defaults=_defaults(path, family, about, name),
+        defaults=_defaults(path, family, about, name, guided=guided),
         licence=_text(about.get("licence")) or licence_of(path),
         source=_text(about.get("source")) or repository_of(path),
         words="\n".join(dict.fromkeys(lines))[:_WORDS],
-        lacks=family.lacks,
+        clip_layers=_clip_layers(path / "text_encoder" / "config.json", name),
+        guided=guided,
     )
 
 
@@ -189,7 +196,7 @@ def _is_of(file: str, part: str) -> bool:
     return PurePosixPath(file).parent == PurePosixPath(part)
 
 
-def _defaults(path: Path, family: Family, about: dict[str, Any], name: str) -> ModelDefaults:
+def _defaults(path: Path, family: Family, about: dict[str, Any], name: str, *, guided: bool = True) -> ModelDefaults:
     side, multiple = family.side, family.multiple
     unet = path / "unet" / "config.json"
     if unet.is_file():
@@ -199,7 +206,7 @@ def _defaults(path: Path, family: Family, about: dict[str, Any], name: str) -> M
         multiple = scale
     own = _document(path / "scheduler" / "scheduler_config.json", name).get("_class_name", "")
     names = {value: key for key, value in SCHEDULERS.items()}
-    steps, guidance = about.get("steps", family.steps), about.get("guidance", family.guidance)
+    steps, guidance = about.get("steps", family.steps), about.get("guidance", family.guidance) if guided else 0.0
     return ModelDefaults(
         width=max(64, side),
         height=max(64, side),
@@ -210,6 +217,21 @@ def _defaults(path: Path, family: Family, about: dict[str, Any], name: str) -> M
         scheduler=names.get(str(own), str(own) or "default"),
         multiple=multiple,
     )
+
+
+def _clip_layers(config: Path, name: str) -> int:
+    layers = _document(config, name).get("num_hidden_layers") if config.is_file() else None
+    return layers if isinstance(layers, int) and layers in _LAYERS else 0
+
+
+def _guided(path: Path, index: dict[str, Any], pipeline: str, name: str) -> bool:
+    """A distilled model says that it takes no guidance; the library passes over what it is told all the same."""
+    if index.get("is_distilled") is True:
+        return False
+    config = path / "transformer" / "config.json"
+    if pipeline != "FluxPipeline" or not config.is_file():
+        return True
+    return _document(config, name).get("guidance_embeds") is True
 
 
 def _scale(vae: dict[str, Any]) -> int:

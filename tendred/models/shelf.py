@@ -1,8 +1,9 @@
 """Single files by name: LoRAs, upscalers, autoencoders, ControlNets and embeddings.
 
 Those in the package and in the user's models folder, `<root>/loras/<name>.safetensors`, with what is known of each in
-`<name>.json` beside; and those that were added where they are. The first root's name counts: nothing of a user's takes
-the place of what ships, and nothing added the place of what lies in the folder.
+`<name>.json` beside; and those that were added where they are. Autoencoders and ControlNets may be folders too. The first
+root's name counts: nothing of a user's takes the place of what ships, and nothing added the place of what lies in the
+folder.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from tendred.models.catalog import NAME
 from tendred.models.finite import odd_tensor
 from tendred.models.hashes import Hashes
 from tendred.models.lora import Adapter
+from tendred.models.parts import CONFIG, inspect_folder
 from tendred.models.singles import About, Single, inspect_single, kind_of, open_header
 from tendred.schema.base import Record
 from tendred.schema.model import ModelInfo, ModelKind
-from tendred.schema.weights import PICKLES, file_fingerprint, file_sha256
+from tendred.schema.weights import PICKLES, any_fingerprint, any_sha256, file_fingerprint
 from tendred.store.database import Database, Tx
 from tendred.tasks import offload
 
@@ -32,6 +34,9 @@ PACKAGED: Final = Path(__file__).parent
 FOLDERS: Final[dict[ModelKind, str]] = {
     "lora": "loras", "upscaler": "upscalers", "vae": "vaes", "controlnet": "controlnets", "embedding": "embeddings",
 }  # fmt: skip
+IN_FOLDERS: Final[frozenset[ModelKind]] = frozenset({"vae", "controlnet"})
+"""Kinds that may be a folder in the diffusers layout, too."""
+_NOUNS: Final[dict[ModelKind, str]] = {"upscaler": "upscaler", "vae": "autoencoder", "controlnet": "ControlNet"}
 WEIGHTS: Final = ".safetensors"
 ROWS: Final = "SELECT kind, name, path, last_used_at FROM model_file"
 ADD: Final = (
@@ -53,6 +58,16 @@ class Lora(Record, frozen=True):
     sha256: str
     ships: bool
     adapter: Adapter
+
+
+class Part(Record, frozen=True):
+    """An upscaler, autoencoder or ControlNet ready to be used; `path` is a file or a folder."""
+
+    kind: ModelKind
+    name: str
+    path: str
+    sha256: str
+    ships: bool
 
 
 class Place(NamedTuple):
@@ -109,6 +124,25 @@ class Shelf:
             raise
         return Lora(name=name, path=str(place.path), sha256=sha256, ships=place.ships, adapter=adapter)
 
+    async def part(self, kind: ModelKind, name: str, path: str | None = None) -> Part:
+        """One upscaler, autoencoder or ControlNet, checked and hashed. Raises NotFound (near names), ModelRefused."""
+        places = {place.name: place for place in await self.places(kind)}
+        if name not in places:
+            near = difflib.get_close_matches(name, places, 3, 0.4) or sorted(places)[:3]
+            raise NotFound(path=path, noun=_NOUNS[kind], name=name, near=near)
+        place = places[name]
+        try:
+            await self.look(place)
+            sha256 = await self.sha256(place)
+        except ModelRefused as refused:
+            refused.path = path
+            raise
+        return Part(kind=kind, name=name, path=str(place.path), sha256=sha256, ships=place.ships)
+
+    def ships(self, path: str) -> bool:
+        """Whether a file came with the package."""
+        return Path(path).is_relative_to(self._roots[0])
+
     async def look(self, place: Place) -> Single:
         """What is in a file. Raises ModelRefused."""
         return (await offload(self._look, place))[1]
@@ -159,10 +193,10 @@ class Shelf:
 
         await self._database.write(work)
 
-    def used_in(self, tx: Tx, loras: Sequence[Lora]) -> None:
+    def used_in(self, tx: Tx, used: Sequence[Lora | Part]) -> None:
         """Note that a job with these was closed."""
-        for one in loras:
-            tx.run(USED, "lora", one.name, tx.now, tx.now)
+        for one in used:
+            tx.run(USED, "lora" if isinstance(one, Lora) else one.kind, one.name, tx.now, tx.now)
 
     async def info(self, place: Place) -> ModelInfo:
         """One entry."""
@@ -195,11 +229,13 @@ class Shelf:
     ) -> list[Place]:
         found: dict[str, Place] = {}
         for root in self._roots:
-            here: dict[str, Place] = {}
+            ships = root == self._roots[0]
+            below = _folders(root / FOLDERS[kind]) if kind in IN_FOLDERS else []
+            here = {path.name: Place(kind, path.name, path, ships) for path in below}
             for path in _files(root / FOLDERS[kind]):
                 # Where both are, the one that can be loaded.
                 if path.stem not in here or path.suffix == WEIGHTS:
-                    here[path.stem] = Place(kind, path.stem, path, root == self._roots[0])
+                    here[path.stem] = Place(kind, path.stem, path, ships)
             found = {**here, **found}
         for (of, name), (path, used) in rows.items():
             if of != kind:
@@ -226,8 +262,13 @@ class Shelf:
     def _hashed(self, place: Place, seen: str) -> str:
         """The hash of the file that was looked through, and of no other."""
         try:
-            computed = file_sha256(place.path)
-            odd = odd_tensor(place.path, open_header(place.path, place.name).tensors)
+            computed = any_sha256(place.path)
+            odd = next(
+                filter(
+                    None, (odd_tensor(file, open_header(file, place.name).tensors) for file in _weights(place.path))
+                ),
+                None,
+            )
         except (OSError, ValueError) as problem:
             raise _refused(place, "header", str(problem)) from problem
         if _mark(place) != seen:
@@ -247,6 +288,8 @@ def _inspected(place: Place) -> Single:
     if place.kind == "lora":
         return lora.inspect(place.path, place.name, noted=not place.added)
     try:
+        if place.path.is_dir():
+            return inspect_folder(place.kind, place.path, place.name)
         return inspect_single(place.kind, place.path, place.name, noted=not place.added)
     except ModelRefused as refused:
         raise _refused(place, str(refused.detail["reason"]), str(refused.detail["problem"])) from refused
@@ -284,10 +327,23 @@ def _there(path: Path) -> bool:
         return False
 
 
+def _folders(folder: Path) -> list[Path]:
+    try:
+        found = sorted(entry for entry in folder.iterdir() if (entry / CONFIG).is_file())
+    except OSError:
+        return []
+    return [entry for entry in found if not entry.name.startswith(".") and entry.name.isprintable()]
+
+
+def _weights(path: Path) -> list[Path]:
+    """The files of weights that something is made of: one, or those of a folder."""
+    return sorted(path.rglob(f"*{WEIGHTS}")) if path.is_dir() else [path]
+
+
 def _mark(place: Place) -> str:
     """Changes whenever the file does, or what is said of it beside."""
     try:
-        mark = file_fingerprint(place.path)
+        mark = any_fingerprint(place.path)
         beside = place.path.with_suffix(".json")
         return mark + file_fingerprint(beside) if not place.added and beside.exists() else mark
     except (OSError, ValueError) as problem:

@@ -8,12 +8,15 @@ import msgspec
 
 from tendred.models.folder import Folder
 from tendred.schema.cache import Parameter
+from tendred.schema.families import ABILITIES, OTHER, Abilities
 from tendred.schema.model import ModelDefaults
-from tendred.schema.still import SCHEDULERS, Count, Guidance, LoraUse, Seed, Side, Steps, StillRequest
+from tendred.schema.source import CONTROLS, STRENGTH, Strength
+from tendred.schema.still import SCHEDULERS, ClipSkip, Count, Guidance, LoraUse, Seed, Side, Steps, StillRequest
 
 NATIVE_TIMES: Final = 8
 """A side over so many times the model's own only costs hours and memory; nothing comes of it."""
-OF_THE_DAEMON: Final = frozenset({"model", "character", "format", "lane", "keep_alive_s", "tags"})
+LORAS: Final = 16
+OF_THE_DAEMON: Final = frozenset({"model", "character", "preset", "format", "lane", "keep_alive_s", "tags"})
 """Fields of a request that every model takes alike: they are none of its business."""
 
 # Those that diffusers says may stand for one another (schedulers/scheduling_utils.py, KarrasDiffusionSchedulers).
@@ -45,15 +48,51 @@ def parameters(folder: Folder) -> list[Parameter]:
         "scheduler": _of("scheduler", "choice", default=own.scheduler, choices=schedulers(own)),
         "seed": _number("seed", Seed, None),
         "count": _number("count", Count, 1),
-        "loras": _of("loras", "list"),
+        "loras": _of("loras", "list", maximum=LORAS),
+        "image": _of("image", "image"),
+        "mask": _of("mask", "mask"),
+        "control": _of("control", "list", maximum=CONTROLS),
+        "clip_skip": _clip_skip(folder),
+        "vae": _of("vae", "model"),
     }
-    return [made[name] for name in StillRequest.__struct_fields__ if name in made and name not in folder.lacks]
+    refused = {*lacks(folder), *(["clip_skip"] if can_of(folder) is OTHER else [])}
+    fields = [made[name] for name in StillRequest.__struct_fields__ if name in made and name not in refused]
+    at = next((place for place, field in enumerate(fields, 1) if field.name == "image"), None)
+    if at is not None:
+        fields.insert(at, _number("image.strength", Strength, STRENGTH))
+    return fields
+
+
+def lacks(folder: Folder) -> list[str]:
+    """The fields of a request that a model of this kind refuses by name."""
+    can = can_of(folder)
+    there = {
+        "negative_prompt": can.negative,
+        "guidance": folder.guided,
+        "image": can.image is not None or can.inpaint is not None,
+        "mask": can.inpaint is not None,
+        "control": can.control is not None,
+        # What nothing is known of is asked for its parameters in the engine.
+        "clip_skip": can.clip_skip or can is OTHER,
+    }
+    return [name for name, has in there.items() if not has]
+
+
+def can_of(folder: Folder) -> Abilities:
+    """What the model's family can do."""
+    return ABILITIES.get(folder.pipeline, OTHER)
 
 
 def weight() -> Parameter:
     """What a LoRA takes."""
     hint = next(field.type for field in msgspec.structs.fields(LoraUse) if field.name == "weight")
     return _number("weight", hint, 1.0, "How strongly it counts.")
+
+
+def _clip_skip(folder: Folder) -> Parameter:
+    form = _number("clip_skip", ClipSkip, None)
+    layers = folder.clip_layers
+    return msgspec.structs.replace(form, maximum=min(int(form.maximum or 0), max(1, layers - 1))) if layers else form
 
 
 def _text(name: str) -> Parameter:
@@ -97,4 +136,10 @@ _ABOUT: Final = {
     "seed": "Left open, one is chosen and recorded.",
     "count": "How many stills.",
     "loras": "LoRAs by name and weight.",
+    "image": "A still of the library to begin from.",
+    "image.strength": "How much of it is made anew.",
+    "mask": "Which part of it is made anew, in one bit a pixel.",
+    "control": "Stills of the library that guide, each through a ControlNet.",
+    "clip_skip": "Which layer of the text encoder is read, from the last: 1.",
+    "vae": "Another autoencoder.",
 }

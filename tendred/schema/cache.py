@@ -43,7 +43,7 @@ class Parameter(Record, frozen=True):
     """One field of a request, as a form can show it. `multiple`: its step; `choices`: all that it may be."""
 
     name: str
-    type: Literal["text", "integer", "number", "choice", "list"]
+    type: Literal["text", "integer", "number", "choice", "list", "image", "mask", "model"]
     default: str | int | float | None
     minimum: int | float | None
     maximum: int | float | None

@@ -46,3 +46,17 @@ class Reviewed(Record, frozen=True):
     conditioning: bytes
     policy: str
     mac: bytes
+
+
+class OwnStill(Record, frozen=True):
+    """A still of this library whose file is the one that its receipt names. Only `library.own` makes one.
+
+    `words` is what it was asked for with. Sides are in pixels.
+    """
+
+    asset_id: str
+    path: str
+    sha256: str
+    width: int
+    height: int
+    words: str

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from tendred.schema.base import Asked, Name, Record
 from tendred.schema.character import CharacterUse
+from tendred.schema.source import CONTROLS, Control, ControlUse, Mask, PartUse, Source, SourceUse
 
 Lane = Literal["normal", "interactive", "idle"]
 Format = Literal["png", "jpeg", "webp"]
@@ -45,6 +46,9 @@ KeepAlive = Annotated[
     float, Meta(ge=-1, le=86400, description="Seconds the model stays loaded afterwards; -1 until unloaded.")
 ]
 Tag = Annotated[str, Meta(min_length=1, max_length=64)]
+ClipSkip = Annotated[
+    int, Meta(ge=1, le=12, description="Which layer of the text encoder is read, from the last: 1 is the last.")
+]
 
 
 class LoraUse(Asked, frozen=True):
@@ -76,6 +80,11 @@ class StillRequest(Asked, frozen=True):
     lane: Lane = "normal"
     keep_alive_s: KeepAlive | None = None
     tags: Annotated[list[Tag], Meta(max_length=32)] = []
+    image: Annotated[Source, Meta(description="Begin from this still of the library.")] | None = None
+    mask: Annotated[Mask, Meta(description="Make only these pixels of `image` anew.")] | None = None
+    control: Annotated[list[Control], Meta(max_length=CONTROLS)] = []
+    clip_skip: ClipSkip | None = None
+    vae: Annotated[Name, Meta(description="Another autoencoder, by name.")] | None = None
 
 
 class Variation(Record, frozen=True):
@@ -120,6 +129,11 @@ class Still(Record, frozen=True):
     lane: Lane
     keep_alive_s: float
     tags: list[str]
+    image: SourceUse | None = None
+    mask: Mask | None = None
+    control: list[ControlUse] = []
+    clip_skip: int | None = None
+    vae: PartUse | None = None
     again: Repeat | None = None
     variations: list[Variation] = []
 

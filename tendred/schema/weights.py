@@ -104,6 +104,16 @@ def combined(files: Iterable[tuple[str, str]]) -> str:
     return outer.hexdigest()
 
 
+def any_fingerprint(path: Path) -> str:
+    """That of a file, or of a folder."""
+    return fingerprint(path) if path.is_dir() else file_fingerprint(path)
+
+
+def any_sha256(path: Path) -> str:
+    """That of a file, or of a folder's weights. Blocking, slow as the disk."""
+    return weights_sha256(path) if path.is_dir() else file_sha256(path)
+
+
 def open_regular(path: Path) -> io.BufferedReader:
     """Open a file for reading. Never waits, as opening a FIFO would."""
     if not stat.S_ISREG(path.stat().st_mode):

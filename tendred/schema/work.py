@@ -19,10 +19,21 @@ class LoraFile(Record, frozen=True):
     path: str
 
 
+class PartFile(Record, frozen=True):
+    """Where something else that an order needs lies; what it hashes to stands under the seal.
+
+    `role`: `image`, `vae`, `control[0]` (the picture), `controlnet[0]` (its weights).
+    """
+
+    role: str
+    path: str
+
+
 class WorkOrder(Record, frozen=True):
     """One job for a backend. `indices` are the outputs still to make; raw pictures go to `staging`.
 
-    `loras` are those of the sealed request, in its order.
+    `loras` and `parts` are those of the sealed request, in its order. `kind` tells what the request is: a Still or
+    an Upscale, whose model is an upscaler (an empty path: none is needed).
     """
 
     job_id: str
@@ -33,6 +44,8 @@ class WorkOrder(Record, frozen=True):
     indices: list[int]
     staging: str
     keep_alive_s: float
+    kind: Literal["still", "upscale"] = "still"
+    parts: list[PartFile] = []
     previews: bool = False
     """Whether somebody looks on from the start; later see Backend.previews."""
 

@@ -6,6 +6,7 @@ TENDRED_TEST_SCRIPT names tells how it behaves (`Script`); the file is read anew
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import signal
@@ -17,15 +18,22 @@ from typing import Final
 import msgspec
 
 from tendred import __version__
-from tendred.engine.worker.loop import Job, Picture, serve
+from tendred.engine.worker.loop import Enlarging, Errand, Job, Picture, serve
 from tendred.engine.worker.pipes import Pipes
-from tendred.errors import EngineMissing, ModelMissing, ModelRefused, OutOfMemory, UnsupportedParameter
+from tendred.errors import (
+    EngineMissing,
+    ModelMissing,
+    ModelRefused,
+    OutOfMemory,
+    StillNotOurs,
+    UnsupportedParameter,
+)
 from tendred.library.files import typed
 from tendred.schema.asset import EngineInfo
 from tendred.schema.base import Asked
 from tendred.schema.frames import LENGTH, Hello, Ready
 from tendred.schema.still import SCHEDULERS, numbered
-from tendred.schema.weights import file_sha256
+from tendred.schema.weights import any_sha256, file_sha256
 from tendred.schema.work import Finding
 
 SCRIPT: Final = "TENDRED_TEST_SCRIPT"
@@ -111,6 +119,7 @@ class StandIn:
         if job.still.scheduler not in SCHEDULERS:
             raise UnsupportedParameter(path="scheduler", model=job.order.model)
         self._load(job)
+        _check_parts(job)
         for lora in job.loras:
             if file_sha256(Path(lora.path)) != lora.sha256:
                 raise ModelRefused("lora", path="loras", name=lora.name, reason="header", problem="it changed")
@@ -124,6 +133,14 @@ class StandIn:
                 self._step(job, index, step, steps * len(job.order.indices))
             job.phase("decoding", place, len(job.order.indices))
             job.drawn(index, self._picture(job, index), msgspec.structs.replace(INFO, torch=self._script.torch))
+
+    def enlarge(self, job: Enlarging) -> None:
+        self._script = load_script()
+        _check_parts(job)
+        for index in job.order.indices:
+            self._step(job, index, 1, 1)
+            pattern = f"{job.parts['image'].sha256}|{job.upscale.factor}|{job.model_sha256}"
+            job.drawn(index, _striped(job, index, pattern, []), INFO)
 
     def unload(self, model: str) -> bool:
         there, self._model = self._model == model, None
@@ -141,7 +158,7 @@ class StandIn:
         self._model = order.model
         job.loaded(MODEL_BYTES, "cpu")
 
-    def _step(self, job: Job, index: int, step: int, total: int) -> None:
+    def _step(self, job: Errand, index: int, step: int, total: int) -> None:
         script = self._script
         if not script.ignore_cancel:
             job.check()
@@ -170,14 +187,9 @@ class StandIn:
         worn = "".join(f"|{lora.sha256}*{lora.weight}" for lora in job.loras)
         worn += "".join(f"|{step.seed}@{step.strength}" for step in still.variations if step.strength)
         worn += f"|{self._script.torch}"
-        pattern = hashlib.shake_256(f"{still.seed}|{words}{worn}".encode()).digest(still.width * 3)
-        data = pattern * still.height
-        path = job.target(index)
-        with typed(path.parent):
-            path.write_bytes(data)
-            path.chmod(0o600)
-        named = Path("/etc/passwd") if self._script.wrong_path else path
-        return Picture(named, still.width, still.height, hashlib.sha256(data).hexdigest(), list(self._script.findings))
+        worn += "".join(f"|{role}={job.parts[role].sha256}" for role in sorted(job.parts))
+        drawn = _striped(job, index, f"{still.seed}|{words}{worn}", list(self._script.findings))
+        return dataclasses.replace(drawn, path=Path("/etc/passwd")) if self._script.wrong_path else drawn
 
     def _die(self) -> None:
         """Die, if the script's count isn't used up; the count is on disk before."""
@@ -192,6 +204,26 @@ class StandIn:
         if sys.platform == "win32":
             os._exit(137)
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _striped(job: Errand, index: int, pattern: str, findings: list[Finding]) -> Picture:
+    """A picture of the order's size whose rows are all the same, and say what it was made from."""
+    width, height = job.size
+    data = hashlib.shake_256(pattern.encode()).digest(width * 3) * height
+    path = job.target(index)
+    with typed(path.parent):
+        path.write_bytes(data)
+        path.chmod(0o600)
+    return Picture(path, width, height, hashlib.sha256(data).hexdigest(), findings)
+
+
+def _check_parts(job: Errand) -> None:
+    for role, part in job.parts.items():
+        if any_sha256(Path(part.path)) == part.sha256:
+            continue
+        if role.startswith(("image", "control[")):
+            raise StillNotOurs("changed", path=role, asset_id="?")
+        raise ModelRefused("part", path=role, name=role, reason="header", problem="it changed")
 
 
 def _wait(seconds: float | None) -> None:

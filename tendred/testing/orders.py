@@ -11,9 +11,11 @@ import msgspec
 
 from tendred.boundary.seal import canonical, open_seal, seal
 from tendred.schema.sealed import Conditioning, Reviewed, Span
+from tendred.schema.source import SourceUse
 from tendred.schema.still import Still
+from tendred.schema.upscale import LANCZOS, Upscale
 from tendred.schema.weights import file_sha256, weights_sha256
-from tendred.schema.work import LoraFile, WorkOrder
+from tendred.schema.work import LoraFile, PartFile, WorkOrder
 
 KEY = b"a key that only tests know of.32"
 
@@ -29,6 +31,24 @@ STILL = Still(
     seed=7,
     count=1,
     loras=[],
+    character=None,
+    format="png",
+    lane="normal",
+    keep_alive_s=60.0,
+    tags=[],
+)
+
+
+UPSCALE = Upscale(
+    image=SourceUse(asset_id="ast_1", sha256="0" * 64, strength=0.0),
+    factor=2,
+    model=LANCZOS,
+    width=128,
+    height=128,
+    prompt="a green hill",
+    negative_prompt="",
+    seed=7,
+    count=1,
     character=None,
     format="png",
     lane="normal",
@@ -66,15 +86,16 @@ def order(
     staging: Path,
     conditioning: Conditioning | None = None,
     lora_paths: Mapping[str, Path] = MappingProxyType({}),
+    parts: Mapping[str, Path] = MappingProxyType({}),
     **changes: Any,
 ) -> WorkOrder:
-    """An order for every picture of a still; `changes` are fields of the still."""
+    """An order for every picture of a still; `changes` are fields of the still, `parts` files by role."""
     still = msgspec.structs.replace(STILL, **changes)
     files = [lora_paths.get(use.name, model_path / "nowhere") for use in still.loras]
     return WorkOrder(
         job_id=job_id,
         reviewed=review(
-            still, conditioning, model_sha256=_judged(model_path), loras_sha256=[_judged(file) for file in files]
+            still, conditioning, model_sha256=judged(model_path), loras_sha256=[judged(file) for file in files]
         ),
         model=still.model,
         model_path=str(model_path),
@@ -82,10 +103,34 @@ def order(
         indices=list(range(still.count)),
         staging=str(staging),
         keep_alive_s=still.keep_alive_s,
+        parts=[PartFile(role=role, path=str(path)) for role, path in parts.items()],
     )
 
 
-def _judged(path: Path) -> str:
+def upscale_order(job_id: str, source: Path, model: Path | None, staging: Path, **changes: Any) -> WorkOrder:
+    """An order to make the picture in a file larger; `changes` are fields of the upscale. No model: Lanczos."""
+    upscale = msgspec.structs.replace(
+        UPSCALE,
+        image=SourceUse(asset_id="ast_1", sha256=judged(source), strength=0.0),
+        model=model.stem if model else LANCZOS,
+    )
+    upscale = msgspec.structs.replace(upscale, **changes)
+    sealed = {**msgspec.structs.asdict(upscale), "model_sha256": judged(model) if model else ""}
+    return WorkOrder(
+        job_id=job_id,
+        reviewed=seal(KEY, canonical(sealed), canonical(Conditioning(prompt=[], negative=[], anchor=None)), "test"),
+        model=upscale.model,
+        model_path=str(model or ""),
+        loras=[],
+        indices=[0],
+        staging=str(staging),
+        keep_alive_s=upscale.keep_alive_s,
+        kind="upscale",
+        parts=[PartFile(role="image", path=str(source))],
+    )
+
+
+def judged(path: Path) -> str:
     """The hash of a model's weights or of a LoRA file, or some other where there are none."""
     try:
         return file_sha256(path) if path.is_file() else weights_sha256(path)

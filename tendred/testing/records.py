@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from tendred.clock import Ids
 from tendred.schema.asset import Asset, EngineInfo, ModelUse
@@ -16,6 +17,7 @@ from tendred.schema.still import StillRequest
 ENGINE: Final = EngineInfo(
     version="0", torch="0", diffusers="0", device="cpu", dtype="float32", threads=1, batch_size=1
 )
+_ULID: Final = len("01J00000000000000000000000")
 
 
 def queued(request: StillRequest, origin: Origin, ids: Ids, now: str) -> Job:
@@ -45,8 +47,15 @@ def queued(request: StillRequest, origin: Origin, ids: Ids, now: str) -> Job:
 
 def asset_at(path: Path, media_type: str, ids: Ids, now: str) -> Asset:
     """An asset whose file stands at `path`."""
-    body, asset_id = path.read_bytes(), ids.new("ast")
-    return Asset(
+    return kept(ids.new("ast"), path, now, media_type=media_type, body=path.read_bytes())
+
+
+def kept(
+    asset_id: str, path: Path, at: str, *, media_type: str = "image/png", body: bytes = b"", **changes: Any
+) -> Asset:
+    """An asset whose file stands at `path` and holds `body`; `changes` are fields of it."""
+    tail = asset_id[-_ULID:]
+    asset = Asset(
         id=asset_id,
         kind="still",
         path=str(path),
@@ -60,8 +69,8 @@ def asset_at(path: Path, media_type: str, ids: Ids, now: str) -> Asset:
         duration_s=None,
         fps=None,
         audio=None,
-        created_at=now,
-        job_id=ids.new("job"),
+        created_at=at,
+        job_id=f"job_{tail}",
         index=0,
         seed=0,
         settings={},
@@ -70,8 +79,9 @@ def asset_at(path: Path, media_type: str, ids: Ids, now: str) -> Asset:
         character=None,
         engine=ENGINE,
         parents=[],
-        receipt_id=ids.new("rcp"),
+        receipt_id=f"rcp_{tail}",
         policy="fake",
         tags=[],
         state="kept",
     )
+    return replace(asset, **changes)

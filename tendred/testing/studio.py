@@ -12,7 +12,7 @@ import msgspec
 
 from tendred.bus import Bus, Subscription
 from tendred.clock import Clock, Ids, SystemClock, SystemRng, rfc3339
-from tendred.core.studio import Search, Submission
+from tendred.core.studio import Search, Submission, UpscaleSubmission
 from tendred.core.telling import spoken
 from tendred.errors import (
     EventsGone,
@@ -122,6 +122,11 @@ class FakeStudio(FakeRecipes):
 
     async def submit(self, submissions: list[Submission], origin: Origin) -> list[Submitted]:
         return [await self._submit(submission, origin) for submission in submissions]
+
+    async def upscale(self, submission: UpscaleSubmission, origin: Origin) -> Submitted:
+        asset = await self.asset(submission.request.asset_id)
+        request = StillRequest(prompt=f"{asset.id} x {submission.request.factor}", lane=submission.request.lane)
+        return await self._submit(Submission(request=request, asked=submission.asked, key=submission.key), origin)
 
     async def check(
         self,

@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from tendred.testing import tiny_families, tiny_parts
+
 STARTER: Final = Path(__file__).parents[1] / "models" / "starter"
 HIDDEN: Final = 32
 TIME_DIM: Final = 8
@@ -23,18 +25,22 @@ SIZES: Final = 6
 
 
 def build(family: str, folder: Path, seed: int = 0) -> Path:
-    """Make a folder of the family (`sdxl` or `sd15`). Same seed, same weights. Imports torch."""
+    """Make a folder of the family (`sdxl`, `sd15`, or one of tiny_families). Same seed, same weights. Imports torch."""
     torch: Any = importlib.import_module("torch")
     diffusers: Any = importlib.import_module("diffusers")
     torch.manual_seed(seed)
+    if family in tiny_families.NAMES:
+        kind, made = tiny_families.parts(family, clip=_encoder, clip_tokenizer=_tokenizer)
+        getattr(diffusers, kind)(**made).save_pretrained(folder, safe_serialization=True)
+        return folder
     parts = {
-        "vae": _vae(diffusers),
+        "vae": tiny_vae(diffusers),
         "scheduler": diffusers.EulerDiscreteScheduler(
             beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="leading"
         ),
         "text_encoder": _encoder("CLIPTextModel"),
         "tokenizer": _tokenizer("tokenizer"),
-        "unet": _unet(diffusers, xl=family == "sdxl"),
+        "unet": tiny_unet(diffusers, xl=family == "sdxl"),
     }
     if family == "sdxl":
         second = {"text_encoder_2": _encoder("CLIPTextModelWithProjection"), "tokenizer_2": _tokenizer("tokenizer_2")}
@@ -117,12 +123,13 @@ def _encoder(kind: str) -> Any:
     return getattr(transformers, kind)(config).eval()
 
 
-def _unet(diffusers: Any, *, xl: bool) -> Any:
+def tiny_unet(diffusers: Any, *, xl: bool, wide: int | None = None, pooled: int = HIDDEN) -> Any:
+    """A UNet. `wide`: of the words that it attends to; `pooled`: of what all of them come to (SDXL)."""
     extra: dict[str, Any] = (
         {
             "addition_embed_type": "text_time",
             "addition_time_embed_dim": TIME_DIM,
-            "projection_class_embeddings_input_dim": SIZES * TIME_DIM + HIDDEN,
+            "projection_class_embeddings_input_dim": SIZES * TIME_DIM + pooled,
         }
         if xl
         else {}
@@ -135,7 +142,7 @@ def _unet(diffusers: Any, *, xl: bool) -> Any:
         layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=HIDDEN * 2 if xl else HIDDEN,
+        cross_attention_dim=wide or (HIDDEN * 2 if xl else HIDDEN),
         attention_head_dim=2,
         norm_num_groups=8,
         use_linear_projection=xl,
@@ -143,7 +150,8 @@ def _unet(diffusers: Any, *, xl: bool) -> Any:
     )
 
 
-def _vae(diffusers: Any) -> Any:
+def tiny_vae(diffusers: Any) -> Any:
+    """An autoencoder: eight pixels a latent."""
     return diffusers.AutoencoderKL(
         block_out_channels=(8, 8, 16, 16),
         down_block_types=("DownEncoderBlock2D",) * 4,
@@ -167,5 +175,10 @@ if __name__ == "__main__":
                 )
             case ["preview", channels, *width]:
                 preview(Path(place), int(channels), *map(int, width))
+            case ["controlnet" | "vae" as kind, family]:
+                # Its folder lies beside the model's.
+                getattr(tiny_parts, kind)(Path(place), Path(place).parent / family, sum(Path(place).name.encode()))
+            case ["compact", scale]:
+                tiny_parts.compact(Path(place), int(scale), sum(Path(place).stem.encode()))
             case _:
                 build(name, Path(place))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tendred.config.schema import EngineSection
 from tendred.engine.supervisor import Engine
 from tendred.schema.work import Output
 from tendred.tasks import Tasks
+from tendred.testing import tiny_families
 from tendred.testing.orders import order, reseal
 from tendred.testing.tiny import STARTER
 
@@ -79,6 +81,43 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     arguments = [part for family, folder in folders.items() for part in (family, str(folder))]
     subprocess.run([sys.executable, "-m", "tendred.testing.tiny", *arguments], env=env, check=True, capture_output=True)
     return folders
+
+
+@pytest.fixture(scope="session")
+def extras(tiny: dict[str, Path]) -> dict[str, Path]:
+    """Parts for the tiny SDXL and SD 1.5: two ControlNets, an autoencoder, upscalers."""
+    root = tiny["sdxl"].parent
+    kinds = {
+        "lines": "controlnet-sdxl", "depth": "controlnet-sdxl", "small": "controlnet-sd15", "crisp": "vae-sdxl",
+        "two.safetensors": "compact-2", "three.safetensors": "compact-3", "four.safetensors": "compact-4",
+    }  # fmt: skip
+    program("tendred.testing.tiny", *(part for name, kind in kinds.items() for part in (kind, str(root / name))))
+    return {name.removesuffix(".safetensors"): root / name for name in kinds}
+
+
+@pytest.fixture(scope="session")
+def families(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Random folders of the families built on transformers."""
+    root = tmp_path_factory.mktemp("families")
+    folders = {family: root / family for family in tiny_families.NAMES}
+    program("tendred.testing.tiny", *(part for family, folder in folders.items() for part in (family, str(folder))))
+    return folders
+
+
+@pytest.fixture(scope="session")
+def bare() -> Callable[..., list[str]]:
+    """`bare(job, ...)`: what diffusers alone draws, see tendred.testing.bare."""
+    return lambda *jobs: json.loads(program("tendred.testing.bare", stdin=json.dumps(jobs, default=str)))
+
+
+def program(module: str, *arguments: str, stdin: str = "") -> str:
+    """Run a module in a process of its own, offline: this one stays free of torch."""
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    ended = subprocess.run(
+        [sys.executable, "-m", module, *arguments], env=env, check=False, capture_output=True, text=True, input=stdin
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    return ended.stdout
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -17,7 +17,6 @@ from tendred.config.load import load
 from tendred.config.paths import resolve
 from tendred.config.schema import PathsSection
 from tendred.core.history import History
-from tendred.core.studio import Wish
 from tendred.core.telling import Teller
 from tendred.errors import LANGUAGES, TendredError, registry
 from tendred.fs import SystemFs
@@ -26,8 +25,6 @@ from tendred.rpc.door import WAITS, RpcDoor, Waits
 from tendred.rpc.jsonrpc import Dispatcher
 from tendred.rpc.methods import registry as methods
 from tendred.schema.error import tell
-from tendred.schema.job import Origin
-from tendred.schema.sheet import ContactRequest
 from tendred.testing.hub import FakeHub, Fault, Repo, model
 from tendred.testing.raw import exchange, request
 from tendred.testing.tiny import STARTER
@@ -76,6 +73,9 @@ class Bench:
 
     async def boundary_refused(self):
         return await self.called("images.generate", prompt="a 15 year old")
+
+    async def still_not_ours(self):
+        return await self.called("images.generate", prompt="hills", image={"asset_id": "ast_nope"})
 
     async def not_found(self):
         return await self.called("jobs.get", job_id="job_nope")
@@ -223,14 +223,6 @@ class Bench:
         with FakeHub() as hub:
             hub.faults.append(Fault("", what="status", status=503, times=9))
             return await self.pulled(hub)
-
-    async def still_not_ours(self):
-        daemon = await self.make_daemon()
-        still = await daemon.still("hills")
-        wish = Wish(origin=Origin(door="rpc"), asked={}, key=None)
-        sheet = (await daemon.studio.sheet(ContactRequest(asset_ids=still.asset_ids), wish)).job
-        made = (await daemon.studio.wait(sheet.id, 20)).asset_ids
-        return await self.posted(daemon, json.dumps(call("images.again", asset_id=made[0])))
 
     # -- in a room
 

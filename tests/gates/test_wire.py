@@ -32,7 +32,7 @@ METHODS = """
 system.hello client version token? wants?
 system.status
 system.shutdown drain=true
-images.generate prompt negative_prompt="" model? width? height? steps? guidance? scheduler? seed? count=1 loras=[] character? preset? format="png" lane="normal" keep_alive_s? tags=[] idempotency_key?
+images.generate prompt negative_prompt="" model? width? height? steps? guidance? scheduler? seed? count=1 loras=[] character? preset? format="png" lane="normal" keep_alive_s? tags=[] image? mask? control=[] clip_skip? vae? idempotency_key?
 jobs.get job_id
 jobs.list state? kind? model? after? before? limit=50 cursor?
 jobs.cancel job_id
@@ -52,6 +52,7 @@ boundary.check prompt negative_prompt="" character? loras=[] kind="still" lang="
 rpc.discover
 """
 BESIDES = """
+images.upscale asset_id factor=2 model? format="png" lane="normal" keep_alive_s? tags=[] idempotency_key?
 jobs.move job_id to
 jobs.retry job_id
 library.remove asset_id
@@ -63,7 +64,7 @@ hotfolders.rescan hotfolder_id?
 models.add path name?
 models.use name
 models.remove name kind? force=false delete_files=false
-models.show name kind?
+models.show name? kind?
 models.scan folders=[] known_places=true add=false
 models.verify name? kind?
 models.pull repo revision? variant? name?
@@ -92,7 +93,7 @@ presets.list
 presets.show name
 presets.set name fields
 presets.remove name
-images.grid prompt negative_prompt="" model? width? height? steps? guidance? scheduler? seed? count=1 loras=[] character? preset? format="png" lane="normal" keep_alive_s? tags=[] x y? idempotency_key?
+images.grid prompt negative_prompt="" model? width? height? steps? guidance? scheduler? seed? count=1 loras=[] character? preset? format="png" lane="normal" keep_alive_s? tags=[] image? mask? control=[] clip_skip? vae? x y? idempotency_key?
 images.again asset_id dry_run=false insist=false lane="normal" idempotency_key?
 images.variations asset_id count=4 strength=0.2 seed? lane="normal" idempotency_key?
 jobs.preview job_id form="jpeg" side=256

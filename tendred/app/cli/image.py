@@ -7,15 +7,16 @@ import secrets
 import shutil
 import subprocess
 import sys
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from tendred.app.cli import sources
 from tendred.app.cli.context import Context
 from tendred.app.cli.exits import Exit
 from tendred.app.cli.fields import lora
-from tendred.app.cli.parser import Commands, Parser, command, number
+from tendred.app.cli.parser import Commands, Parser, UsageError, command, number
 from tendred.app.cli.paused import Notice
 from tendred.app.cli.watch import add_options, conclude, follow
 
@@ -50,6 +51,7 @@ def options(parser: Parser) -> None:
         "--character", metavar="NAME", help="who is in it; @NAME among the words says the same (see tendre characters)"
     )
     parser.add_argument("--preset", metavar="NAME", help="fields that are not given here (see tendre presets)")
+    sources.add_options(parser)
     parser.add_argument("--format", choices=("png", "jpeg", "webp"), help="png, or what -o ends with")
     parser.add_argument("--lane", choices=("interactive", "normal", "idle"), help="who goes first")
     parser.add_argument(
@@ -80,7 +82,8 @@ def request(args: Namespace) -> dict[str, Any]:
     fields["count"] = getattr(args, "count", None)
     fields["format"] = format_of(args)
     # The key makes the request safe to repeat, should the answer get lost.
-    return {**fields, "prompt": prompt, "loras": args.lora or None, "idempotency_key": secrets.token_hex(16)}
+    key = secrets.token_hex(16)
+    return {**fields, **sources.fields(args), "prompt": prompt, "loras": args.lora or None, "idempotency_key": key}
 
 
 def format_of(args: Namespace) -> str | None:
@@ -92,7 +95,11 @@ def format_of(args: Namespace) -> str | None:
 
 def _image(ctx: Context) -> int:
     check_output(ctx)
-    return see_through(ctx, ctx.call("images.generate", **request(ctx.args))["job"])
+    try:
+        fields = request(ctx.args)
+    except ArgumentTypeError as problem:
+        raise UsageError(str(problem), "", "tendre image") from None
+    return see_through(ctx, ctx.call("images.generate", **fields)["job"])
 
 
 def check_output(ctx: Context) -> None:

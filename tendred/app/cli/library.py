@@ -14,6 +14,7 @@ from tendred.app.cli.image import check_output, format_of, outputs, see_through
 from tendred.app.cli.jobs import gist, when
 from tendred.app.cli.out import short, size
 from tendred.app.cli.parser import SHORT, Commands, actions, command
+from tendred.app.cli.sources import told
 
 _PAGE: Final = 20
 _PROMPT: Final = 30
@@ -106,7 +107,11 @@ def _show(ctx: Context) -> int:
         "created": when(asset["created_at"]),
         "model": asset["model"]["name"],
         "seed": asset["seed"],
-        **{name: value for name, value in settings.items() if name not in _TOLD and value not in (None, "", [])},
+        **{
+            name: told(name, value)
+            for name, value in settings.items()
+            if name not in _TOLD and value not in (None, "", [])
+        },
         **({"character": f"{who['name']} v{who['version']}"} if (who := asset["character"]) else {}),
         **({"loras": loras(asset["loras"])} if asset["loras"] else {}),
         **({"again": again["asset_id"]} if again else {}),

@@ -29,6 +29,7 @@ from tendred.app.cli import (
     pulls,
     queue,
     settings,
+    upscale,
     wildcards,
 )
 from tendred.app.cli.context import Context, Stop
@@ -46,6 +47,7 @@ COMMANDS = [
     grid.add,
     expand.add,
     again.add,
+    upscale.add,
     drop.add,
     check.add,
     jobs.add,
@@ -89,6 +91,8 @@ def _main(argv: list[str]) -> int:
     run: Run = args.run
     try:
         return run(ctx)
+    except UsageError as wrong:  # what only all of its options together show
+        return _misused(wrong, ctx.out)
     except Stop as stop:
         if stop.info is not None:
             ctx.out.error(stop.info, **stop.beside)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 from tendred import __version__
-from tendred.engine.worker.loop import Job, in_short
+from tendred.engine.worker.loop import Enlarging, Errand, Job, in_short
 from tendred.errors import EngineMissing, OutOfMemory, TendredError
 from tendred.schema.asset import EngineInfo
 from tendred.schema.frames import Hello, Ready
@@ -27,11 +29,11 @@ class Artist:
             import torch
 
             # The heavy part of the first order's imports, done while nobody waits for a picture yet.
-            from tendred.engine.worker import adapters, device, draw, load, memory, words
+            from tendred.engine.worker import adapters, device, draw, enlarge, load, memory, words
         except (ImportError, OSError, RuntimeError) as problem:
             traceback.print_exc()
             raise EngineMissing(problem=in_short(problem)) from problem
-        del adapters, draw, load, memory, words
+        del adapters, draw, enlarge, load, memory, words
         self._device = device.pick(hello.device)
         self._ready = Ready(
             device=self._device,
@@ -45,15 +47,29 @@ class Artist:
         return self._ready
 
     def draw(self, job: Job) -> None:
-        from tendred.engine.worker import memory
         from tendred.engine.worker.draw import draw
 
-        try:
+        with self._troubles(job):
             resident = self._model(job)
             self._dress(job, resident)
             for index in job.order.indices:
                 job.check()
                 job.drawn(index, draw(job, resident, index), self._info(resident.dtype))
+
+    def enlarge(self, job: Enlarging) -> None:
+        from tendred.engine.worker.enlarge import enlarge
+
+        with self._troubles(job):
+            for index in job.order.indices:
+                job.drawn(index, enlarge(job, self._device, index), self._info("float32"))
+
+    @contextmanager
+    def _troubles(self, job: Errand) -> Generator[None]:
+        """Torch's troubles, as ours."""
+        from tendred.engine.worker import memory
+
+        try:
+            yield
         except TendredError:
             raise
         except Exception as problem:
@@ -111,7 +127,7 @@ class Artist:
         self._resident = None
         device.tidy(self._device)
 
-    def _too_much(self, job: Job, problem: BaseException) -> OutOfMemory:
+    def _too_much(self, job: Errand, problem: BaseException) -> OutOfMemory:
         """What to say of it. While the traceback lives, so do the tensors it refers to: it is let go first."""
         from tendred.engine.worker import device, memory
 
@@ -119,7 +135,7 @@ class Artist:
         problem.__traceback__ = None
         device.tidy(self._device)
         free = device.free_bytes(self._device)
-        fits = memory.would_fit(job.still.width, job.still.height, wanted, free) if self._resident else None
+        fits = memory.would_fit(*job.size, wanted, free) if self._resident else None
         if fits is None:
             return OutOfMemory("model", needed_bytes=wanted, free_bytes=free, would_fit="", model=job.order.model)
         return OutOfMemory(needed_bytes=wanted, free_bytes=free, would_fit=fits)

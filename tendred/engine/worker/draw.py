@@ -17,41 +17,56 @@ import torch
 
 from tendred.engine.worker import words
 from tendred.engine.worker.load import Resident
-from tendred.engine.worker.loop import Job, Picture
+from tendred.engine.worker.loop import Errand, Job, Picture
 from tendred.engine.worker.noise import varied
 from tendred.engine.worker.preview import Watcher
+from tendred.engine.worker.ways import Way, way_of
 from tendred.errors import DiskFull, FolderUnwritable, Internal, UnsupportedParameter
+from tendred.schema.families import ABILITIES, OTHER
 from tendred.schema.sealed import Conditioning, Span
 from tendred.schema.still import SCHEDULERS, Still, numbered
 from tendred.schema.work import Finding
 
+NO_WORDS: Final = " "
 NO_GUIDANCE: Final = 1.0
 """Up to this scale guidance does nothing, so that a model without any can be asked for it."""
 
 
-def arguments(still: Still, conditioning: Conditioning, resident: Resident) -> dict[str, Any]:
+def arguments(still: Still, conditioning: Conditioning, resident: Resident, way: Way) -> dict[str, Any]:
     """What the pipeline is called with. Raises UnsupportedParameter for a wish that this model doesn't know."""
-    wishes: dict[str, tuple[str, Any]] = {
-        "width": ("width", still.width),
-        "height": ("height", still.height),
-        "steps": ("num_inference_steps", still.steps),
-    }
+    wishes: dict[str, tuple[str, Any]] = {"steps": ("num_inference_steps", still.steps)}
+    if still.image is None or "width" in way.parameters:
+        # Some take the size of the image they are given, which has been fitted.
+        wishes |= {"width": ("width", still.width), "height": ("height", still.height)}
+    if still.clip_skip is not None:
+        # Theirs counts the layers that are left out; none is left out where the last one is read.
+        wishes["clip_skip"] = ("clip_skip", still.clip_skip - 1 or None)
+    can = ABILITIES.get(type(resident.pipe).__name__, OTHER)
+    guidance = can.guidance
     negative = _text(conditioning.negative)
-    if negative:
+    # What the boundary adds by itself counts where there is room for it; the anchor stands in the prompt anyway.
+    if negative and (still.negative_prompt or (can.negative and "negative_prompt" in way.parameters)):
         # No words is not the same as empty words: some families encode nothing as zeros.
         wishes["negative_prompt"] = ("negative_prompt", negative)
-    if still.guidance > NO_GUIDANCE or "guidance_scale" in resident.parameters:
-        wishes["guidance"] = ("guidance_scale", still.guidance)
+    elif guidance == "true_cfg_scale":
+        # Without any, this one would pass over the guidance.
+        wishes["negative_prompt"] = ("negative_prompt", NO_WORDS)
+    if still.guidance > NO_GUIDANCE or guidance in way.parameters:
+        wishes["guidance"] = (guidance, still.guidance)
     for wish, (parameter, _) in wishes.items():
-        if parameter not in resident.parameters:
+        if parameter not in way.parameters:
             raise UnsupportedParameter(path=wish, model=resident.name)
     prompt = ", ".join(part for part in (conditioning.anchor, _text(conditioning.prompt)) if part)
-    if "negative_prompt_embeds" not in resident.parameters or not words.weighs(resident.pipe):
+    if "negative_prompt_embeds" not in way.parameters or not words.weighs(resident.pipe):
         _check_plain(conditioning, resident.name)
     elif not (words.plain(conditioning) and words.fits(resident.pipe, prompt) and words.fits(resident.pipe, negative)):
-        wishes.pop("negative_prompt", None)
-        return {**words.embedded(resident.pipe, conditioning), **dict(wishes.values())}
-    return {"prompt": prompt, **dict(wishes.values())}
+        # These say nothing of the layer any more: it was read already.
+        for name in ("negative_prompt", "clip_skip"):
+            wishes.pop(name, None)
+        skipped = None if still.clip_skip is None else still.clip_skip - 1 or None
+        given = words.embedded(resident.pipe, conditioning, skipped)
+        return {**given, **dict(wishes.values()), **way.given}
+    return {"prompt": prompt, **dict(wishes.values()), **way.given}
 
 
 @contextmanager
@@ -79,24 +94,29 @@ def scheduler_of(still: Still, resident: Resident) -> Generator[None]:
 def draw(job: Job, resident: Resident, index: int) -> Picture:
     """Draw one picture into staging. Raises Cancelled within a step of being told to stop."""
     still = numbered(job.still, index)
-    call = arguments(still, job.conditioning, resident)
     # A generator of its own, on the CPU on every device: the same noise everywhere, whatever was drawn before.
     generator = torch.Generator("cpu").manual_seed(still.seed)
-    with scheduler_of(still, resident), varied(resident.pipe, still, resident.name):
-        if "callback_on_step_end" in resident.parameters:
+    with scheduler_of(still, resident), way_of(job, resident) as way, varied(way.pipe, still, resident.name):
+        call = arguments(still, job.conditioning, resident, way)
+        if "callback_on_step_end" in way.parameters:
             watcher = Watcher(job, still, index, resident.eye)
             call["callback_on_step_end"] = _stepping(job, job.order.indices.index(index), watcher)
-        drawn = resident.pipe(**call, generator=[generator], output_type="np")
-    pixels = np.asarray(drawn.images[0])
+        drawn = way.pipe(**call, generator=[generator], output_type="np")
+    pixels = way.finish(np.asarray(drawn.images[0]))
     if not np.isfinite(pixels).all():
         # Half precision overflowed. A black picture would say nothing of it.
         raise Internal(problem=f"{resident.name} gave numbers that are no colours")
-    raw = np.ascontiguousarray((pixels * 255).round().astype("uint8"))
+    return stored(job, index, (pixels * 255).round().astype("uint8"), _findings(drawn))
+
+
+def stored(job: Errand, index: int, pixels: Any, findings: list[Finding]) -> Picture:
+    """Write `(height, width, 3)` of bytes into staging. Raises DiskFull, FolderUnwritable."""
+    raw = np.ascontiguousarray(pixels)
     height, width, _ = raw.shape
     path = job.target(index)
     data = raw.tobytes()
     _write(path, data)
-    return Picture(path, width, height, hashlib.sha256(data).hexdigest(), _findings(drawn))
+    return Picture(path, width, height, hashlib.sha256(data).hexdigest(), findings)
 
 
 def _text(spans: list[Span]) -> str:

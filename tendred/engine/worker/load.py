@@ -15,8 +15,9 @@ from tendred.engine.worker import device as devices
 from tendred.engine.worker.loop import in_short
 from tendred.engine.worker.memory import ran_out
 from tendred.engine.worker.preview import Eye, decoder_of
+from tendred.engine.worker.single import open_single
 from tendred.errors import ModelMissing, ModelRefused
-from tendred.schema.weights import PICKLES, entries, fingerprint, open_regular, weights_sha256
+from tendred.schema.weights import PICKLES, any_fingerprint, any_sha256, entries, open_regular
 
 _LIBRARIES: Final = frozenset({None, "diffusers", "transformers"})
 
@@ -34,7 +35,8 @@ for _module in (torch, torch.serialization, torch.jit):
 class Resident:
     """A model in memory. `parameters` are the names its pipeline's call takes; `sha256` is that of its files.
 
-    `worn`: the LoRAs that are on it, by name, path and hash (see adapters).
+    `worn`: the LoRAs that are on it, by name, path and hash (see adapters). `parts`: what else was loaded for it, by
+    path and hash (see parts).
     """
 
     name: str
@@ -47,6 +49,7 @@ class Resident:
     parameters: frozenset[str]
     eye: Eye
     worn: list[tuple[str, str, str]] = field(default_factory=list)
+    parts: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -55,17 +58,29 @@ class Resident:
 
 
 def load(name: str, path: str, sha256: str, device: str) -> Resident:
-    """Load a diffusers folder whose files hash to `sha256`.
+    """Load a diffusers folder, or a single file, whose bytes hash to `sha256`.
 
     Raises ModelMissing or ModelRefused; memory trouble goes through as it is.
     """
-    index = _read_index(name, Path(path))
+    single = Path(path).is_file()
+    index = {"unet": []} if single else _read_index(name, Path(path))
     mark = _verify(name, Path(path), sha256)
     dtype = devices.number_format(device, unet="unet" in index)
     try:
-        pipe: Any = DiffusionPipeline.from_pretrained(
-            path, local_files_only=True, use_safetensors=True, dtype=dtype, trust_remote_code=False, **_without(index)
+        pipe: Any = (
+            open_single(name, Path(path), dtype)
+            if single
+            else DiffusionPipeline.from_pretrained(
+                path,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=dtype,
+                trust_remote_code=False,
+                **_without(index),
+            )
         )
+    except ModelRefused:
+        raise
     except Exception as problem:
         if ran_out(problem):
             raise
@@ -76,7 +91,7 @@ def load(name: str, path: str, sha256: str, device: str) -> Resident:
         # SDXL paints one in whenever a certain package happens to be installed; marking is done elsewhere, for all.
         pipe.watermark = None
     if device == "cpu":
-        _settle_weights(pipe)
+        settle_weights(devices.modules(pipe))
     else:
         pipe.to(device)
     eye = Eye(decoder_of(Path(path), device, dtype), getattr(pipe, "vae", None))
@@ -91,7 +106,7 @@ def _verify(name: str, folder: Path, sha256: str) -> str:
     """The folder's fingerprint, if its files are those that the request was judged with."""
     mark = _mark(name, folder)
     try:
-        found = weights_sha256(folder)
+        found = any_sha256(folder)
     except (OSError, ValueError) as problem:
         raise ModelRefused(name=name, reason="header", problem=in_short(problem)) from problem
     if found != sha256:
@@ -101,7 +116,7 @@ def _verify(name: str, folder: Path, sha256: str) -> str:
 
 def _mark(name: str, folder: Path) -> str:
     try:
-        return fingerprint(folder)
+        return any_fingerprint(folder)
     except (OSError, ValueError) as problem:
         raise ModelRefused(name=name, reason="header", problem=in_short(problem)) from problem
 
@@ -155,18 +170,20 @@ def _reason(folder: Path, problem: BaseException) -> str:
         return "remote_code"
     if "Safetensor" in type(problem).__name__:
         return "header"
+    if folder.is_file():
+        return "header"
     pickles = any(entry.suffix in PICKLES for entry in entries(folder))
     return "pickle" if pickles and "safetensors" in words else "metadata"
 
 
-def _settle_weights(pipe: Any) -> None:
+def settle_weights(modules: list[torch.nn.Module]) -> None:
     """Copy every weight out of the mapped file.
 
     Where a tensor begins in memory decides which kernel reads it, and so the last bits of the picture; a mapped
     file puts it wherever its header ends. Fresh allocations are all aligned alike.
     """
     with torch.no_grad():
-        for module in devices.modules(pipe):
+        for module in modules:
             for tensor in (*module.parameters(), *module.buffers()):
                 tensor.data = tensor.data.clone()
 

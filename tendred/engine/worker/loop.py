@@ -6,7 +6,7 @@ import os
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 import msgspec
 
@@ -30,6 +30,7 @@ from tendred.schema.frames import (
 from tendred.schema.job import Phase
 from tendred.schema.sealed import Conditioning
 from tendred.schema.still import Still, numbered
+from tendred.schema.upscale import Upscale
 from tendred.schema.work import Finding, WorkOrder
 
 PROBLEM_CHARACTERS: Final = 300
@@ -57,15 +58,30 @@ class Lora:
 
 
 @dataclass(frozen=True)
-class Job:
-    """An order whose seal was sound, and the way to report on it. `model_sha256`: the weights it was judged with."""
+class Part:
+    """Something else that a sound order needs: which file or folder, with which bytes."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Errand:
+    """An order whose seal was sound, and the way to report on it. `model_sha256`: the weights it was judged with.
+
+    `parts` by role (see schema.work.PartFile).
+    """
 
     order: WorkOrder
-    still: Still
     model_sha256: str
-    loras: list[Lora]
-    conditioning: Conditioning
+    parts: dict[str, Part]
     pipes: Pipes
+    seed: int
+    size: tuple[int, int]
+
+    def seed_of(self, index: int) -> int:
+        """The seed of one output."""
+        return self.seed + index
 
     def check(self) -> None:
         """Raise Cancelled if the daemon wants it no more."""
@@ -100,12 +116,31 @@ class Job:
                 path=str(picture.path),
                 width=picture.width,
                 height=picture.height,
-                seed=numbered(self.still, index).seed,
+                seed=self.seed_of(index),
                 pixels_sha256=picture.pixels_sha256,
                 engine=engine,
                 findings=picture.findings,
             )
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(Errand):
+    """A still to draw."""
+
+    still: Still
+    loras: list[Lora]
+    conditioning: Conditioning
+
+    def seed_of(self, index: int) -> int:
+        return numbered(self.still, index).seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enlarging(Errand):
+    """A still to make larger."""
+
+    upscale: Upscale
 
 
 class _Judged(msgspec.Struct):
@@ -124,6 +159,10 @@ class Draws(Protocol):
 
     def draw(self, job: Job) -> None:
         """Draw and report every index of the order. Raises TendredError; Cancelled when told to stop."""
+        ...
+
+    def enlarge(self, job: Enlarging) -> None:
+        """Make the order's picture larger and report it. Raises TendredError; Cancelled when told to stop."""
         ...
 
     def unload(self, model: str) -> bool:
@@ -165,7 +204,8 @@ def in_short(problem: BaseException) -> str:
 
 def _answer(pipes: Pipes, artist: Draws, key: bytes, order: WorkOrder) -> Done | Stopped | Failed:
     try:
-        artist.draw(_open(key, order, pipes))
+        job = _open(key, order, pipes)
+        artist.draw(job) if isinstance(job, Job) else artist.enlarge(job)
     except Cancelled:
         return Stopped(job_id=order.job_id)
     except TendredError as error:
@@ -176,21 +216,42 @@ def _answer(pipes: Pipes, artist: Draws, key: bytes, order: WorkOrder) -> Done |
     return Done(job_id=order.job_id)
 
 
-def _open(key: bytes, order: WorkOrder, pipes: Pipes) -> Job:
+def _open(key: bytes, order: WorkOrder, pipes: Pipes) -> Job | Enlarging:
     """The request as it was judged. An order that says anything else than its seal is refused too."""
     try:
         request, conditioning = open_seal(key, order.reviewed)
-        still = msgspec.json.decode(request, type=Still)
         judged = msgspec.json.decode(request, type=_Judged)
+        asked = msgspec.json.decode(request, type=Still if order.kind == "still" else Upscale)
     except (SealBroken, msgspec.DecodeError, ValueError) as problem:
         raise Internal(problem="seal") from problem
-    if still.model != order.model or not all(0 <= index < still.count for index in order.indices):
+    if asked.model != order.model or not all(0 <= index < asked.count for index in order.indices):
         raise Internal(problem="seal")
+    parts = _parts(order, asked)
+    common: dict[str, Any] = {
+        "order": order, "model_sha256": judged.model_sha256, "parts": parts, "pipes": pipes, "seed": asked.seed,
+        "size": (asked.width, asked.height),
+    }  # fmt: skip
+    if isinstance(asked, Upscale):
+        return Enlarging(upscale=asked, **common)
+    return Job(still=asked, loras=_loras(order, asked, judged.loras_sha256), conditioning=conditioning, **common)
+
+
+def _loras(order: WorkOrder, still: Still, judged: list[str]) -> list[Lora]:
     named = [use.name for use in still.loras]
-    if named != [file.name for file in order.loras] or len(named) != len(judged.loras_sha256):
+    if named != [file.name for file in order.loras] or len(named) != len(judged):
         raise Internal(problem="seal")
-    loras = [
+    return [
         Lora(use.name, file.path, sha256, use.weight)
-        for use, file, sha256 in zip(still.loras, order.loras, judged.loras_sha256, strict=True)
+        for use, file, sha256 in zip(still.loras, order.loras, judged, strict=True)
     ]
-    return Job(order, still, judged.model_sha256, loras, conditioning, pipes)
+
+
+def _parts(order: WorkOrder, asked: Still | Upscale) -> dict[str, Part]:
+    sealed = {} if asked.image is None else {"image": asked.image.sha256}
+    if isinstance(asked, Still):
+        sealed |= {} if asked.vae is None else {"vae": asked.vae.sha256}
+        for number, use in enumerate(asked.control):
+            sealed |= {f"control[{number}]": use.sha256, f"controlnet[{number}]": use.model_sha256}
+    if sorted(file.role for file in order.parts) != sorted(sealed):
+        raise Internal(problem="seal")
+    return {file.role: Part(file.path, sealed[file.role]) for file in order.parts}

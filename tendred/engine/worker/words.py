@@ -58,17 +58,20 @@ def fits(pipe: Any, text: str) -> bool:
 
 
 @torch.no_grad()
-def embedded(pipe: Any, conditioning: Conditioning) -> dict[str, Any]:
-    """The arguments that take the place of `prompt` and `negative_prompt`. Shapes: (1, windows * 77, width)."""
+def embedded(pipe: Any, conditioning: Conditioning, clip_skip: int | None = None) -> dict[str, Any]:
+    """The arguments that take the place of `prompt` and `negative_prompt`. Shapes: (1, windows * 77, width).
+
+    `clip_skip`: so many of the encoders' last layers are left out, as diffusers counts them.
+    """
     anchor = f"{conditioning.anchor}, " if conditioning.anchor else ""
     pieces = _pieces(pipe, conditioning.prompt, anchor)
     wishes = _pieces(pipe, conditioning.negative, "")
     windows = max(len(pieces), len(wishes))
-    words, pooled = _encoded(pipe, pieces, anchor, windows)
+    words, pooled = _encoded(pipe, pieces, anchor, windows, clip_skip)
     if not conditioning.negative and getattr(pipe.config, "force_zeros_for_empty_prompt", False):
         unwanted, unwanted_pooled = torch.zeros_like(words), None if pooled is None else torch.zeros_like(pooled)
     else:
-        unwanted, unwanted_pooled = _encoded(pipe, wishes, "", windows)
+        unwanted, unwanted_pooled = _encoded(pipe, wishes, "", windows, clip_skip)
     call = {"prompt_embeds": words, "negative_prompt_embeds": unwanted}
     if pooled is not None:
         call |= {"pooled_prompt_embeds": pooled, "negative_pooled_prompt_embeds": unwanted_pooled}
@@ -122,26 +125,27 @@ def _cut(text: str, offsets: list[tuple[int, int]], at: int, room: int) -> int:
     return full
 
 
-def _encoded(pipe: Any, pieces: list[_Piece], empty: str, windows: int) -> tuple[Any, Any]:
+def _encoded(pipe: Any, pieces: list[_Piece], empty: str, windows: int, clip_skip: int | None) -> tuple[Any, Any]:
     """The windows one behind the other (at least so many), and the pooled words of the first, if the model has any."""
-    nothing, _ = _encode(pipe, empty)
+    nothing, _ = _encode(pipe, empty, clip_skip)
     words: list[Any] = []
     first: Any = None
     for number, piece in enumerate(pieces):
-        encoded, pooled = _encode(pipe, piece.text)
+        encoded, pooled = _encode(pipe, piece.text, clip_skip)
         first = pooled if number == 0 else first
         words.append(_weighed(pipe, piece, encoded, nothing))
     words += [nothing] * (windows - len(pieces))
     return torch.cat(words, dim=1), first
 
 
-def _encode(pipe: Any, text: str) -> tuple[Any, Any]:
+def _encode(pipe: Any, text: str, clip_skip: int | None) -> tuple[Any, Any]:
     """The pipeline's own way for one window, whatever layer it takes."""
     told = pipe.encode_prompt(
         prompt=text,
         device=pipe._execution_device,  # noqa: SLF001 - where its own call encodes
         num_images_per_prompt=1,
         do_classifier_free_guidance=False,
+        clip_skip=clip_skip,
     )
     return told[0], told[2] if len(told) > _ENDS else None
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from tendred.core.studio import Submission
+from tendred.core.studio import Submission, UpscaleSubmission
 from tendred.errors import (
     BoundaryRefused,
     EngineDied,
@@ -27,6 +27,7 @@ from tendred.schema.base import Asked, Id
 from tendred.schema.job import Submitted
 from tendred.schema.sheet import Grid, GridRequest
 from tendred.schema.still import Count, Lane, Seed, StillRequest
+from tendred.schema.upscale import UpscaleRequest
 
 Key = Annotated[
     str, Meta(min_length=1, max_length=64, description="Sent again with this key, a request makes no second job.")
@@ -68,6 +69,12 @@ class VariationsParams(Asked, frozen=True):
     idempotency_key: IdempotencyKey | None = None
 
 
+class UpscaleParams(UpscaleRequest, frozen=True):
+    """A still to be made larger, and a key under which the same request makes the same job."""
+
+    idempotency_key: IdempotencyKey | None = None
+
+
 async def generate(call: Here, params: GenerateParams) -> Submitted:
     check_prompts(params.prompt, params.negative_prompt)
     asked = asked_of(call)
@@ -75,6 +82,12 @@ async def generate(call: Here, params: GenerateParams) -> Submitted:
     submission = Submission(request=request, asked=asked, key=call.door.scoped(params.idempotency_key))
     (submitted,) = await call.door.studio.submit([submission], call.door.origin)
     return submitted
+
+
+async def upscale(call: Here, params: UpscaleParams) -> Submitted:
+    request = UpscaleRequest(**{name: getattr(params, name) for name in UpscaleRequest.__struct_fields__})
+    submission = UpscaleSubmission(request=request, asked=asked_of(call), key=call.door.scoped(params.idempotency_key))
+    return await call.door.studio.upscale(submission, call.door.origin)
 
 
 async def grid(call: Here, params: GridParams) -> Grid:
@@ -118,6 +131,7 @@ def register(methods: Methods) -> None:
         NotFound,
         QueueFull,
         ShuttingDown,
+        StillNotOurs,
         TooLarge,
         UnsupportedParameter,
     )
@@ -156,4 +170,21 @@ def register(methods: Methods) -> None:
         scope="generate",
         summary="Make stills along two axes, and one labelled sheet of them; answers with the jobs at once.",
         errors=errors,
+    )
+    methods.add(
+        "images.upscale",
+        UpscaleParams,
+        upscale,
+        result=Submitted,
+        scope="generate",
+        summary="Make a still of the library two, three or four times as wide and high.",
+        errors=(
+            BoundaryRefused,
+            IdempotencyConflict,
+            ModelRefused,
+            NotFound,
+            QueueFull,
+            ShuttingDown,
+            StillNotOurs,
+        ),
     )

@@ -43,10 +43,10 @@ class UseModel(Asked, frozen=True):
     name: Name
 
 
-class ModelParams(Asked, frozen=True):
-    """Names a model, a LoRA or another file."""
+class ShowParams(Asked, frozen=True):
+    """Names a model, a LoRA or another file; null is the default model."""
 
-    name: Name
+    name: Name | None = None
     kind: Kind = None
 
 
@@ -84,7 +84,7 @@ async def catalogue(call: Here, params: ListModels) -> Models:
     return await call.door.studio.models(params.kind)
 
 
-async def show(call: Here, params: ModelParams) -> ModelShow:
+async def show(call: Here, params: ShowParams) -> ModelShow:
     return await call.door.studio.cache.show(params.name, params.kind)
 
 
@@ -126,7 +126,7 @@ def register(methods: Methods) -> None:
     add("models.list", ListModels, catalogue, result=Models, scope="read", summary="Every model that is known.")
     add(
         "models.show",
-        ModelParams,
+        ShowParams,
         show,
         result=ModelShow,
         scope="read",

@@ -24,7 +24,9 @@ def run(job_id=JOB, **changes):
         asset_ids=[], error=None, retry_of=None, policy="p", clip=None,
     )  # fmt: skip
     defaults = ModelDefaults(width=64, height=64, steps=1, guidance=1, scheduler="euler", multiple=8)
-    folder = Folder(family="sdxl", bytes=1, defaults=defaults, licence=None, source=None)
+    folder = Folder(
+        family="sdxl", pipeline="StableDiffusionXLPipeline", bytes=1, defaults=defaults, licence=None, source=None
+    )
     return Run(
         claim=Claim(job=job, reviewed=review(still), asked={}, removed=[]),
         still=still,

@@ -11,6 +11,7 @@ from tendred.core.characters import Cast
 from tendred.core.presets import Presets
 from tendred.core.refusals import Refusals
 from tendred.core.settings import Settings
+from tendred.core.sources import Finder
 from tendred.core.submit import SEED_BITS, Submission, Submitter, words_of
 from tendred.core.wildcards import Wildcards
 from tendred.core.wording import Writer
@@ -27,6 +28,8 @@ from tendred.errors import (
 )
 from tendred.fs import SystemFs
 from tendred.hooks.manager import Plugins
+from tendred.library.index import Index
+from tendred.library.receipts import Receipts
 from tendred.models.catalog import STARTER_PATH, Catalog
 from tendred.models.lora import Adapter
 from tendred.models.shelf import Lora, Shelf
@@ -73,7 +76,8 @@ class Room:
         shelf = Shelf(database, [data / "package", data / "models"])
         self.wildcards, self.presets = Wildcards(data / "wildcards", SystemFs()), Presets(Settings(database))
         self.submitter = Submitter(
-            plugins=self.plugins, catalog=self.catalog, shelf=shelf, writer=Writer(self.presets, self.wildcards, Cast(shelf)), boundary=self.boundary,
+            plugins=self.plugins, catalog=self.catalog, writer=Writer(self.presets, self.wildcards, Cast(shelf)),
+            finder=Finder(Index(database, data), Receipts(database), shelf), boundary=self.boundary,
             queue=self.queue, refusals=Refusals(database, ids, SystemRng()), residency=self.residency, ids=ids, rng=SystemRng(),
             language=lambda: "en", keep_alive_s=12.0,
         )  # fmt: skip
@@ -113,7 +117,8 @@ def room(database, ids, tmp_path, answers):
 async def test_every_open_value_is_settled_and_recorded(room):
     request = (await room.one(tags=["a", "b", "a"])).request
     assert set(request) == {*Still.__struct_fields__}
-    assert None not in [value for name, value in request.items() if name != "character"]
+    absent = {"character", "image", "mask", "clip_skip", "vae"}
+    assert {name for name, value in request.items() if value is None} == absent
     assert (request["model"], request["keep_alive_s"], request["tags"]) == ("starter", 12.0, ["a", "b"])
     assert 0 <= request["seed"] < 1 << SEED_BITS
 

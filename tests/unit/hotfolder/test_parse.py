@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tendred.errors import InvalidParams, TendredError
 from tendred.hotfolder import plain_csv
 from tendred.hotfolder.parse import ROWS, parse
+from tendred.schema.source import Control, Mask, Rect, Source
 from tendred.schema.still import LoraUse, StillRequest
 
 FIELDS = {"prompt": "a red fox", "steps": 8, "guidance": 4.5, "seed": 7, "tags": ["a", "b"]}
@@ -70,8 +71,53 @@ def test_csv_cells():
 
 def test_csv_knows_the_type_of_every_field():
     names = {field.name for field in msgspec.structs.fields(StillRequest)}
-    texts = {"prompt", "negative_prompt", "model", "scheduler", "character", "format", "lane"}
-    assert names == plain_csv.WHOLE | plain_csv.NUMBERS | texts | {"loras", "tags"}
+    texts = {"prompt", "negative_prompt", "model", "scheduler", "character", "format", "lane", "vae"}
+    assert names == plain_csv.WHOLE | plain_csv.NUMBERS | texts | {
+        "loras", "tags", "image", "mask", "control",
+    }  # fmt: skip
+
+
+def test_csv_names_sources_in_a_cell():
+    text = (
+        "prompt,image,mask,control,clip_skip,vae\nfox,ast_1:0.4,0 0 8 8|8 8 4 4,ast_2:lines:0.5|ast_3:depth,2,crisp\n"
+    )
+    ((request, _),) = parse("x.csv", text.encode())
+    assert request.image == Source(asset_id="ast_1", strength=0.4)
+    assert request.mask.rects == [Rect(x=0, y=0, width=8, height=8), Rect(x=8, y=8, width=4, height=4)]
+    assert request.control == [
+        Control(asset_id="ast_2", model="lines", scale=0.5), Control(asset_id="ast_3", model="depth"),
+    ]  # fmt: skip
+    assert (request.clip_skip, request.vae) == (2, "crisp")
+    ((request, _),) = parse("x.csv", b"prompt,image\nfox,ast_1\n")
+    assert request.image == Source(asset_id="ast_1")
+
+
+@pytest.mark.parametrize(
+    "cell", ["mask\nfox,0 0 8", "control\nfox,ast_2", "image\nfox,ast_1:half", "mask\nfox,a b c d"]
+)
+def test_csv_tells_a_source_that_is_none(cell):
+    assert refused("x.csv", f"prompt,{cell}\n").detail["line"] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "x.json",
+            '{"prompt": "fox", "image": {"asset_id": "ast_1"}, "mask": {"rects": [{"x": 0, "y": 0, "width": 8, "height": 8}]}}',
+        ),
+        ("x.yaml", "prompt: fox\nimage: {asset_id: ast_1}\nmask:\n  rects:\n    - {x: 0, y: 0, width: 8, height: 8}\n"),
+        (
+            "x.toml",
+            'prompt = "fox"\nimage = {asset_id = "ast_1"}\n[[mask.rects]]\nx = 0\ny = 0\nwidth = 8\nheight = 8\n',
+        ),
+        ("x.md", "---\nimage: {asset_id: ast_1}\nmask: {rects: [{x: 0, y: 0, width: 8, height: 8}]}\n---\nfox"),
+    ],
+)
+def test_sources_in_every_format(name, text):
+    ((request, _),) = parse(name, text.encode())
+    assert request.image == Source(asset_id="ast_1")
+    assert request.mask == Mask(rects=[Rect(x=0, y=0, width=8, height=8)])
 
 
 @pytest.mark.parametrize("text", ["prompt: on", "prompt: 1_000", "prompt: 2024-01-01", "prompt: 012x", "prompt: Yes"])

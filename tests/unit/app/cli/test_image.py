@@ -6,6 +6,7 @@ import pytest
 
 from tendred.app.cli.fields import lora
 from tendred.app.cli.image import free
+from tendred.app.cli.sources import told
 from tendred.testing.rpc_peer import PIXEL
 
 
@@ -184,3 +185,60 @@ def test_the_ending_of_a_folder_says_nothing(tendre, peer, tmp_path):
     (tmp_path / "eggs.jpg").mkdir()
     assert tendre("image", "egg", "-o", tmp_path / "eggs.bmp").code == 0
     assert tendre("image", "egg", "-o", tmp_path / "eggs.jpg", "--format", "png").code == 0
+
+
+def test_a_picture_of_the_library_begins_another(tendre, peer):
+    options = (
+        "--from ast_1 --strength 0.4 --mask 0,0,8,8 --mask 8,8,4,4 --feather 2 --control ast_2:lines:0.5 "
+        "--control ast_3:depth --clip-skip 2 --vae crisp"
+    )
+    assert tendre("image", *options.split(), "--no-wait", "egg").code == 0
+    request = peer.studio.submissions[0].request
+    assert (request.image.asset_id, request.image.strength) == ("ast_1", 0.4)
+    assert [(rect.x, rect.width) for rect in request.mask.rects] == [(0, 8), (8, 4)]
+    assert request.mask.feather == 2
+    assert [(one.asset_id, one.model, one.scale) for one in request.control] == [
+        ("ast_2", "lines", 0.5), ("ast_3", "depth", 1.0),
+    ]  # fmt: skip
+    assert (request.clip_skip, request.vae) == (2, "crisp")
+
+
+@pytest.mark.parametrize(
+    "options", ["--strength 0.5", "--mask 0,0,8,8", "--from a --feather 2", "--from a --mask 0,0,8", "--control a",
+                "--from a --mask no.pbm"],
+)  # fmt: skip
+def test_options_that_make_no_sense_are_told(tendre, peer, options):
+    ran = tendre("image", *options.split(), "egg")
+    assert ran.code == 2
+    assert not peer.studio.submissions
+
+
+PLAIN = b"P1\n# a comment\n4 2\n1 1 0 0\n0001\n"
+PACKED = b"P4\n4 2\n" + bytes([0b1100_0000, 0b0001_0000])
+
+
+@pytest.mark.parametrize("data", [PLAIN, PACKED])
+def test_a_bitmap_is_a_mask(tendre, peer, tmp_path, data):
+    (tmp_path / "mask.pbm").write_bytes(data)
+    assert tendre("image", "--from", "ast_1", "--mask", tmp_path / "mask.pbm", "--no-wait", "egg").code == 0
+    mask = peer.studio.submissions[0].request.mask
+    assert (mask.width, mask.height, mask.runs) == (4, 2, [0, 2, 5, 1])
+
+
+@pytest.mark.parametrize("data", [b"", b"P5\n4 2\n\xff", PACKED[:-1], PLAIN[:-4], b"P4\n0 0\n"])
+def test_what_is_no_bitmap_is_told(tendre, peer, tmp_path, data):
+    (tmp_path / "mask.pbm").write_bytes(data)
+    ran = tendre("image", "--from", "ast_1", "--mask", tmp_path / "mask.pbm", "egg")
+    assert ran.code == 2
+    assert "can't be read" in ran.err
+
+
+def test_what_a_picture_began_with_is_told_in_a_few_words():
+    image = {"asset_id": "ast_1", "sha256": "0" * 64, "strength": 0.5}
+    assert told("image", image) == "ast_1 at 0.5"
+    assert told("image", {**image, "strength": 0.0}) == "ast_1"
+    assert told("mask", {"rects": [], "runs": [0] * 9, "feather": 2}) == "9 runs, feather 2"
+    assert told("mask", {"rects": [{}], "runs": [], "feather": 0}) == "1 rectangles"
+    assert told("control", [{"asset_id": "ast_1", "model": "lines", "scale": 0.5}]) == "ast_1:lines:0.5"
+    assert told("vae", {"name": "crisp", "sha256": ""}) == "crisp"
+    assert told("steps", 3) == 3

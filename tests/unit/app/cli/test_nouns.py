@@ -150,6 +150,25 @@ def test_models_are_added_used_listed_and_forgotten(tendre, peer, tmp_path):
     assert tendre("models", "unload", "--json").document == {"unloaded": []}
 
 
+def test_a_model_is_shown(tendre, peer, tmp_path):
+    tendre("models", "add", tmp_path, "--name", "one")
+    assert tendre("models", "show", "one").out.splitlines()[0].startswith("one: sdxl")
+    assert tendre("models", "show", "--json").document["model"]["name"] == "one"
+
+
+def test_a_picture_is_made_larger(tendre, peer, asset, tmp_path):
+    ran = tendre("upscale", asset["id"], "-x", "3", "--model", "lanczos", "--json", "-o", tmp_path / "large.webp")
+    assert ran.code == 0
+    assert ran.document["job"]["state"] == "succeeded"
+    asked = peer.studio.submissions[-1].asked
+    assert asked == {"asset_id": asset["id"], "factor": 3, "model": "lanczos", "format": "webp"}
+    assert (tmp_path / "large.webp").is_file()
+    assert tendre("upscale", asset["id"], "-x", "9").code == 2
+    assert tendre("upscale", "ast_nope").code == 1
+    assert tendre("upscale", asset["id"], "-o", tmp_path / "large.tiff").code == 2
+    assert tendre("upscale", asset["id"], "--no-wait").out.startswith("job_")
+
+
 def test_characters_are_listed_and_shown(tendre, peer):
     listed = tendre("characters").out
     assert listed.splitlines()[0].split() == ["NAME", "VERSION", "WORDS", "STATE"]

@@ -61,6 +61,18 @@ async def test_a_prompt_has_a_size_in_bytes(door: Door, path: str) -> None:
         ({"prompt": "a", "idempotency_key": "x" * 65}, "idempotency_key"),
         ({"prompt": "a", "idempotency_key": ""}, "idempotency_key"),
         ({"prompt": "a", "keep_alive_s": -2}, "keep_alive_s"),
+        ({"prompt": "a", "image": {}}, "image.asset_id"),
+        ({"prompt": "a", "image": {"asset_id": "x", "strength": 0}}, "image.strength"),
+        ({"prompt": "a", "image": "data:image/png;base64,AAAA"}, "image"),
+        ({"prompt": "a", "image": {"asset_id": "x", "pixels": "AAAA"}}, "image.pixels"),
+        ({"prompt": "a", "mask": {"png": "AAAA"}}, "mask.png"),
+        ({"prompt": "a", "mask": {"feather": 65}}, "mask.feather"),
+        ({"prompt": "a", "mask": {"runs": [1] * 20_000}}, "mask.runs"),
+        ({"prompt": "a", "mask": {"rects": [{"x": 0, "y": 0, "width": 0, "height": 1}]}}, "mask.rects[0].width"),
+        ({"prompt": "a", "control": [{"asset_id": "x", "model": "n", "scale": 3}]}, "control[0].scale"),
+        ({"prompt": "a", "control": [{"asset_id": "x", "model": "n"}] * 4}, "control"),
+        ({"prompt": "a", "clip_skip": 0}, "clip_skip"),
+        ({"prompt": "a", "vae": ""}, "vae"),
     ],
 )
 async def test_a_field_that_does_not_fit_is_named(door: Door, params: dict, path: str) -> None:
@@ -126,3 +138,25 @@ async def test_what_a_recipe_can_not_be_asked_for(door: Door, method: str, param
 @pytest.mark.parametrize("method", ["images.again", "images.variations"])
 async def test_whose_recipe_nobody_knows(door: Door, method: str) -> None:
     assert (await door.call(method, asset_id="ast_none"))["error"]["code"] == 1010
+
+
+async def test_a_still_is_made_larger_once_per_key(door: Door, tmp_path: Path) -> None:
+    (tmp_path / "own.png").write_bytes(b"x")
+    asset = door.studio.add_asset(tmp_path / "own.png")
+    answers = [
+        (await door.call("images.upscale", asset_id=asset.id, factor=3, idempotency_key="k"))["result"]
+        for _ in range(2)
+    ]
+    assert [answer["deduplicated"] for answer in answers] == [False, True]
+    assert door.studio.submissions[0].asked == {"asset_id": asset.id, "factor": 3}
+    assert (await door.call("images.upscale", asset_id="ast_nope"))["error"]["code"] == 1010
+
+
+@pytest.mark.parametrize(
+    ("params", "path"),
+    [({}, "asset_id"), ({"asset_id": "a", "factor": 5}, "factor"), ({"asset_id": "a", "factor": 1}, "factor"),
+     ({"asset_id": "a", "prompt": "b"}, "prompt"), ({"asset_id": "a", "format": "gif"}, "format")],
+)  # fmt: skip
+async def test_an_upscale_that_does_not_fit_is_named(door: Door, params: dict, path: str) -> None:
+    error = (await door.call("images.upscale", **params))["error"]
+    assert (error["code"], error["data"]["path"]) == (-32602, path)

@@ -48,3 +48,10 @@ async def test_memory(door: Door) -> None:
     assert (await door.call("models.ps"))["result"] == {"loaded": []}
     assert (await door.call("models.unload"))["result"] == {"unloaded": []}
     assert (await door.call("models.unload", model="x"))["error"]["code"] == 1010
+
+
+async def test_one_is_shown_or_the_default(door: Door, tmp_path: Path) -> None:
+    await door.call("models.add", path=str(tmp_path / "one"))
+    for params in ({"name": "one"}, {}):
+        assert (await door.call("models.show", **params))["result"]["model"]["name"] == "one"
+    assert (await door.call("models.show", name="two"))["error"]["code"] == 1102
