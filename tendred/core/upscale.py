@@ -13,10 +13,10 @@ from tendred.backend import Residency
 from tendred.boundary.judge import Boundary, Words
 from tendred.boundary.seal import canonical
 from tendred.clock import Ids
+from tendred.core.judging import judged
 from tendred.core.keep import Run
 from tendred.core.refusals import Refusals
 from tendred.core.sources import Finder, Sources
-from tendred.core.submit import judged
 from tendred.errors import BoundaryRefused, EngineMissing, InvalidParams
 from tendred.library.index import Index
 from tendred.models.catalog import STARTER

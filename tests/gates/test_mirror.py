@@ -11,6 +11,7 @@ ELSEWHERE = {
     "tendred/app/assembly.py": "tests/daemon/test_road.py: the whole of it",
     "tendred/app/cli/": "tests/unit/app/cli: commands are tested as lines that people type, several files at once",
     "tendred/config/schema.py": "tests/unit/config/test_sample.py: it is a table",
+    "tendred/core/judging.py": "tests/unit/core/test_submit.py: what a request brings before the boundary",
     "tendred/core/opening.py": "tests/daemon/test_road.py: what a job was sealed with, at every claim",
     "tendred/core/parts.py": "tests/daemon/test_road.py: what a studio is made of",
     "tendred/core/pull_rows.py": "tests/daemon/test_pulls.py: rows that a pull goes through",

@@ -43,22 +43,28 @@ def fields(args: Namespace) -> dict[str, Any]:
     if args.feather is not None and not args.mask:
         raise ArgumentTypeError("--feather needs --mask")
     if args.mask:
-        found["mask"] = _together(args.mask) | ({} if args.feather is None else {"feather": args.feather})
+        found["mask"] = _together([_read(one) if isinstance(one, Path) else one for one in args.mask]) | (
+            {} if args.feather is None else {"feather": args.feather}
+        )
     return found
 
 
-def mask(text: str) -> dict[str, Any]:
-    """`X,Y,W,H`, or the name of a bitmap in PBM."""
+def mask(text: str) -> dict[str, Any] | Path:
+    """`X,Y,W,H`, or the name of a bitmap in PBM, which isn't read yet."""
     if found := _RECT.fullmatch(text):
         x, y, width, height = map(int, found.groups())
         return {"rects": [{"x": x, "y": y, "width": width, "height": height}]}
     if Path(text).suffix.lower() != ".pbm":
         raise ArgumentTypeError(f"{text!r} is neither X,Y,W,H nor a bitmap (.pbm; a one-bit picture saved as PBM)")
+    return Path(text)
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
-        with Path(text).open("rb") as file:
+        with path.open("rb") as file:
             return bitmap(file.read(_BITMAP_BYTES))
     except (OSError, ValueError) as problem:
-        raise ArgumentTypeError(f"{text!r} can't be read: {problem}") from None
+        raise ArgumentTypeError(f"'{path}' can't be read: {problem}") from None
 
 
 def bitmap(data: bytes) -> dict[str, Any]:

@@ -31,7 +31,8 @@ async def test_a_model_is_shown_as_a_form(stock):
     shown = await stock.cache.show("starter", None)
     assert shown.model.name == "starter"
     assert [one.name for one in shown.takes] == [
-        "prompt", "negative_prompt", "width", "height", "steps", "guidance", "scheduler", "seed", "count", "loras",
+        "prompt", "negative_prompt", "width", "height", "steps", "guidance", "scheduler", "seed", "count", "loras", "image",
+        "image.strength", "mask", "control", "clip_skip", "vae",
     ]  # fmt: skip
     assert shown.lacks == []
 

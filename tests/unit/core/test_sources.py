@@ -22,7 +22,7 @@ def still(asset_id="ast_1", width=100, height=60, words="a woman"):
 
 
 def part(name):
-    return Part(name=name, path=f"{name}.safetensors", sha256=name, ships=False)
+    return Part(kind="vae", name=name, path=f"{name}.safetensors", sha256=name, ships=False)
 
 
 def model(pipeline, **changes):

@@ -8,11 +8,12 @@ from tendred.boundary.judge import Boundary
 from tendred.clock import SystemRng
 from tendred.config.schema import PluginsSection
 from tendred.core.characters import Cast
+from tendred.core.judging import words_of
 from tendred.core.presets import Presets
 from tendred.core.refusals import Refusals
 from tendred.core.settings import Settings
 from tendred.core.sources import Finder
-from tendred.core.submit import SEED_BITS, Submission, Submitter, words_of
+from tendred.core.submit import SEED_BITS, Submission, Submitter
 from tendred.core.wildcards import Wildcards
 from tendred.core.wording import Writer
 from tendred.errors import (
@@ -117,7 +118,7 @@ def room(database, ids, tmp_path, answers):
 async def test_every_open_value_is_settled_and_recorded(room):
     request = (await room.one(tags=["a", "b", "a"])).request
     assert set(request) == {*Still.__struct_fields__}
-    absent = {"character", "image", "mask", "clip_skip", "vae"}
+    absent = {"character", "image", "mask", "clip_skip", "vae", "again"}
     assert {name for name, value in request.items() if value is None} == absent
     assert (request["model"], request["keep_alive_s"], request["tags"]) == ("starter", 12.0, ["a", "b"])
     assert 0 <= request["seed"] < 1 << SEED_BITS

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from tendred.errors import ModelRefused
-from tendred.models.parts import inspect_part
+from tendred.models.parts import inspect_folder
 from tendred.testing.loras import write
 
 VAE = {"decoder.conv_in.weight": [4, 4, 3, 3]}
@@ -19,25 +19,20 @@ def folder(path, kind="ControlNetModel", keys=NET):
 
 def refused(kind, path):
     with pytest.raises(ModelRefused) as caught:
-        inspect_part(kind, path, "mine")
+        inspect_folder(kind, path, "mine")
     assert (caught.value.variant, caught.value.detail["name"]) in {("part", "mine"), ("lora", "mine"), ("", "mine")}
     return caught.value.detail["reason"]
 
 
-def test_files_and_folders_of_both_kinds(tmp_path):
-    vae = write(tmp_path / "vae.safetensors", VAE, about={"family": "sdxl"})
-    assert inspect_part("vae", vae, "vae").family == "sdxl"
-    assert inspect_part("controlnet", write(tmp_path / "net.safetensors", NET), "net").family == "other"
-    found = inspect_part("controlnet", folder(tmp_path / "lines"), "lines")
+def test_folders_of_both_kinds(tmp_path):
+    found = inspect_folder("controlnet", folder(tmp_path / "lines"), "lines")
     assert found.family == "ControlNetModel"
     assert found.bytes > 0
     autoencoder = folder(tmp_path / "crisp", "AutoencoderKL", VAE)
-    assert inspect_part("vae", autoencoder, "crisp").family == "AutoencoderKL"
+    assert inspect_folder("vae", autoencoder, "crisp").family == "AutoencoderKL"
 
 
 def test_one_kind_is_not_taken_for_the_other(tmp_path):
-    assert refused("vae", write(tmp_path / "net.safetensors", NET)) == "family"
-    assert refused("controlnet", write(tmp_path / "vae.safetensors", VAE)) == "family"
     assert refused("vae", folder(tmp_path / "lines")) == "family"
 
 
