@@ -68,5 +68,6 @@ async def test_it_looks_at_start_and_every_hour(database, clock, end, rows):
     async with asyncio.timeout(10):
         while await left(rows):
             await asyncio.sleep(0)
+    await clock.somebody_sleeps()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
