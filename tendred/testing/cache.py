@@ -68,7 +68,8 @@ class FakeCache:
             self.entries[model.name] = replace(model, is_default=model is chosen)
         return self.entries[name]
 
-    async def show(self, name: str, kind: ModelKind | None) -> ModelShow:
+    async def show(self, name: str | None, kind: ModelKind | None) -> ModelShow:
+        name = name or next(model.name for model in self.entries.values() if model.is_default)
         return ModelShow(
             model=self._entry(name, kind), detail=None, base=None, trigger=None, takes=[_STEPS],
             lacks=["negative_prompt"], fits=[], spec={"title": name}, used_by=_NOBODY,

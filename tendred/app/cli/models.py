@@ -27,7 +27,9 @@ def add(commands: Commands) -> None:
     new.add_argument("path", type=Path, metavar="PATH")
     new.add_argument("--name", help="the folder's or the file's own name unless given")
     command(noun, "use", "make it the default", _use).add_argument("name", metavar="NAME")
-    named(command(noun, "show", "what one takes, what it says of itself, who uses it", _show))
+    show = command(noun, "show", "what one takes, what it says of itself, who uses it", _show)
+    show.add_argument("name", nargs="?", metavar="NAME", help="the default model unless given")
+    show.add_argument("--kind", choices=KINDS, help="where several kinds share a name")
     scan.add(noun)
     removable(named(command(noun, "remove", "forget one; its files stay", _remove)))
     unload = command(noun, "unload", "give its memory back; all without a name", _unload)
@@ -159,7 +161,7 @@ def _range(field: dict[str, Any]) -> str:
     if field["choices"]:
         return short(", ".join(field["choices"]), _CHOICES)
     if field["minimum"] is None:
-        return "-"
+        return "-" if field["maximum"] is None else f"up to {_plain(field['maximum'])}"
     step = f", step {field['multiple']}" if field["multiple"] else ""
     return f"{_plain(field['minimum'])} - {_plain(field['maximum'])}{step}"
 
