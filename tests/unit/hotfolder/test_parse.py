@@ -71,7 +71,7 @@ def test_csv_cells():
 
 def test_csv_knows_the_type_of_every_field():
     names = {field.name for field in msgspec.structs.fields(StillRequest)}
-    texts = {"prompt", "negative_prompt", "model", "scheduler", "character", "format", "lane", "vae"}
+    texts = {"prompt", "negative_prompt", "model", "scheduler", "character", "format", "lane", "vae", "preset"}
     assert names == plain_csv.WHOLE | plain_csv.NUMBERS | texts | {
         "loras", "tags", "image", "mask", "control",
     }  # fmt: skip

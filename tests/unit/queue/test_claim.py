@@ -119,7 +119,7 @@ async def test_without_warmth_the_line_is_followed(tmp_path, traffic):
 
 async def test_the_claim_and_what_it_asks_look_at_indices_only(database):
     asked = {
-        claiming.FIRST: (), claiming.WARM: (1, "m"), claiming.PATIENT: (1,), claiming.BEHIND: ("l", 1),
+        claiming.FIRST: (), claiming.WARM: (1, "m"), claiming.PATIENT: (1,), claiming.ANY_BEHIND: (1,),
         claiming.ENDS: (1,), claiming.OF_LINE: ("l", 1), places.AHEAD: ("job_1", 10), places.LINE: (10,),
     }  # fmt: skip
 
