@@ -22,8 +22,8 @@ _LIBRARIES: Final = {"diffusers", "transformers", None}
 _IDENTIFIER: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _SCALES: Final = range(1, 9)
 _JSON_BYTES: Final = 4 * 1024 * 1024
-WEIGHTLESS: Final = ("Scheduler", "Tokenizer", "TokenizerFast", "Processor", "Extractor")
-"""Endings of component classes that are configuration only."""
+WEIGHTLESS: Final = ("Scheduler", "Tokenizer", "TokenizerFast", "TokenizersBackend", "Processor", "Extractor")
+"""Endings of component classes that are configuration only; transformers 5 saves any fast tokenizer as its backend."""
 LEFT_OUT: Final = {"safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"]}
 """Parts that are neither fetched nor loaded: what may be seen is the boundary's to say, for every model alike."""
 _SAMPLE_SIZES: Final = range(1, 513)

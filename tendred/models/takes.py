@@ -11,7 +11,18 @@ from tendred.schema.cache import Parameter
 from tendred.schema.families import ABILITIES, OTHER, Abilities
 from tendred.schema.model import ModelDefaults
 from tendred.schema.source import CONTROLS, STRENGTH, Strength
-from tendred.schema.still import SCHEDULERS, ClipSkip, Count, Guidance, LoraUse, Seed, Side, Steps, StillRequest
+from tendred.schema.still import (
+    CONSISTENCY,
+    SCHEDULERS,
+    ClipSkip,
+    Count,
+    Guidance,
+    LoraUse,
+    Seed,
+    Side,
+    Steps,
+    StillRequest,
+)
 
 NATIVE_TIMES: Final = 8
 """A side over so many times the model's own only costs hours and memory; nothing comes of it."""
@@ -31,7 +42,7 @@ _ALIKE: Final = frozenset({
 def schedulers(defaults: ModelDefaults) -> list[str]:
     """The names that fit a model, its own among them."""
     own = SCHEDULERS.get(defaults.scheduler, defaults.scheduler)
-    alike = [name for name, kind in SCHEDULERS.items() if kind in _ALIKE] if own in _ALIKE else []
+    alike = [name for name, kind in SCHEDULERS.items() if kind in {*_ALIKE, CONSISTENCY}] if own in _ALIKE else []
     return sorted({*alike, defaults.scheduler})
 
 

@@ -37,6 +37,9 @@ SCHEDULERS: Final[dict[str, str]] = {
 }
 """Scheduler names and the diffusers classes behind them."""
 
+CONSISTENCY: Final = "LCMScheduler"
+"""Goes with the configuration of any that DDIM goes with (for a LoRA that needs it); the library names none for it."""
+
 Side = Annotated[int, Meta(ge=64, le=4096, description="Pixels; a multiple of what the model needs.")]
 Steps = Annotated[int, Meta(ge=1, le=200, description="Denoising steps.")]
 Guidance = Annotated[float, Meta(ge=0, le=50, description="Classifier-free guidance scale.")]

@@ -1,8 +1,8 @@
 """diffusers by itself, to compare with: `python -m tendred.testing.bare < JOBS.json` tells what each job's pixels hash to.
 
 Nothing of the engine is used. A job is `{folder, seed, call}` and may name another pipeline `class`, which is then loaded
-from the folder as if it were made for it, a `scheduler` class, a `vae` and `controlnets` as folders; `images` are calls'
-values that are read from PNG files (a list of them, if there are several).
+from the folder as if it were made for it, a `scheduler` class, a `vae` and `controlnets` as folders, and how many `layers`
+its text encoder keeps; `images` are calls' values that are read from PNG files (a list of them, if there are several).
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ def drawn(job: dict[str, Any]) -> str:
     kind = getattr(diffusers, job.get("class", "DiffusionPipeline"))
     pipe: Any = kind.from_pretrained(job["folder"], **offline, **parts)
     pipe.set_progress_bar_config(disable=True)
+    if layers := job.get("layers"):
+        # What clip skip means: that the last ones aren't there.
+        pipe.text_encoder.encoder.layers = pipe.text_encoder.encoder.layers[:layers]
     if "scheduler" in job:
         pipe.scheduler = getattr(diffusers, job["scheduler"]).from_config(pipe.scheduler.config)
     for module in pipe.components.values():

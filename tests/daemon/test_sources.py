@@ -26,6 +26,7 @@ from tendred.testing.loras import write
 
 VAE = {"decoder.conv_in.weight": [4, 4, 3, 3]}
 NET = {"controlnet_cond_embedding.conv_in.weight": [4, 3, 3, 3]}
+COMPACT = {"body.0.weight": [4, 3, 3, 3], "body.2.weight": [12, 4, 3, 3]}
 LEFT = Mask(rects=[Rect(x=0, y=0, width=64, height=128)])
 
 
@@ -40,7 +41,7 @@ def shelf(daemon):
     root = daemon.home / "data" / "models"
     write(root / "controlnets" / "lines.safetensors", NET)
     write(root / "vaes" / "crisp.safetensors", VAE)
-    write(root / "upscalers" / "sharp.safetensors", {"body.0.weight": [4, 3, 3, 3]})
+    write(root / "upscalers" / "sharp.safetensors", COMPACT)
     return root
 
 
@@ -209,9 +210,9 @@ async def test_a_family_without_is_refused_by_name(daemon, own, tmp_path):
         with pytest.raises(UnsupportedParameter) as caught:
             await daemon.submit("hills", model="flux2", **fields)
         assert (caught.value.path, caught.value.detail["model"]) == (path, "flux2")
-    shown = await daemon.studio.model("flux2")
+    shown = await daemon.studio.cache.show("flux2", None)
     assert {one.name for one in shown.takes}.isdisjoint({"image", "mask", "control", "clip_skip", "negative_prompt"})
-    assert (await daemon.studio.model(None)).model.name == "starter"
+    assert (await daemon.studio.cache.show(None, None)).model.name == "starter"
 
 
 # -- larger
@@ -237,7 +238,7 @@ async def test_a_still_is_made_larger(daemon, own, shelf):
 
 
 async def test_the_upscaler_that_ships_is_for_what_the_starter_draws(daemon, own, tmp_path):
-    write(tmp_path / "package" / "upscalers" / "drawn-x2.safetensors", {"body.0.weight": [4, 3, 3, 3]})
+    write(tmp_path / "package" / "upscalers" / "drawn-x2.safetensors", COMPACT)
     assert (await asset_of(daemon, await upscaled(daemon, own.id))).model.name == "drawn-x2"
     assert (await asset_of(daemon, await upscaled(daemon, own.id, model=LANCZOS))).model.name == LANCZOS
 

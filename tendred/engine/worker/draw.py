@@ -14,6 +14,7 @@ from typing import Any, Final
 import diffusers
 import numpy as np
 import torch
+from diffusers import DDIMScheduler
 
 from tendred.engine.worker import words
 from tendred.engine.worker.load import Resident
@@ -24,12 +25,14 @@ from tendred.engine.worker.ways import Way, way_of
 from tendred.errors import DiskFull, FolderUnwritable, Internal, UnsupportedParameter
 from tendred.schema.families import ABILITIES, OTHER
 from tendred.schema.sealed import Conditioning, Span
-from tendred.schema.still import SCHEDULERS, Still, numbered
+from tendred.schema.still import CONSISTENCY, SCHEDULERS, Still, numbered
 from tendred.schema.work import Finding
 
 NO_WORDS: Final = " "
 NO_GUIDANCE: Final = 1.0
 """Up to this scale guidance does nothing, so that a model without any can be asked for it."""
+_CONSISTENT_STEPS: Final = 50
+"""What consistency models are taught (Luo et al. 2023, section 4.3: skipping 20 of 1000 steps)."""
 
 
 def arguments(still: Still, conditioning: Conditioning, resident: Resident, way: Way) -> dict[str, Any]:
@@ -82,7 +85,7 @@ def scheduler_of(still: Still, resident: Resident) -> Generator[None]:
     if own is not None and type(own).__name__ == name:
         pipe.scheduler = copy.deepcopy(own)
     elif own is not None and still.scheduler in SCHEDULERS:
-        pipe.scheduler = _other(own, name, resident.name)
+        pipe.scheduler = _other(own, name, still.steps, resident.name)
     else:
         raise UnsupportedParameter(path="scheduler", model=resident.name)
     try:
@@ -129,13 +132,18 @@ def _check_plain(conditioning: Conditioning, model: str) -> None:
             raise UnsupportedParameter("weights", path=path, model=model)
 
 
-def _other(own: Any, name: str, model: str) -> Any:
+def _other(own: Any, name: str, steps: int, model: str) -> Any:
     wanted: Any = getattr(diffusers, name)
     takes = {one.__name__ for one in own.compatibles}
+    more: dict[str, int] = {}
+    if name == CONSISTENCY and DDIMScheduler.__name__ in takes:
+        takes.add(name)
+        # It picks its steps out of so many, and fails where more are asked for.
+        more["original_inference_steps"] = max(steps, _CONSISTENT_STEPS)
     if name not in takes and type(own).__name__ not in getattr(wanted, "_compatibles", ()):
         raise UnsupportedParameter(path="scheduler", model=model)
     try:
-        return wanted.from_config(own.config)
+        return wanted.from_config(own.config, **more)
     except ImportError as problem:  # LMS needs scipy, which nothing else here does.
         raise UnsupportedParameter(path="scheduler", model=model) from problem
 

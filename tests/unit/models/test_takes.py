@@ -32,7 +32,17 @@ def test_the_starters_form():
     assert (width.default, width.minimum, width.maximum, width.multiple) == (128, 64, 1024, 8)
     assert (steps.type, steps.default, steps.minimum, steps.maximum) == ("integer", 20, 1, 200)
     assert takes["guidance"].type == "number"
-    assert takes["scheduler"].choices == ["ddim", "dpmpp_2m", "dpmpp_sde", "euler", "euler_a", "heun", "pndm", "unipc"]
+    assert takes["scheduler"].choices == [
+        "ddim",
+        "dpmpp_2m",
+        "dpmpp_sde",
+        "euler",
+        "euler_a",
+        "heun",
+        "lcm",
+        "pndm",
+        "unipc",
+    ]
     assert takes["seed"].default is None
     assert all(one.description for one in takes.values())
 
@@ -51,7 +61,7 @@ def test_flux_has_no_negative_prompt_and_one_scheduler(of):
     assert form(model)["scheduler"].choices == ["flow_euler"]
 
 
-@pytest.mark.parametrize(("own", "fit"), [("euler", 8), ("DDPMScheduler", 9), ("SomethingScheduler", 1), ("lcm", 1)])
+@pytest.mark.parametrize(("own", "fit"), [("euler", 9), ("DDPMScheduler", 10), ("SomethingScheduler", 1), ("lcm", 1)])
 def test_a_models_own_scheduler_always_fits(own, fit):
     found = schedulers(ModelDefaults(width=8, height=8, steps=1, guidance=0, scheduler=own, multiple=8))
     assert own in found
