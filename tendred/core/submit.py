@@ -65,7 +65,6 @@ def words_of(
     said: Still | StillRequest,
     loras: list[Lora],
     *,
-    model_sha256: str | None = None,
     file: str | None = None,
     kind: Literal["still", "clip"] = "still",
 ) -> Words:
@@ -75,8 +74,6 @@ def words_of(
         negative_prompt=said.negative_prompt,
         names=list(names_of(said, loras, file).values()),
         kind=kind,
-        # A LoRA makes other weights of these: no exemption holds for them any more.
-        model_sha256=None if said.loras else model_sha256,
         character=said.character is not None,
     )
 
@@ -183,7 +180,7 @@ class Submitter:
 
         The span that it tells is one of the prompt as received, for which `played` is needed.
         """
-        words = words_of(still, loras, model_sha256=model.sha256, file=origin.file)
+        words = words_of(still, loras, file=origin.file)
         verdict, conditioning = await judged(self._boundary, words, self._language())
         if verdict.verdict == "refuse" or conditioning is None:
             await self._refusals.note(verdict, still.prompt, origin)
