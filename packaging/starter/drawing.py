@@ -106,6 +106,12 @@ def answers(attributes: Attributes) -> dict[str, str]:
     return {"subject": subject} | {f"{kind}.{name}": value for name, value in attributes.items() if name != "subject"}
 
 
+def places(attributes: Attributes) -> list[int | None]:
+    """By question of `heads`, the place of the right answer among its answers; None where nothing is said of it."""
+    known = answers(attributes) if attributes else {}
+    return [values.index(known[name]) if name in known else None for name, values in heads().items()]
+
+
 def held_out(attributes: Attributes) -> bool:
     """Whether this combination is kept for the examination: it is never drawn for training.
 

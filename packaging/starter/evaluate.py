@@ -24,11 +24,9 @@ from drawing import SIDE, Attributes, choose
 from grammar import MANNERS, caption
 from judge import load as load_judge
 from latents import tensor
-from model import asked, assemble, paint
+from model import GUIDANCE, STEPS, asked, assemble, paint
 from PIL import Image
 
-STEPS: Final = 20
-GUIDANCE: Final = 4.0
 FEW: Final = 6
 SEED: Final = 77
 
@@ -72,7 +70,7 @@ def examine(pipe: StableDiffusionXLPipeline, folder: Path, count: int, manner: s
     wanted = examination(count)
     texts, against = prompts(wanted, manner)
     began = time.monotonic()
-    painted = paint(pipe, texts, seed=SEED, steps=FEW if manner == "few" else STEPS, guidance=GUIDANCE, against=against)
+    painted = paint(pipe, texts, seed=SEED, steps=FEW if manner == "few" else STEPS, against=against)
     pipe.scheduler = own
     print(f"{manner}: {count} pictures in {time.monotonic() - began:.0f} s", flush=True)
     found = accuracy(folder, painted, wanted)
@@ -83,7 +81,7 @@ def sheet(pipe: StableDiffusionXLPipeline, file: Path, *, side: int = SIDE, coun
     """A sheet of pictures of combinations that were never trained on, in every manner of asking, `side` pixels each."""
     wanted = examination(count)
     texts, against = prompts(wanted, "paraphrased")
-    painted = paint(pipe, texts, seed=SEED, steps=STEPS, guidance=GUIDANCE, against=against)
+    painted = paint(pipe, texts, seed=SEED, against=against)
     shown = [np.asarray(p.resize((side, side), Image.Resampling.LANCZOS) if side != SIDE else p) for p in painted]
     rows = [np.concatenate(shown[i : i + columns], 1) for i in range(0, count, columns)]
     Image.fromarray(np.concatenate(rows)).save(file, optimize=True)
@@ -103,7 +101,7 @@ def seconds(pipe: StableDiffusionXLPipeline, steps: int) -> float:
     found = []
     for seed in range(10):
         began = time.monotonic()
-        paint(pipe, [text], seed=seed, steps=steps, guidance=GUIDANCE, against=[negative])
+        paint(pipe, [text], seed=seed, steps=steps, against=[negative])
         found.append(time.monotonic() - began)
     return sorted(found[1:])[4]
 

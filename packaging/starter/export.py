@@ -19,8 +19,8 @@ import torch
 from data import WORK
 from diffusers import AutoencoderTiny
 from drawing import SIDE, STYLES, STYLES_VERSION
-from evaluate import GUIDANCE, STEPS, table
-from model import assemble
+from evaluate import table
+from model import GUIDANCE, STEPS, assemble
 
 LIMIT: Final = 40_000_000
 LICENCE: Final = "Apache-2.0 (weights); trained on drawings of toon-head (CC BY 4.0, Johan Melin), landscape and clay (CC0, DiceBear)"

@@ -3,8 +3,8 @@
     python packaging/starter/vae.py [--work FOLDER] [--seconds 2400]
     python packaging/starter/vae.py --decoder [--seconds 900]
 
-Goes on from `FOLDER/vae` when there is one, else from the VAE of the starter that ships. Everything later is trained on its latents, so it is run
-before the UNet; `--decoder` leaves the encoder as it is and may be run at any time after.
+Goes on from `FOLDER/vae` when there is one, else from the VAE of the starter that ships. Everything later is trained on
+its latents, so it is run before the UNet; `--decoder` leaves the encoder as it is and may be run at any time after.
 """
 
 from __future__ import annotations
