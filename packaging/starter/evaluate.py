@@ -24,7 +24,7 @@ from drawing import SIDE, Attributes, choose
 from grammar import MANNERS, caption
 from judge import load as load_judge
 from latents import tensor
-from model import GUIDANCE, STEPS, asked, assemble, paint
+from model import STEPS, asked, assemble, paint
 from PIL import Image
 
 FEW: Final = 6
