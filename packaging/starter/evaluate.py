@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from data import WORK
-from diffusers import DPMSolverMultistepScheduler, StableDiffusionXLPipeline
+from diffusers import StableDiffusionXLPipeline
 from drawing import SIDE, Attributes, choose
 from grammar import MANNERS, caption
 from judge import load as load_judge
@@ -48,13 +48,6 @@ def prompts(wanted: list[Attributes], manner: str) -> tuple[list[str], list[str]
     return [prompt for prompt, _ in pairs], [negative for _, negative in pairs]
 
 
-def few_steps(pipe: StableDiffusionXLPipeline) -> None:
-    """Set the sampler of the few-step setting: DPM-Solver++ of second order (Lu et al. 2022)."""
-    pipe.scheduler = DPMSolverMultistepScheduler.from_config(
-        pipe.scheduler.config, algorithm_type="dpmsolver++", solver_order=2, timestep_spacing="trailing"
-    )
-
-
 def accuracy(folder: Path, painted: list[Image.Image], wanted: list[Attributes]) -> dict[str, float]:
     """By question, the share of pictures that show what was asked for."""
     judge, _ = load_judge(folder)
@@ -64,14 +57,10 @@ def accuracy(folder: Path, painted: list[Image.Image], wanted: list[Attributes])
 
 def examine(pipe: StableDiffusionXLPipeline, folder: Path, count: int, manner: str) -> dict[str, float]:
     """One column of the table, its mean under `mean`."""
-    own = pipe.scheduler
-    if manner == "few":
-        few_steps(pipe)
     wanted = examination(count)
     texts, against = prompts(wanted, manner)
     began = time.monotonic()
     painted = paint(pipe, texts, seed=SEED, steps=FEW if manner == "few" else STEPS, against=against)
-    pipe.scheduler = own
     print(f"{manner}: {count} pictures in {time.monotonic() - began:.0f} s", flush=True)
     found = accuracy(folder, painted, wanted)
     return found | {"mean": sum(found.values()) / len(found)}

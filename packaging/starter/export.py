@@ -76,7 +76,7 @@ Data set: {data["train"]} drawings to learn from and {data["judge"]} for the jud
 
 Combinations of attributes that were never drawn for training, asked for as the daemon would, with the boundary's
 anchor. The judge is a classifier trained on other drawings; `drawings` is its own accuracy on drawings.
-`paraphrased`: each prompt in one of ten manners, French among them. `few`: six steps of DPM-Solver++.
+`paraphrased`: each prompt in one of ten manners, French among them. `few`: six steps instead of {STEPS}.
 
 {figures}
 

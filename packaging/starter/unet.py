@@ -21,7 +21,7 @@ from typing import Final
 import torch
 from data import WORK
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
-from drawing import SIDE, Attributes
+from drawing import SIDE, Attributes, close
 from grammar import caption, nothing, some
 from latents import latents
 from text import SHIPPED, encode
@@ -34,9 +34,7 @@ _SHUNNED: Final = 0.1
 """How often a caption is left away, for guidance (Ho & Salimans 2022)."""
 _KEEP_S: Final = 600
 _CLOSER: Final = 2.0
-"""How much more than elsewhere counts where all the difference is: in a face, and in a sky for its sun."""
-_FACE: Final = (slice(None), slice(6, 12), slice(5, 11))
-_SKY: Final = (slice(None), slice(0, 8), slice(None))
+"""How much more than elsewhere counts where the difference is (`drawing.close`)."""
 
 
 def schedule() -> DDPMScheduler:
@@ -78,8 +76,8 @@ class Pupil:
         self._described: list[Attributes] = json.loads((folder / "train.json").read_text("utf-8"))
         self._hills = torch.tensor([row for row, a in enumerate(self._described) if a["subject"] == "landscape"])
         for row, attributes in enumerate(self._described):
-            if attributes["subject"] != "creature":
-                self._busy[row][_SKY if attributes["subject"] == "landscape" else _FACE] *= _CLOSER
+            rows, columns = (slice(part.start // 8, part.stop // 8) for part in close(attributes["subject"]))
+            self._busy[row, :, rows, columns] *= _CLOSER
         self._busy = self._busy / self._busy.mean()
         self.unet = UNet2DConditionModel.from_pretrained(
             folder if (folder / "unet").exists() else SHIPPED, subfolder="unet", torch_dtype=torch.float32
