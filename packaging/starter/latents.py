@@ -24,7 +24,9 @@ def latents(folder: Path, vae: AutoencoderKL) -> tuple[Tensor, Tensor]:
     Kept in `latents.safetensors`: remove it whenever the encoder has been trained again.
     """
     kept = folder / "latents.safetensors"
-    if not kept.exists():
+    if kept.exists():
+        found = load_file(kept)
+    else:
         pictures = drawings(folder, "train")
         coded, busy = [], []
         for first in range(0, len(pictures), 100):
@@ -39,5 +41,4 @@ def latents(folder: Path, vae: AutoencoderKL) -> tuple[Tensor, Tensor]:
         weight = (torch.cat(busy) / torch.cat(busy).mean()).clamp(max=4) + 0.5
         found = {"latents": torch.cat(coded).contiguous(), "busy": (weight / weight.mean()).contiguous()}
         save_file(found, kept)
-    found = load_file(kept)
     return found["latents"], found["busy"]

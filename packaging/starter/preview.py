@@ -1,6 +1,6 @@
 """Train the preview decoder: the latents' picture in a tenth of the time, for looking on while a still is drawn.
 
-    python packaging/starter/preview.py [--work FOLDER] [--seconds 480]
+    python packaging/starter/preview.py [--work FOLDER] [--seconds 240]
 
 TAESD's architecture (madebyollin/taesd, MIT; `diffusers.AutoencoderTiny`), narrower. It learns from the latents of the
 training pictures and never sees the large decoder.
@@ -68,6 +68,6 @@ def train(folder: Path, seconds: float) -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Train the preview decoder.")
     parser.add_argument("--work", type=Path, default=WORK)
-    parser.add_argument("--seconds", type=float, default=480)
+    parser.add_argument("--seconds", type=float, default=240)
     args = parser.parse_args()
     print(f"preview decoder: {train(args.work, args.seconds):.2f} dB on drawings never seen")

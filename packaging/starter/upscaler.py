@@ -1,6 +1,6 @@
 """Train the x2 upscaler for drawn pictures.
 
-    python packaging/starter/upscaler.py [--work FOLDER] [--seconds 480]
+    python packaging/starter/upscaler.py [--work FOLDER] [--seconds 300]
 
 The Compact architecture (SRVGGNet; xinntao/Real-ESRGAN, BSD-3-Clause, describes it): a stack of 3x3 convolutions with
 PReLU, a pixel shuffle, and the nearest-neighbour picture added. Its tensors are named as that family names them, so
@@ -119,7 +119,7 @@ def train(folder: Path, seconds: float, *, count: int = 1200) -> tuple[float, fl
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Train the x2 upscaler.")
     parser.add_argument("--work", type=Path, default=WORK)
-    parser.add_argument("--seconds", type=float, default=480)
+    parser.add_argument("--seconds", type=float, default=300)
     args = parser.parse_args()
     ours, lanczos = train(args.work, args.seconds)
     print(f"upscaler {ours:.2f} dB, Lanczos {lanczos:.2f} dB: {ours - lanczos:+.2f} dB")
