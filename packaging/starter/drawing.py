@@ -92,7 +92,7 @@ Attributes = dict[str, str]
 
 
 _FACE: Final = (slice(48, 96), slice(40, 88))
-_CLOSE: Final = {"landscape": (slice(0, 64), slice(0, SIDE)), "creature": (slice(24, 96), slice(32, 96))}
+_CLOSE: Final = {"landscape": (slice(0, 48), slice(0, SIDE)), "creature": (slice(24, 96), slice(32, 96))}
 
 
 @cache
