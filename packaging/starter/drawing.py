@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,9 +92,10 @@ Attributes = dict[str, str]
 
 
 _FACE: Final = (slice(48, 96), slice(40, 88))
-_CLOSE: Final = {"landscape": (slice(0, 64), slice(0, SIDE)), "creature": (slice(24, 96), slice(32, 96))}
+_CLOSE: Final = {"landscape": (slice(0, 48), slice(0, SIDE)), "creature": (slice(24, 96), slice(32, 96))}
 
 
+@cache
 def heads() -> dict[str, tuple[str, ...]]:
     """Every question that can be asked of a picture, `subject.attribute`, with its answers."""
     found: dict[str, tuple[str, ...]] = {"subject": SUBJECTS}

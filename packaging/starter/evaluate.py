@@ -71,7 +71,7 @@ def sheet(pipe: StableDiffusionXLPipeline, file: Path, *, side: int = SIDE, coun
     wanted = examination(count)
     texts, against = prompts(wanted, "paraphrased")
     painted = paint(pipe, texts, seed=SEED, against=against)
-    shown = [np.asarray(p.resize((side, side), Image.Resampling.LANCZOS) if side != SIDE else p) for p in painted]
+    shown = [np.asarray(p.resize((side, side), Image.Resampling.LANCZOS)) for p in painted]
     rows = [np.concatenate(shown[i : i + columns], 1) for i in range(0, count, columns)]
     Image.fromarray(np.concatenate(rows)).save(file, optimize=True)
     print("\n".join(texts))

@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 import torch
-from data import WORK, drawings
+from data import WORK, descriptions, drawings, rows_of
 from drawing import Attributes, heads, places
 from latents import tensor
 from safetensors.torch import load_file, save_file
@@ -72,12 +72,12 @@ def train(folder: Path, seconds: float) -> dict[str, float]:
     """Train for `seconds`; returns and keeps the accuracy by question on the tenth kept out."""
     torch.manual_seed(0)
     drawn = drawings(folder, "judge")
-    described: list[Attributes] = json.loads((folder / "judge.json").read_text("utf-8"))
+    described = descriptions(folder, "judge")
     split = len(drawn) * 9 // 10
     judge = Judge().to(memory_format=torch.channels_last)
     if (folder / _WEIGHTS).exists():
         judge.load_state_dict(load_file(folder / _WEIGHTS))
-    hills = np.array([row for row, a in enumerate(described[:split]) if a["subject"] == "landscape"])
+    hills = rows_of(described[:split], "subject", "landscape")
     targets = judge.targets(described)
     optimiser = torch.optim.AdamW(judge.parameters(), 2e-3, weight_decay=0.05)
     began, step = time.monotonic(), 0

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import torch
 from data import drawings
 from diffusers import AutoencoderKL
-from drawing import SIDE
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+CELL: Final = 8
+"""Pixels of a side of what one latent stands for."""
 
 
 def tensor(drawn: NDArray) -> Tensor:
@@ -35,7 +38,7 @@ def latents(folder: Path, vae: AutoencoderKL) -> tuple[Tensor, Tensor]:
                 coded.append(vae.encode(x).latent_dist.mean)
             edges = nn.functional.pad((x[..., 1:] - x[..., :-1]).abs(), (0, 1))
             edges = edges + nn.functional.pad((x[..., 1:, :] - x[..., :-1, :]).abs(), (0, 0, 0, 1))
-            busy.append(nn.functional.avg_pool2d(edges.mean(1, keepdim=True), SIDE // 16))
+            busy.append(nn.functional.avg_pool2d(edges.mean(1, keepdim=True), CELL))
             print(f"\rlatents: {first + len(x)} of {len(pictures)}", end="", flush=True)
         print()
         weight = (torch.cat(busy) / torch.cat(busy).mean()).clamp(max=4) + 0.5

@@ -40,7 +40,7 @@ def assemble(folder: Path) -> StableDiffusionXLPipeline:
 
 
 def paint(
-    pipe: StableDiffusionXLPipeline, prompts: list[str], *, seed: int, steps: int = STEPS, guidance: float = GUIDANCE,
+    pipe: StableDiffusionXLPipeline, prompts: list[str], *, seed: int, steps: int = STEPS,
     against: list[str] | None = None, batch: int = 16,
 ) -> list[Image.Image]:  # fmt: skip
     """One picture a prompt, seeded `seed`, `seed + 1`, ... whatever the batch."""
@@ -52,7 +52,7 @@ def paint(
         painted += pipe(
             part,
             num_inference_steps=steps,
-            guidance_scale=guidance,
+            guidance_scale=GUIDANCE,
             width=SIDE,
             height=SIDE,
             generator=generators,

@@ -12,18 +12,18 @@ by where it is: a face fills a tenth of a picture, a mouth two cells, and a mout
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import time
 from pathlib import Path
 from typing import Final
 
 import torch
-from data import WORK
+from data import WORK, descriptions, rows_of
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
-from drawing import SIDE, Attributes, close
+from drawing import SIDE, close
 from grammar import caption, nothing, some
-from latents import latents
+from latents import CELL, latents
+from muon import Muon
 from text import SHIPPED, encode
 from text import load as load_text
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ _BATCH: Final = 32
 _SHUNNED: Final = 0.1
 """How often a caption is left away, for guidance (Ho & Salimans 2022)."""
 _KEEP_S: Final = 600
-_CLOSER: Final = 2.0
+_CLOSER: Final = 4.0
 """How much more than elsewhere counts where the difference is (`drawing.close`)."""
 
 
@@ -73,10 +73,10 @@ class Pupil:
         vae = AutoencoderKL.from_pretrained(folder / "vae")
         self._latents, self._busy = latents(folder, vae)
         self._latents = self._latents * vae.config.scaling_factor
-        self._described: list[Attributes] = json.loads((folder / "train.json").read_text("utf-8"))
-        self._hills = torch.tensor([row for row, a in enumerate(self._described) if a["subject"] == "landscape"])
+        self._described = descriptions(folder, "train")
+        self._hills = torch.from_numpy(rows_of(self._described, "subject", "landscape"))
         for row, attributes in enumerate(self._described):
-            rows, columns = (slice(part.start // 8, part.stop // 8) for part in close(attributes["subject"]))
+            rows, columns = (slice(part.start // CELL, part.stop // CELL) for part in close(attributes["subject"]))
             self._busy[row, :, rows, columns] *= _CLOSER
         self._busy = self._busy / self._busy.mean()
         self.unet = UNet2DConditionModel.from_pretrained(
@@ -91,9 +91,10 @@ class Pupil:
 
     def loss(self) -> Tensor:
         """Of one batch."""
-        # Every second picture is a landscape: nothing else teaches where a sun stands.
+        # Two thirds are landscapes and the rest comes as it comes: nothing else teaches what stands in a sky.
         rows = torch.randint(0, len(self._latents), (_BATCH,))
-        rows[::2] = self._hills[torch.randint(0, len(self._hills), (_BATCH // 2,))]
+        more = _BATCH * 2 // 3
+        rows[:more] = self._hills[torch.randint(0, len(self._hills), (more,))]
         z = self._latents[rows].contiguous(memory_format=torch.channels_last)
         noise = torch.randn_like(z)
         # One time from each equal share: less chance in a small batch than all of them at random.
@@ -120,17 +121,15 @@ def train(folder: Path, seconds: float, *, settle: bool) -> None:
     torch.manual_seed(int(time.time()))
     pupil = Pupil(folder)
     parameters = list(pupil.unet.parameters())
-    optimiser = torch.optim.AdamW(parameters, RATE, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
+    optimiser = Muon(parameters)
     average = Average(parameters, 0.998)
     started, step, total, kept = time.monotonic(), 0, 0.0, 0.0
     while (spent := time.monotonic() - started) < seconds:
-        for group in optimiser.param_groups:
-            group["lr"] = RATE * min(1, (step + 1) / 100) * (max(0.01, 1 - spent / seconds) if settle else 1)
+        rate = RATE * min(1, (step + 1) / 100) * (max(0.01, 1 - spent / seconds) if settle else 1)
         loss = pupil.loss()
-        optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
+        optimiser.step(rate)
         average.step()
         step, total = step + 1, total + loss.item()
         if step % 50 == 0:
