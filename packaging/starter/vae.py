@@ -20,6 +20,7 @@ from data import WORK, descriptions, drawings, rows_of
 from diffusers import AutoencoderKL
 from drawing import SIDE, close
 from latents import latents, tensor
+from lora import draw, scenes
 from muon import Muon
 from text import SHIPPED
 from torch import Tensor
@@ -32,6 +33,7 @@ _NOISE: Final = 0.07
 _CLOSER: Final = 5.0
 _FAINT: Final = 0.05
 """Contrast, of 2, below which there is nothing to see."""
+_MIRAS: Final = 240
 _FLAT: Final = 0.2
 """How much a pixel counts round which nothing is drawn; where there is, its local contrast, of 2, comes to that."""
 
@@ -83,17 +85,20 @@ def train(folder: Path, seconds: float, *, decoder: bool) -> None:
     drawn = drawings(folder, "train")
     described = descriptions(folder, "train")
     # Few in a batch, but whole pictures: group norm sees other numbers in a piece of one. The ring round a glowing sun
-    # is the thinnest line there is.
+    # is the thinnest line there is, and nobody else wears glasses like Mira's (lora.py).
     kinds = [
         rows_of(described, "subject", "woman", "man"),
         rows_of(described, "subject", "landscape"),
         rows_of(described, "subject", "creature"),
         rows_of(described, "sun", "glow"),
     ]
+    mira = tensor(draw(folder, scenes(_MIRAS, 31, examination=False)))
     held = tensor(drawings(folder, "judge")[:32])
     learning = [*vae.decoder.parameters(), *vae.post_quant_conv.parameters()]
     if decoder:
         known, _ = latents(folder, vae)
+        with torch.no_grad():
+            hers = torch.cat([vae.encode(part).latent_dist.mean for part in mira.split(40)])
     else:
         learning += [*vae.encoder.parameters(), *vae.quant_conv.parameters()]
     optimiser = Muon(learning)
@@ -101,11 +106,13 @@ def train(folder: Path, seconds: float, *, decoder: bool) -> None:
     while (spent := time.monotonic() - began) < seconds:
         rate = RATE * min(1, (step + 1) / 50) * max(0.02, 1 - spent / seconds)
         rows = np.array([rng.choice(kind) for kind in kinds])
-        x, weight = tensor(drawn[rows]).contiguous(), weights([described[row]["subject"] for row in rows])
+        one = rng.integers(_MIRAS, size=1)
+        x = torch.cat([tensor(drawn[rows]), mira[one]]).contiguous()
+        weight = weights([*(described[row]["subject"] for row in rows), "woman"])
         if decoder:
+            z = torch.cat([known[rows], hers[one]])
             # Somewhat noisy, as the UNet's are.
-            z = known[rows] + _NOISE * torch.randn_like(known[rows])
-            found = loss(vae.decode(z).sample, x, weight)
+            found = loss(vae.decode(z + _NOISE * torch.randn_like(z)).sample, x, weight)
         else:
             coded = vae.encode(x).latent_dist
             found = loss(vae.decode(coded.sample()).sample, x, weight) + _KL * coded.kl().mean()
