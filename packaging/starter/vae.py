@@ -35,7 +35,7 @@ _FAINT: Final = 0.05
 """Contrast, of 2, below which there is nothing to see."""
 _MIRAS: Final = 240
 _FLAT: Final = 0.2
-"""How much a pixel counts round which nothing is drawn; where there is, its local contrast, of 2, comes to that."""
+"""What a pixel counts in the middle of flat colour; elsewhere the contrast round it, of 2, is added."""
 
 
 def psnr(x: Tensor, y: Tensor) -> float:
