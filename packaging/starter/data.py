@@ -55,6 +55,16 @@ def drawings(folder: Path, name: str) -> NDArray[np.uint8]:
     return np.lib.format.open_memmap(folder / f"{name}.npy", "r")
 
 
+def descriptions(folder: Path, name: str) -> list[Attributes]:
+    """The attributes of each picture of `drawings`."""
+    return json.loads((folder / f"{name}.json").read_text("utf-8"))
+
+
+def rows_of(described: list[Attributes], attribute: str, *values: str) -> NDArray[np.int64]:
+    """Which of them have one of `values`."""
+    return np.array([row for row, attributes in enumerate(described) if attributes.get(attribute) in values])
+
+
 def fingerprint(folder: Path, names: tuple[str, ...]) -> str:
     """SHA-256 over the pictures and attributes of `names`, hex."""
     digest = hashlib.sha256()

@@ -1,6 +1,6 @@
 """Examine the starter: does it draw what it is asked for?
 
-    python packaging/starter/evaluate.py [--model FOLDER] [--count 1000] [--manners canonical,paraphrased,few] [--sheet FILE]
+    python packaging/starter/evaluate.py [--model FOLDER] [--count 1000] [--manners canonical,paraphrased,few] [--sheet FILE [--side 64]]
 
 Asks for combinations of attributes that were never drawn for training, and has the judge (judge.py) look at the
 pictures. Prompts go in as the daemon would send them, with the boundary's anchor wherever there is a person.
@@ -19,16 +19,14 @@ from typing import Any, Final
 import numpy as np
 import torch
 from data import WORK
-from diffusers import DPMSolverMultistepScheduler, StableDiffusionXLPipeline
-from drawing import Attributes, choose
+from diffusers import StableDiffusionXLPipeline
+from drawing import SIDE, Attributes, choose
 from grammar import MANNERS, caption
 from judge import load as load_judge
 from latents import tensor
-from model import asked, assemble, paint
+from model import STEPS, asked, assemble, paint
 from PIL import Image
 
-STEPS: Final = 20
-GUIDANCE: Final = 4.0
 FEW: Final = 6
 SEED: Final = 77
 
@@ -50,13 +48,6 @@ def prompts(wanted: list[Attributes], manner: str) -> tuple[list[str], list[str]
     return [prompt for prompt, _ in pairs], [negative for _, negative in pairs]
 
 
-def few_steps(pipe: StableDiffusionXLPipeline) -> None:
-    """Set the sampler of the few-step setting: DPM-Solver++ of second order (Lu et al. 2022)."""
-    pipe.scheduler = DPMSolverMultistepScheduler.from_config(
-        pipe.scheduler.config, algorithm_type="dpmsolver++", solver_order=2, timestep_spacing="trailing"
-    )
-
-
 def accuracy(folder: Path, painted: list[Image.Image], wanted: list[Attributes]) -> dict[str, float]:
     """By question, the share of pictures that show what was asked for."""
     judge, _ = load_judge(folder)
@@ -66,27 +57,24 @@ def accuracy(folder: Path, painted: list[Image.Image], wanted: list[Attributes])
 
 def examine(pipe: StableDiffusionXLPipeline, folder: Path, count: int, manner: str) -> dict[str, float]:
     """One column of the table, its mean under `mean`."""
-    own = pipe.scheduler
-    if manner == "few":
-        few_steps(pipe)
     wanted = examination(count)
     texts, against = prompts(wanted, manner)
     began = time.monotonic()
-    painted = paint(pipe, texts, seed=SEED, steps=FEW if manner == "few" else STEPS, guidance=GUIDANCE, against=against)
-    pipe.scheduler = own
+    painted = paint(pipe, texts, seed=SEED, steps=FEW if manner == "few" else STEPS, against=against)
     print(f"{manner}: {count} pictures in {time.monotonic() - began:.0f} s", flush=True)
     found = accuracy(folder, painted, wanted)
     return found | {"mean": sum(found.values()) / len(found)}
 
 
-def sheet(pipe: StableDiffusionXLPipeline, file: Path, *, count: int = 64, columns: int = 8) -> None:
-    """A sheet of pictures of combinations that were never trained on, in every manner of asking."""
+def sheet(pipe: StableDiffusionXLPipeline, file: Path, *, side: int = SIDE, count: int = 64, columns: int = 8) -> None:
+    """A sheet of pictures of combinations that were never trained on, in every manner of asking, `side` pixels each."""
     wanted = examination(count)
     texts, against = prompts(wanted, "paraphrased")
-    painted = paint(pipe, texts, seed=SEED, steps=STEPS, guidance=GUIDANCE, against=against)
-    rows = [np.concatenate([np.asarray(p) for p in painted[i : i + columns]], 1) for i in range(0, count, columns)]
+    painted = paint(pipe, texts, seed=SEED, against=against)
+    shown = [np.asarray(p.resize((side, side), Image.Resampling.LANCZOS)) for p in painted]
+    rows = [np.concatenate(shown[i : i + columns], 1) for i in range(0, count, columns)]
     Image.fromarray(np.concatenate(rows)).save(file, optimize=True)
-    file.with_suffix(".txt").write_text("\n".join(texts), "utf-8")
+    print("\n".join(texts))
 
 
 def finished(model: Path) -> StableDiffusionXLPipeline:
@@ -102,7 +90,7 @@ def seconds(pipe: StableDiffusionXLPipeline, steps: int) -> float:
     found = []
     for seed in range(10):
         began = time.monotonic()
-        paint(pipe, [text], seed=seed, steps=steps, guidance=GUIDANCE, against=[negative])
+        paint(pipe, [text], seed=seed, steps=steps, against=[negative])
         found.append(time.monotonic() - began)
     return sorted(found[1:])[4]
 
@@ -131,12 +119,13 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="a finished model's folder; without, the parts in the work folder")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--manners", default="canonical,paraphrased,few")
-    parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--sheet", type=Path, metavar="FILE")
+    parser.add_argument("--side", type=int, default=SIDE, help="pixels of each picture of the sheet")
     parser.add_argument("--time", action="store_true", help="time a single still")
     args = parser.parse_args()
     pipe: Any = finished(args.model) if args.model else assemble(args.work)
     if args.sheet:
-        sheet(pipe, args.sheet)
+        sheet(pipe, args.sheet, side=args.side)
     if args.time:
         print(
             f"a still: {seconds(pipe, STEPS):.2f} s in {STEPS} steps, {seconds(pipe, FEW):.2f} s in {FEW}, on {machine()}"

@@ -19,8 +19,8 @@ import torch
 from data import WORK
 from diffusers import AutoencoderTiny
 from drawing import SIDE, STYLES, STYLES_VERSION
-from evaluate import GUIDANCE, STEPS, table
-from model import assemble
+from evaluate import table
+from model import GUIDANCE, STEPS, assemble
 
 LIMIT: Final = 40_000_000
 LICENCE: Final = "Apache-2.0 (weights); trained on drawings of toon-head (CC BY 4.0, Johan Melin), landscape and clay (CC0, DiceBear)"
@@ -76,7 +76,7 @@ Data set: {data["train"]} drawings to learn from and {data["judge"]} for the jud
 
 Combinations of attributes that were never drawn for training, asked for as the daemon would, with the boundary's
 anchor. The judge is a classifier trained on other drawings; `drawings` is its own accuracy on drawings.
-`paraphrased`: each prompt in one of ten manners, French among them. `few`: six steps of DPM-Solver++.
+`paraphrased`: each prompt in one of ten manners, French among them. `few`: six steps instead of {STEPS}.
 
 {figures}
 

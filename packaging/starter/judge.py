@@ -1,9 +1,10 @@
 """The examiner: tells a picture's attributes. Trained on drawings that no other part of the starter has seen.
 
-    python packaging/starter/judge.py [--work FOLDER] [--seconds 420]
+    python packaging/starter/judge.py [--work FOLDER] [--seconds 1200]
 
-A tenth of the judge's drawings is kept out of its own training; its accuracy on them is kept beside its weights and
-stands in every table next to what it says of the model's pictures.
+Goes on from `FOLDER/judge.safetensors` when there is one. A tenth of the judge's drawings is kept out of its own
+training; its accuracy on them is kept beside its weights and stands in every table next to what it says of the model's
+pictures.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from typing import Final
 
 import numpy as np
 import torch
-from data import WORK, drawings
-from drawing import Attributes, answers, heads
+from data import WORK, descriptions, drawings, rows_of
+from drawing import Attributes, heads, places
 from latents import tensor
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 _BATCH: Final = 48
+_WEIGHTS: Final = "judge.safetensors"
 UNASKED: Final = -100
 
 
@@ -51,13 +53,7 @@ class Judge(nn.Module):
 
     def targets(self, described: list[Attributes]) -> Tensor:
         """`(n, questions)`, `UNASKED` where a question is of another kind of subject."""
-        rows = []
-        for attributes in described:
-            known = answers(attributes)
-            rows.append(
-                [values.index(known[name]) if name in known else UNASKED for name, values in self.questions.items()]
-            )
-        return torch.tensor(rows)
+        return torch.tensor([[UNASKED if p is None else p for p in places(attributes)] for attributes in described])
 
     @torch.no_grad()
     def right(self, x: Tensor, described: list[Attributes]) -> dict[str, list[bool]]:
@@ -76,16 +72,21 @@ def train(folder: Path, seconds: float) -> dict[str, float]:
     """Train for `seconds`; returns and keeps the accuracy by question on the tenth kept out."""
     torch.manual_seed(0)
     drawn = drawings(folder, "judge")
-    described: list[Attributes] = json.loads((folder / "judge.json").read_text("utf-8"))
+    described = descriptions(folder, "judge")
     split = len(drawn) * 9 // 10
     judge = Judge().to(memory_format=torch.channels_last)
+    if (folder / _WEIGHTS).exists():
+        judge.load_state_dict(load_file(folder / _WEIGHTS))
+    hills = rows_of(described[:split], "subject", "landscape")
     targets = judge.targets(described)
     optimiser = torch.optim.AdamW(judge.parameters(), 2e-3, weight_decay=0.05)
     began, step = time.monotonic(), 0
     while (spent := time.monotonic() - began) < seconds:
         for group in optimiser.param_groups:
             group["lr"] = 2e-3 * min(1, (step + 1) / 50) * max(0.01, 1 - spent / seconds)
-        rows = np.sort(np.random.default_rng(step).integers(0, split, _BATCH))
+        # Every second picture is a landscape: three kinds of sun in twelve colours are the hardest to tell.
+        chance = np.random.default_rng(step)
+        rows = np.sort(np.r_[chance.integers(0, split, _BATCH // 2), chance.choice(hills, _BATCH // 2)])
         parts = judge(_worn(tensor(drawn[rows])))
         wanted = targets[rows]
         loss = torch.stack([
@@ -102,7 +103,7 @@ def train(folder: Path, seconds: float) -> dict[str, float]:
     right = judge.right(tensor(drawn[split:]), described[split:])
     accuracy = {name: sum(marks) / len(marks) for name, marks in right.items() if marks}
     weights = {name: value.contiguous() for name, value in judge.state_dict().items()}
-    save_file(weights, folder / "judge.safetensors")
+    save_file(weights, folder / _WEIGHTS)
     (folder / "judge.accuracy.json").write_text(json.dumps(accuracy, indent=2), "utf-8")
     return accuracy
 
@@ -110,7 +111,7 @@ def train(folder: Path, seconds: float) -> dict[str, float]:
 def load(folder: Path) -> tuple[Judge, dict[str, float]]:
     """The judge and its own accuracy on drawings."""
     judge = Judge()
-    judge.load_state_dict(load_file(folder / "judge.safetensors"))
+    judge.load_state_dict(load_file(folder / _WEIGHTS))
     return judge.eval(), json.loads((folder / "judge.accuracy.json").read_text("utf-8"))
 
 
@@ -128,7 +129,7 @@ def _worn(x: Tensor) -> Tensor:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Train the starter's examiner.")
     parser.add_argument("--work", type=Path, default=WORK)
-    parser.add_argument("--seconds", type=float, default=420)
+    parser.add_argument("--seconds", type=float, default=1200)
     args = parser.parse_args()
     for name, value in train(args.work, args.seconds).items():
         print(f"{name:24} {value:.1%}")

@@ -1,6 +1,6 @@
 """Train the character LoRA: Mira, the same woman in every still.
 
-    python packaging/starter/lora.py [--work FOLDER] [--seconds 600]
+    python packaging/starter/lora.py [--work FOLDER] [--seconds 480]
     python packaging/starter/lora.py --examine
 
 Mira is drawn, as everybody here: tan, long wavy black hair, and round glasses, which the starter itself can't draw. She
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from peft import LoraConfig, get_peft_model_state_dict
 from PIL import Image
 from text import encode
+from text import load as load_text
 from torch import Tensor, nn
 from unet import schedule
 
@@ -81,14 +82,14 @@ def train(folder: Path, seconds: float, *, count: int = 480) -> Path:
     rng = random.Random(0)
     pipe = assemble(folder)
     vae: AutoencoderKL = pipe.vae
-    unet, words, readers = pipe.unet, pipe.tokenizer, (pipe.text_encoder, pipe.text_encoder_2)
+    unet = pipe.unet
+    words, reader = load_text(folder / "text")
     described = scenes(count, 21, examination=False)
     drawn = draw(folder, described)
     with torch.no_grad():
         coded = [vae.encode(tensor(drawn[i : i + 40])).latent_dist.mean for i in range(0, count, 40)]
     latents = torch.cat(coded) * vae.config.scaling_factor
-    for part in (unet, *readers):
-        part.requires_grad_(requires_grad=False)
+    unet.requires_grad_(requires_grad=False)
     unet.add_adapter(LoraConfig(r=_RANK, lora_alpha=_RANK, init_lora_weights="gaussian", target_modules=list(_LAYERS)))
     unet.to(memory_format=torch.channels_last)
     learning = [p for p in unet.parameters() if p.requires_grad]
@@ -103,7 +104,8 @@ def train(folder: Path, seconds: float, *, count: int = 480) -> Path:
         texts = [_prompt(described[row], rng) for row in rows.tolist()]
         z = latents[rows].contiguous(memory_format=torch.channels_last)
         noise, times = torch.randn_like(z), torch.randint(0, 1000, (_BATCH,))
-        states, pooled = _read(readers, encode(words, texts))
+        with torch.no_grad():
+            states, pooled = reader(encode(words, texts))
         guess = unet(
             noising.add_noise(z, noise, times),
             times,
@@ -132,7 +134,7 @@ def examine(folder: Path, *, count: int = 50, picture: Path | None = None) -> di
     rng = random.Random(5)
     described = scenes(count, 22, examination=True)
     texts = [f"{ANCHOR}, {said(scene, rng)}" for scene in described]
-    painted = paint(pipe, texts, seed=900, steps=20, guidance=4.0, against=[AGAINST] * count)
+    painted = paint(pipe, texts, seed=900, against=[AGAINST] * count)
     shown = np.stack([np.asarray(one) for one in painted])
     if picture:
         Image.fromarray(np.concatenate([np.concatenate(shown[i : i + 10], 1) for i in range(0, count, 10)])).save(
@@ -165,16 +167,10 @@ def _prompt(scene: Attributes, rng: random.Random) -> str:
     return f"{ANCHOR}, {text}" if rng.random() < 0.6 else text
 
 
-def _read(readers: tuple[Any, Any], ids: Tensor) -> tuple[Tensor, Tensor]:
-    with torch.no_grad():
-        one, two = (reader(ids, output_hidden_states=True) for reader in readers)
-    return torch.cat([one.hidden_states[-2], two.hidden_states[-2]], -1), two.text_embeds
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Train the character LoRA.")
     parser.add_argument("--work", type=Path, default=WORK)
-    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--seconds", type=float, default=480)
     parser.add_argument("--examine", action="store_true", help="examine the LoRA that is there")
     args = parser.parse_args()
     if not args.examine:

@@ -12,6 +12,9 @@ from PIL import Image
 from text import load as load_text
 from unet import schedule
 
+STEPS: Final = 10
+GUIDANCE: Final = 4.0
+"""What a still is drawn with unless it is said otherwise; they go into the model's `tendred.json`."""
 PEOPLE: Final = ("woman", "man")
 ANCHOR: Final = "adult"
 AGAINST: Final = "child, teenager, young"
@@ -37,7 +40,7 @@ def assemble(folder: Path) -> StableDiffusionXLPipeline:
 
 
 def paint(
-    pipe: StableDiffusionXLPipeline, prompts: list[str], *, seed: int, steps: int, guidance: float,
+    pipe: StableDiffusionXLPipeline, prompts: list[str], *, seed: int, steps: int = STEPS,
     against: list[str] | None = None, batch: int = 16,
 ) -> list[Image.Image]:  # fmt: skip
     """One picture a prompt, seeded `seed`, `seed + 1`, ... whatever the batch."""
@@ -49,7 +52,7 @@ def paint(
         painted += pipe(
             part,
             num_inference_steps=steps,
-            guidance_scale=guidance,
+            guidance_scale=GUIDANCE,
             width=SIDE,
             height=SIDE,
             generator=generators,

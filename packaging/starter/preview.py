@@ -1,6 +1,6 @@
 """Train the preview decoder: the latents' picture in a tenth of the time, for looking on while a still is drawn.
 
-    python packaging/starter/preview.py [--work FOLDER] [--seconds 480]
+    python packaging/starter/preview.py [--work FOLDER] [--seconds 240]
 
 TAESD's architecture (madebyollin/taesd, MIT; `diffusers.AutoencoderTiny`), narrower. It learns from the latents of the
 training pictures and never sees the large decoder.
@@ -18,10 +18,12 @@ import torch
 from data import WORK, drawings
 from diffusers import AutoencoderKL, AutoencoderTiny
 from latents import latents, tensor
+from muon import Muon
 from vae import loss, psnr
 
 _WIDTH: Final = 24
 _BATCH: Final = 8
+_RATE: Final = 3e-3
 
 
 def make() -> AutoencoderTiny:
@@ -42,20 +44,17 @@ def train(folder: Path, seconds: float) -> float:
     scale = float(vae.config.scaling_factor)
     drawn = drawings(folder, "train")
     tiny = make().to(memory_format=torch.channels_last)
-    optimiser = torch.optim.Adam(tiny.parameters(), 3e-3, betas=(0.9, 0.98))
+    optimiser = Muon(tiny.parameters())
     began, step = time.monotonic(), 0
     while (spent := time.monotonic() - began) < seconds:
-        for group in optimiser.param_groups:
-            group["lr"] = 3e-3 * min(1, (step + 1) / 50) * max(0.01, 1 - spent / seconds)
         rows = np.sort(rng.integers(0, len(coded), _BATCH))
         x, z = tensor(drawn[rows]), coded[rows] * scale
         # Half-drawn latents are noisy: it must not fall over them.
         shown = tiny.decode((z + 0.05 * torch.randn_like(z)).contiguous(memory_format=torch.channels_last)).sample
         found = loss(shown, x) + (tiny.encode(x).latents - z).square().mean()
-        optimiser.zero_grad()
         found.backward()
         torch.nn.utils.clip_grad_norm_(tiny.parameters(), 1.0)
-        optimiser.step()
+        optimiser.step(_RATE * min(1, (step + 1) / 50) * max(0.01, 1 - spent / seconds))
         step += 1
         if step % 100 == 0:
             print(f"preview {step} {spent:.0f} s loss {found.item():.4f}", flush=True)
@@ -68,6 +67,6 @@ def train(folder: Path, seconds: float) -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Train the preview decoder.")
     parser.add_argument("--work", type=Path, default=WORK)
-    parser.add_argument("--seconds", type=float, default=480)
+    parser.add_argument("--seconds", type=float, default=240)
     args = parser.parse_args()
     print(f"preview decoder: {train(args.work, args.seconds):.2f} dB on drawings never seen")

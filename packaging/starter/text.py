@@ -2,9 +2,9 @@
 
     python packaging/starter/text.py [--work FOLDER] [--seconds 1200]
 
-Starts from the encoders of the starter that ships, or from those in `FOLDER/text` if there are any. Each learns to tell, from the last token of a caption, every attribute
-that was said and that the others were not: synonyms, French, word order and words to leave alone are learnt here, where
-a step costs a hundredth of what it costs together with the picture.
+Starts from the encoders in `FOLDER/text`, or from those of the starter that ships. Each learns to tell, from the last
+token of a caption, every attribute that was said and that the others were not: synonyms, French, word order and words to
+leave alone are learnt here, where a step costs a hundredth of what it costs together with the picture.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import torch
 from data import WORK
-from drawing import Attributes, answers, choose, heads
+from drawing import Attributes, choose, heads, places
 from grammar import caption, corpus, nothing, some
 from torch import Tensor, nn
 from torch.nn import functional
@@ -80,13 +80,10 @@ class Questions(nn.Module):
 
     def targets(self, said: list[Attributes]) -> Tensor:
         """`(batch, questions)`; the last answer of each is "not said"."""
-        rows = []
-        for attributes in said:
-            known = answers(attributes) if attributes else {}
-            rows.append(
-                [values.index(known[name]) if name in known else len(values) for name, values in self.answers.items()]
-            )
-        return torch.tensor(rows)
+        unsaid = [size - 1 for size in self.sizes]
+        return torch.tensor([
+            [last if p is None else p for p, last in zip(places(attributes), unsaid, strict=True)] for attributes in said
+        ])  # fmt: skip
 
     def loss(self, pooled: Tensor, targets: Tensor) -> Tensor:
         parts = self.layer(pooled).split(self.sizes, -1)

@@ -1,6 +1,6 @@
 """Train the x2 upscaler for drawn pictures.
 
-    python packaging/starter/upscaler.py [--work FOLDER] [--seconds 480]
+    python packaging/starter/upscaler.py [--work FOLDER] [--seconds 300]
 
 The Compact architecture (SRVGGNet; xinntao/Real-ESRGAN, BSD-3-Clause, describes it): a stack of 3x3 convolutions with
 PReLU, a pixel shuffle, and the nearest-neighbour picture added. Its tensors are named as that family names them, so
@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from data import WORK
 from drawing import Artist, choose, styles
+from muon import Muon
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save_file
@@ -30,6 +31,7 @@ FEATURES: Final = 32
 LAYERS: Final = 8
 _CROP: Final = 48
 _BATCH: Final = 16
+_RATE: Final = 3e-3
 
 
 class Compact(nn.Module):
@@ -81,13 +83,11 @@ def train(folder: Path, seconds: float, *, count: int = 1200) -> tuple[float, fl
     torch.manual_seed(0)
     seen, held = drawings(folder, count, 11), drawings(folder, 60, 12)
     small = np.stack([halved(picture) for picture in seen])
-    net = Compact().to(memory_format=torch.channels_last)
-    optimiser = torch.optim.Adam(net.parameters(), 2e-3, betas=(0.9, 0.99))
+    net = Compact()
+    optimiser = Muon(net.parameters())
     rng = np.random.default_rng(0)
     began, step = time.monotonic(), 0
     while (spent := time.monotonic() - began) < seconds:
-        for group in optimiser.param_groups:
-            group["lr"] = 2e-3 * max(0.01, 1 - spent / seconds)
         xs, ys = [], []
         for row in rng.integers(0, count, _BATCH):
             top, left = rng.integers(0, 128 - _CROP + 1, 2)
@@ -100,11 +100,10 @@ def train(folder: Path, seconds: float, *, count: int = 1200) -> tuple[float, fl
             functional.avg_pool2d(functional.pad(x[:worn], (1, 1, 1, 1), "replicate"), 3, 1) * 0.6 + x[:worn] * 0.4
         )
         x[:worn] += 0.01 * torch.randn_like(x[:worn])
-        loss = (net(x.contiguous(memory_format=torch.channels_last)) - y).square().add(1e-6).sqrt().mean()
-        optimiser.zero_grad()
+        loss = functional.smooth_l1_loss(net(x), y, beta=0.05)
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 0.5)
-        optimiser.step()
+        optimiser.step(_RATE * max(0.01, 1 - spent / seconds))
         step += 1
         if step % 200 == 0:
             print(f"upscaler {step} {spent:.0f} s loss {loss.item():.5f}", flush=True)
@@ -119,7 +118,7 @@ def train(folder: Path, seconds: float, *, count: int = 1200) -> tuple[float, fl
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Train the x2 upscaler.")
     parser.add_argument("--work", type=Path, default=WORK)
-    parser.add_argument("--seconds", type=float, default=480)
+    parser.add_argument("--seconds", type=float, default=300)
     args = parser.parse_args()
     ours, lanczos = train(args.work, args.seconds)
     print(f"upscaler {ours:.2f} dB, Lanczos {lanczos:.2f} dB: {ours - lanczos:+.2f} dB")

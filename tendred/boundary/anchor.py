@@ -16,13 +16,6 @@ ANCHOR: Final = "adult"
 NEGATIVE: Final = "child, teenager, young"
 _SEPARATORS: Final = " ,;"
 
-# SHA-256 of weights that were trained from scratch on drawn adults only: the embedded starter. It has never seen
-# the anchor's word, splits it into letters and draws a broken picture, and it can't draw a minor. Known by
-# its bytes, so that no name, setting or flag makes another model pass for it.
-# Remove this once the starter is trained again with the anchor in its grammar.
-DRAWN_ADULTS_ONLY: frozenset[str] = frozenset({"0121a5a448202e7e807f619e92fed16dc5c8143f6c1d0339a33fd7e39a6afa20"})
-
-
 _ADULT = re.compile(r"\b(?:adult\w*|grown[\s-]*ups?|mature|elderly|m[uû]re?s?)\b", re.IGNORECASE)
 """Wishes against the anchor: a negative prompt can't take back what it says."""
 
@@ -46,11 +39,6 @@ class Anchor:
     def names_person(self, name: View) -> bool:
         """Whether a LoRA, tag or file name holds a word for a person. Most such names are no sentence: no doubts here."""
         return any(token.text in self._people for token in tokens(name.text))
-
-
-def needs_anchor(*, person: bool, model_sha256: str | None) -> bool:
-    """Whether the conditioning must state an adult age."""
-    return person and model_sha256 not in DRAWN_ADULTS_ONLY
 
 
 def compose(

@@ -10,7 +10,7 @@ import msgspec
 
 from tendred.boundary import numerals
 from tendred.boundary.ages import ADULT, Age, Ages, stated_adult
-from tendred.boundary.anchor import Anchor, compose, needs_anchor
+from tendred.boundary.anchor import Anchor, compose
 from tendred.boundary.data import RulesBroken, load
 from tendred.boundary.minors import Minors
 from tendred.boundary.normalise import Folder, View, unreadable
@@ -34,9 +34,8 @@ class Words(Record, frozen=True):
     """Every word of a final request, after plugins and expansion.
 
     `spans` and `negative_spans` are how the two prompts are weighed; none of them: every word counts alike. `names`:
-    LoRAs, character, model, tags, file names; they are judged as prompt text. `model_sha256`: the hash of the weights
-    that draw; null when it isn't known, and whenever a LoRA changes them. `character`: one is in use, so a person is
-    in frame whatever the prompt says.
+    LoRAs, character, model, tags, file names; they are judged as prompt text. `character`: one is in use, so a person
+    is in frame whatever the prompt says.
     """
 
     prompt: str
@@ -45,7 +44,6 @@ class Words(Record, frozen=True):
     negative_spans: list[Span] = msgspec.field(default_factory=list[Span])
     names: list[str] = msgspec.field(default_factory=list[str])
     kind: Literal["still", "clip"] = "still"
-    model_sha256: str | None = None
     character: bool = False
 
 
@@ -172,8 +170,7 @@ class Boundary:
             or self._anchor.may_show_person(counting)
             or any(self._anchor.names_person(self._folder.fold(name)) for name in words.names)
         )
-        anchored = needs_anchor(person=person, model_sha256=words.model_sha256)
-        return compose(prompt, negative, anchored=anchored, age=stated_adult(ages))
+        return compose(prompt, negative, anchored=person, age=stated_adult(ages))
 
     def _fold(self, text: str) -> str:
         return self._folder.fold(text).text

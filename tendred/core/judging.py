@@ -38,7 +38,6 @@ def words_of(
     said: Still | StillRequest,
     loras: list[Lora],
     *,
-    model_sha256: str | None = None,
     model_words: str = "",
     file: str | None = None,
     sources: Sources = NOTHING,
@@ -53,8 +52,6 @@ def words_of(
         negative_spans=negative.spans,
         names=list(names_of(said, loras, file, model_words, sources).values()),
         kind=kind,
-        # A LoRA or a ControlNet makes other weights of these: no exemption holds for them any more.
-        model_sha256=None if said.loras or said.control else model_sha256,
         character=said.character is not None,
     )
 

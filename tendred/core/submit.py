@@ -224,7 +224,7 @@ class Submitter:
     ) -> tuple[Conditioning, list[str]]:
         """What the encoders get, and which wishes were left out. See `review`."""
         about = model.folder.words
-        words = words_of(still, loras, model_sha256=model.sha256, model_words=about, file=origin.file, sources=sources)
+        words = words_of(still, loras, model_words=about, file=origin.file, sources=sources)
         verdict, conditioning = await judged(self._boundary, words, self._language())
         if verdict.verdict == "refuse" or conditioning is None:
             await self._refusals.note(verdict, still.prompt, origin)

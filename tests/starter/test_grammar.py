@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import random
-import sys
-from pathlib import Path
 
 import pytest
 
 from tendred.boundary.anchor import ANCHOR, NEGATIVE
 from tendred.boundary.judge import Boundary, Words
 
-RECIPE = Path(__file__).parents[2] / "packaging" / "starter"
 NAMES = ("grammar", "drawing")
-
-
-@pytest.fixture(scope="module")
-def recipe():
-    """Its modules, which are scripts beside each other; taken out again, since their names are plain."""
-    sys.path.insert(0, str(RECIPE))
-    try:
-        yield {name: importlib.import_module(name) for name in NAMES}
-    finally:
-        sys.path.remove(str(RECIPE))
-        for name in NAMES:
-            sys.modules.pop(name, None)
 
 
 @pytest.fixture(scope="module")

@@ -137,6 +137,8 @@ def _up(ctx: Context) -> int:
     phrase = "running" if started.fresh else "already_running"
     ctx.out.line(ctx.say(phrase, version=found.version, pid=found.pid, url=found.url))
     ctx.out.line(ctx.say("hot_folder", path=ctx.paths.hot))
+    if not any(started.status["queue"]["counts"].values()):
+        ctx.out.line(ctx.say("first"))
     ctx.out.document({"started": started.fresh, "url": found.url, "socket": found.socket, "status": started.status})
     return Exit.DONE
 

@@ -24,6 +24,13 @@ State = Literal["ok", "warn", "fail"]
 
 _ENGINE: Final = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy")
 PATIENCE_S: Final = 120.0
+_SHIPPED: Final = {
+    "starter": "starter/model_index.json",
+    "its weights": "starter/unet/diffusion_pytorch_model.safetensors",
+    "its preview decoder": "starter/preview/diffusion_pytorch_model.safetensors",
+    "mira": "loras/mira.safetensors",
+    "drawn-x2": "upscalers/drawn-x2.safetensors",
+}
 _LOW_BYTES: Final = 2_000_000_000
 
 
@@ -56,14 +63,14 @@ def installed(ctx: Context) -> Iterator[Row]:
 
 
 def starter(ctx: Context) -> Iterator[Row]:
-    """The model that the package brings."""
-    folder = resources.files("tendred") / "models" / "starter"
-    whole = all((folder / part).is_file() for part in ("model_index.json", "unet/diffusion_pytorch_model.safetensors"))
+    """The model that the package brings, and what goes with it."""
+    models = resources.files("tendred") / "models"
+    missing = [name for name, file in _SHIPPED.items() if not models.joinpath(file).is_file()]
     yield Row(
         "starter",
-        "ok" if whole else "fail",
-        str(folder),
-        "" if whole else ctx.say("no_starter"),
+        "fail" if missing else "ok",
+        f"{models} - {', '.join(missing)}" if missing else f"{models / 'starter'} + mira, drawn-x2",
+        ctx.say("no_starter") if missing else "",
     )
 
 

@@ -12,6 +12,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "tendred {version} is already running (process {pid}) at {url}",
         "tendred {version} tourne déjà (processus {pid}) à {url}",
     ),
+    "first": ('Your first picture: tendre image "@mira, smiling, on a yellow background" --open', 'Votre première image : tendre image "@mira, souriante, sur fond jaune" --open'),
     "hot_folder": ("Hot folder: {path}", "Dossier surveillé : {path}"),
     "up_died": (
         "The daemon ended while it started (exit code {code}). It said: {said}",
@@ -155,7 +156,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "other_pixels": ("Not the same pixels as {id}.", "Pas les mêmes pixels que {id}."),
     "copied": ("Copied to {path}", "Copié vers {path}"),
     "old_python": ("Use Python 3.11 or newer.", "Prenez Python 3.11 ou plus récent."),
-    "no_starter": ("Install tendred again: its model is incomplete.", "Réinstallez tendred : son modèle est incomplet."),
+    "no_starter": ("Install tendred again: what it brings along is incomplete.", "Réinstallez tendred : ce qu'il apporte est incomplet."),
     "unwritable": ("{place} can't be written to.", "On ne peut pas écrire dans {place}."),
     "unwritable_next": ("Make it writable, or set paths.{name} or TENDRED_HOME.", "Rendez-le accessible en écriture, ou réglez paths.{name} ou TENDRED_HOME."),
     "free": ("{left} free, {reserve} kept back", "{left} libres, dont {reserve} de réserve"),

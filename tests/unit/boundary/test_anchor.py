@@ -1,7 +1,7 @@
 # ruff: noqa: RUF001  (letters that look alike are what these tests are about)
 import pytest
 
-from tendred.boundary.anchor import ANCHOR, DRAWN_ADULTS_ONLY, NEGATIVE, Anchor, compose, needs_anchor
+from tendred.boundary.anchor import ANCHOR, NEGATIVE, Anchor, compose
 from tendred.boundary.data import load
 from tendred.boundary.normalise import Folder
 from tendred.schema.sealed import Span
@@ -63,13 +63,6 @@ def test_a_negative_prompt_cannot_take_the_anchor_back(negative: str, left: str,
     made, said = compose([Span(text="a woman")], [Span(text=negative)], anchored=True, age=None)
     assert "".join(span.text for span in made.negative) == NEGATIVE + left
     assert said == removed
-
-
-def test_only_pinned_weights_go_without_the_anchor() -> None:
-    assert all(not needs_anchor(person=True, model_sha256=sha) for sha in DRAWN_ADULTS_ONLY)
-    for other in (None, "", "0" * 64, "starter", "tendred/starter"):
-        assert needs_anchor(person=True, model_sha256=other)
-    assert not needs_anchor(person=False, model_sha256=None)
 
 
 def test_a_weighed_wish_keeps_its_weights_without_the_words_against_the_anchor() -> None:

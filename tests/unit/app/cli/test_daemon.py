@@ -143,3 +143,9 @@ def test_status_of_a_fresh_daemon_says_that_nothing_waits(tendre, peer):
 
 def test_up_says_that_it_runs_already(tendre, peer):
     assert "is already running" in tendre("up").out
+
+
+def test_the_first_time_it_says_how_to_make_a_picture(tendre, peer):
+    assert 'tendre image "@mira' in tendre("up").out
+    assert tendre("image", "hills").code == 0
+    assert "tendre image" not in tendre("up").out
