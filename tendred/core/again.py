@@ -161,7 +161,7 @@ class Recipes:
         kind = "transformer"
         try:
             model = await self._catalog.get(asset.model.name)
-            kind = "unet" if await offload((Path(model.path) / "unet").is_dir) else kind
+            kind = "unet" if await offload(_has_unet, Path(model.path)) else kind
         except (ModelMissing, ModelRefused):
             # Said already, and which number format it would have can't be told.
             return engine_differences(asset.engine, identity, asset.engine.dtype)
@@ -176,3 +176,8 @@ class Recipes:
             return [one for one in found if one.then != one.now]  # its job hasn't ended, so it was just judged
         found.append(Difference(what="anchor", then=verdict.anchor or "", now=settled.conditioning.anchor or ""))
         return [one for one in found if one.then != one.now]
+
+
+def _has_unet(model: Path) -> bool:
+    """Whole files are of families that have one."""
+    return model.is_file() or (model / "unet").is_dir()

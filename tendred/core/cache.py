@@ -18,6 +18,7 @@ from tendred.models import takes
 from tendred.models.catalog import STARTER, Catalog
 from tendred.models.lora import Adapter
 from tendred.models.shelf import Lora, Place, Shelf
+from tendred.models.whole import is_whole
 from tendred.schema.cache import Budgets, Dependents, Models, ModelShow, Removed, Scan, Verification
 from tendred.schema.model import ModelInfo, ModelKind
 from tendred.store.database import Database
@@ -60,7 +61,7 @@ class Cache:
 
     async def add(self, path: str, name: str | None, kind: ModelKind | None = None) -> ModelInfo:
         """Take a folder or a file in where it is. With `kind`, only what is of that kind."""
-        if kind in {None, "model"} and not await offload(_is_file, Path(path)):
+        if kind == "model" or (kind is None and await offload(_is_model, Path(path))):
             return await self._catalog.add(path, name)
         return await self._shelf.add(path, name, kind)
 
@@ -206,8 +207,9 @@ def _is_below(path: Path, folder: Path) -> bool:
     return Path(os.path.realpath(path.parent)).is_relative_to(os.path.realpath(folder))
 
 
-def _is_file(path: Path) -> bool:
+def _is_model(path: Path) -> bool:
+    """A folder, or a file that says it is one."""
     try:
-        return path.is_file()
+        return not path.is_file() or is_whole(path)
     except OSError:
-        return False
+        return True

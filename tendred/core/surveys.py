@@ -28,7 +28,7 @@ from tendred.models.walk import Walk
 from tendred.schema.cache import FileCheck, Found, ModelCheck, Orphan, Place, Scan, Verification
 from tendred.schema.event import Event
 from tendred.schema.model import ModelInfo, ModelKind
-from tendred.schema.weights import file_fingerprint, read_by_loaders
+from tendred.schema.weights import Entry, file_fingerprint, read_by_loaders
 from tendred.tasks import offload
 
 SLICE_S: Final = 0.25
@@ -151,7 +151,7 @@ class Surveys:
         """Every file of a folder. Raises OSError, ValueError."""
         known = await self._hashes.last(root)
         files: list[FileCheck] = []
-        entries = await offload(read_by_loaders, root)
+        entries = await offload(_readable, root)
         count = 0
         for entry in entries:
             check, size = await self._file(name, entry.name, entry.path, known)
@@ -221,6 +221,11 @@ class Surveys:
         at = rfc3339(self._clock.now())
         event = Event(seq=None, boot_id=self._boot_id, at=at, topic=topic, job_id=None, data={"progress": progress})
         self._bus.publish(event)
+
+
+def _readable(root: Path) -> list[Entry]:
+    """The files of a model: those of a folder that count, or the one that it is."""
+    return [Entry(root.name, root, root.stat())] if root.is_file() else read_by_loaders(root)
 
 
 def _named(number: int, path: str) -> Spot:

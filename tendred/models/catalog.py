@@ -1,4 +1,4 @@
-"""Which models there are: the embedded starter, and folders that were added in place."""
+"""Which models there are: the embedded starter, and folders and whole files that were added in place."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from tendred.errors import InvalidParams, ModelMissing, ModelRefused
 from tendred.models.folder import Folder, inspect, mark
 from tendred.models.hashes import Hashes
 from tendred.models.hub import repository_of
+from tendred.models.whole import inspect_whole, mark_whole
 from tendred.schema.base import Record
 from tendred.schema.model import ModelInfo
+from tendred.schema.weights import file_sha256
 from tendred.store.database import Database, Tx
 from tendred.tasks import offload
 
@@ -86,12 +88,13 @@ class Catalog:
         return [await self._info(name, *rows[name], is_default=name == default) for name in sorted(rows)]
 
     async def add(self, path: str, name: str | None) -> ModelInfo:
-        """Take a folder into the catalogue, in place. Raises InvalidParams, ModelRefused."""
+        """Take a folder, or a whole file, into the catalogue, in place. Raises InvalidParams, ModelRefused."""
         folder = Path(path)
-        if not folder.is_absolute() or not await offload(_is_folder, folder):
+        if not folder.is_absolute() or not await offload(_exists, folder):
             raise InvalidParams("folder", path="path", problem="there is no such folder, or the path isn't absolute")
+        whole = await offload(folder.is_file)
         # The name of a folder in the hub's cache is a revision.
-        name = name or (repository_of(folder) or folder.name).rpartition("/")[2]
+        name = name or (folder.stem if whole else (repository_of(folder) or folder.name).rpartition("/")[2])
         if name == STARTER:
             raise InvalidParams(path="name", problem=f"{STARTER} is the embedded model's name")
         if len(name) > NAME or not name.isprintable():
@@ -181,10 +184,11 @@ class Catalog:
         )  # fmt: skip
 
     def _look(self, path: Path, name: str) -> tuple[str, Folder]:
-        now = mark(path, name)
+        whole = path.is_file()
+        now = mark_whole(path, name) if whole else mark(path, name)
         seen = self._seen.get(str(path))
         if seen is None or seen[0] != now:
-            seen = self._seen[str(path)] = (now, inspect(path, name))
+            seen = self._seen[str(path)] = (now, inspect_whole(path, name) if whole else inspect(path, name))
         return seen
 
     async def _sha256(self, path: Path, name: str, seen: str) -> str:
@@ -192,10 +196,11 @@ class Catalog:
         known = await self._hashes.known(path, seen)
         if known is None:
             try:
-                known = await self._hashes.of_folder(path)
+                whole = await offload(path.is_file)
+                known = await (offload(file_sha256, path) if whole else self._hashes.of_folder(path))
             except (OSError, ValueError) as problem:
                 raise ModelRefused(name=name, reason="header", problem=str(problem)) from problem
-            if await offload(mark, path, name) != seen:
+            if await offload(mark_whole if whole else mark, path, name) != seen:
                 raise ModelRefused(name=name, reason="header", problem="its files changed while they were read")
             await self._hashes.remember(path, seen, known)
         return known
@@ -203,13 +208,13 @@ class Catalog:
 
 def _there(path: Path) -> bool:
     try:
-        return (path / "model_index.json").is_file()
+        return path.is_file() or (path / "model_index.json").is_file()
     except OSError:  # A folder above it may not be looked into.
         return False
 
 
-def _is_folder(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
-        return path.is_dir()
+        return path.is_dir() or path.is_file()
     except OSError:
         return False

@@ -81,7 +81,12 @@ def told(file: Path, name: str, header: Header, about: About = About()) -> Adapt
 
 
 def misfit(adapter: Adapter, model: Path, name: str) -> str | None:
-    """What of it has no place in a model folder, in words; None if all of it has. Blocking (headers only)."""
+    """What of it has no place in a model folder, in words; None if all of it has. Blocking (headers only).
+
+    In a whole file layers have other names: there the family counts, and what the engine finds once it is on.
+    """
+    if model.is_file():
+        return None
     for part, layers in adapter.parts.items():
         own: dict[str, list[int]] = {}
         for file in sorted((model / part).glob("*.safetensors")):

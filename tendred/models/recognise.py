@@ -12,7 +12,7 @@ from tendred.models.upscalers import upscaler
 from tendred.schema.base import Record
 from tendred.schema.model import ModelKind
 
-SINGLE_FILES: Final[frozenset[str]] = frozenset()
+SINGLE_FILES: Final = frozenset({"sd15", "sdxl"})
 """Families that the engine loads from one file. The others are recognised, and wanted as a folder."""
 
 _EMBEDDED: Final = {768: "sd15", 1024: "sd2"}
