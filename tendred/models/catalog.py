@@ -171,7 +171,7 @@ class Catalog:
             )  # fmt: skip
 
         if not await offload(_there, Path(path)):
-            return broken(state="missing", reason="its folder is gone")
+            return broken(state="missing", reason="it is gone from where it was")
         try:
             seen, folder = await offload(self._look, Path(path), name)
         except ModelRefused as problem:

@@ -67,6 +67,8 @@ def _model(model: Checkpoint, single_files: frozenset[str]) -> Seen:
         refusal = f"it is the {model.family} part of a folder; add the folder that holds model_index.json"
     elif model.family not in single_files:
         refusal = f"it is recognised as {model.family}, but this version loads that family from a folder only"
+    elif model.detail:
+        refusal = f"it is {model.family} for {model.detail}; only the plain one is read from a single file"
     elif not model.whole:
         refusal = f"it holds the denoiser of {model.family} only, without text encoders and autoencoder"
     return Seen(kind="model", family=model.family, detail=model.detail or None, refusal=refusal)

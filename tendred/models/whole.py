@@ -38,8 +38,6 @@ def inspect_whole(path: Path, name: str) -> Folder:
         raise _refused(name, "it is no model")
     if seen.refusal is not None:
         raise _refused(name, seen.refusal)
-    if seen.detail is not None:
-        raise _refused(name, f"it is for {seen.detail}, which is read from a folder only")
     family = FAMILIES[_PIPELINES[seen.family]]
     spec = spec_of(header.metadata)
     return Folder(

@@ -5,7 +5,7 @@ import pytest
 
 from tendred.errors import ModelInUse
 from tendred.schema.still import LoraUse
-from tendred.testing.headers import folder, sparse, vae
+from tendred.testing.headers import folder, sd15, sparse, vae
 from tendred.testing.loras import layers, write
 
 
@@ -63,6 +63,21 @@ async def test_from_a_scan_to_a_still_and_back(daemon, call, elsewhere):
         assert (await call("models.remove", name=name))["files_deleted"] is False
     assert (elsewhere / "models" / "loras" / "ink.safetensors").is_file()
     assert (await call("models.ps"))["loaded"] == []
+
+
+async def test_a_checkpoint_in_one_file_is_a_model_like_any_other(daemon, call, tmp_path):
+    file = sparse(tmp_path / "checkpoints" / "dreamy.safetensors", sd15(), {"modelspec.license": "OpenRAIL"})
+    added = await call("models.add", path=str(file))
+    assert (added["kind"], added["family"], added["state"], added["licence"]) == ("model", "sd15", "ready", "OpenRAIL")
+    job = await daemon.still("hills", model="dreamy", width=512, height=512, timeout_s=60)
+    assert job.state == "succeeded", job.error
+    again = await call("images.again", asset_id=job.asset_ids[0])
+    assert again["promised"], again
+    assert (await daemon.studio.wait(again["job"]["id"], 60)).state == "succeeded"
+    assert [one["state"] for one in (await call("models.verify", name="dreamy"))["models"]] == ["ok"]
+    file.rename(file.with_name("elsewhere.safetensors"))
+    [listed] = [one for one in (await call("models.list"))["models"] if one["name"] == "dreamy"]
+    assert listed["state"] == "missing"
 
 
 async def test_a_model_removed_while_it_is_loaded(daemon, call, elsewhere):

@@ -38,7 +38,7 @@ async def test_a_scan_only_tells(stock, comfy):
     scan = await stock.surveys.scan([], known_places=True, add=False)
     assert [(place.tool, place.state) for place in scan.places] == [("comfyui", "ok"), ("a1111", "missing")]
     assert states(scan) == {
-        "ink": ("lora", "new"), "4x": ("upscaler", "new"), "dreamy": ("model", "refused"), "old": (None, "refused"),
+        "ink": ("lora", "new"), "4x": ("upscaler", "new"), "dreamy": ("model", "new"), "old": (None, "refused"),
         "mine": ("model", "new"),
     }  # fmt: skip
     assert (scan.added, scan.whole) == ([], True)
@@ -50,13 +50,13 @@ async def test_with_add_what_is_new_is_used_where_it_is(stock, comfy):
     write(stock.own / "loras" / "ink.safetensors", seed=9)
     scan = await stock.surveys.scan([str(comfy)], known_places=False, add=True)
     assert sorted((one.kind, one.name, one.state) for one in scan.added) == [
-        ("lora", "ink-2", "ready"), ("model", "mine", "ready"), ("upscaler", "4x", "ready"),
+        ("lora", "ink-2", "ready"), ("model", "dreamy", "ready"), ("model", "mine", "ready"), ("upscaler", "4x", "ready"),
     ]  # fmt: skip
     assert all(one.path.startswith(str(comfy)) for one in scan.added)
     again = await stock.surveys.scan([str(comfy)], known_places=False, add=True)
     assert again.added == []
     assert {name: state for name, (_, state) in states(again).items() if state != "refused"} == {
-        "ink": "known", "4x": "known", "mine": "known",
+        "ink": "known", "4x": "known", "mine": "known", "dreamy": "known",
     }  # fmt: skip
 
 

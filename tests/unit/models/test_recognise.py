@@ -19,11 +19,6 @@ def seen(tmp_path):
 @pytest.mark.parametrize(
     ("shapes", "family", "detail"),
     [
-        (made.sd15(), "sd15", None),
-        (made.sd15(inputs=9), "sd15", "inpainting"),
-        (made.sd15(inputs=8), "sd15", "edits by instruction"),
-        (made.sdxl(), "sdxl", None),
-        (made.sdxl(inputs=9), "sdxl", "inpainting"),
         (made.flux(), "flux", "dev"),
         (made.flux(prefix=""), "flux", "dev"),
         (made.flux(guided=False), "flux", "schnell"),
@@ -44,11 +39,20 @@ def test_checkpoints_are_told_apart_and_wanted_as_folders(seen, shapes, family, 
     assert "folder" in found.refusal
 
 
-def test_where_a_family_loads_from_one_file_all_of_it_must_be_there(seen):
-    loads = frozenset({"sdxl"})
-    assert seen(made.sdxl(), single_files=loads).refusal is None
-    bare = {key: shape for key, shape in made.sdxl().items() if key.startswith(made.INSIDE)}
-    assert "without text encoders" in seen(bare, single_files=loads).refusal
+@pytest.mark.parametrize("family", ["sd15", "sdxl"])
+def test_what_loads_from_one_file_must_be_whole_and_plain(seen, family):
+    shapes = getattr(made, family)
+    plain = seen(shapes())
+    assert (plain.kind, plain.family, plain.detail, plain.refusal) == ("model", family, None, None)
+    bare = {key: shape for key, shape in shapes().items() if key.startswith(made.INSIDE)}
+    assert "without text encoders" in seen(bare).refusal
+    inpainting = seen(shapes(inputs=9))
+    assert inpainting.detail == "inpainting"
+    assert "only the plain one" in inpainting.refusal
+
+
+def test_sd15_that_edits_by_instruction_is_told(seen):
+    assert "for edits by instruction" in seen(made.sd15(inputs=8)).refusal
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,9 @@ def test_what_can_not_be_used_is_named_with_the_reason(tmp_path, name, content, 
 
 def test_a_checkpoint_is_recognised(tmp_path):
     found = one(sparse(tmp_path / "dreamy.safetensors", made.sdxl()))
-    assert (found.kind, found.family, found.state) == ("model", "sdxl", "refused")
+    assert (found.kind, found.family, found.state) == ("model", "sdxl", "new")
+    found = one(sparse(tmp_path / "fluid.safetensors", made.flux()))
+    assert (found.kind, found.family, found.state) == ("model", "flux", "refused")
     assert "from a folder only" in found.reason
 
 

@@ -44,7 +44,7 @@ def test_another_kind_is_named(tmp_path):
     [
         ({"a": [3]}, "nothing that is known"),
         ({"model.layers.0.self_attn.q_proj.weight": [8, 8]}, "a language model"),
-        (made.sdxl(), "from a folder only"),
+        (made.flux(), "from a folder only"),
     ],
 )
 def test_what_has_no_kind_here_says_why(tmp_path, shapes, words):

@@ -40,10 +40,10 @@ def test_the_doctor_names_models_that_can_not_be_used(tendre, peer, tmp_path):
     tendre("models", "add", tmp_path, "--name", "mine")
     assert {row["name"]: row["state"] for row in tendre("doctor", "--json").document["checks"]}["models"] == "ok"
     entries = peer.studio.cache.entries
-    entries["mine"] = replace(entries["mine"], state="missing", reason="its folder is gone")
+    entries["mine"] = replace(entries["mine"], state="missing", reason="it is gone from where it was")
     [row] = [row for row in tendre("doctor", "--json").document["checks"] if row["name"] == "models"]
     assert row["state"] == "warn"
-    assert "mine (its folder is gone)" in row["message"]
+    assert "mine (it is gone from where it was)" in row["message"]
 
 
 def test_what_is_needed_is_refused_unless_forced(tendre, peer, tmp_path):
