@@ -148,7 +148,7 @@ class StandIn:
 
     def _load(self, job: Job) -> None:
         order = job.order
-        if not Path(order.model_path).is_dir():
+        if not Path(order.model_path).exists():
             raise ModelMissing("gone", name=order.model, folder=order.model_path)
         if self._model == order.model:
             return
