@@ -11,7 +11,9 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
+from tendred.config.secret import Secret
 from tendred.schema.asset import Identity
+from tendred.schema.credentials import KeyPlace
 from tendred.schema.model import LoadedModel
 from tendred.schema.provider import Accepted, CancelTruth, ClipOrder, Features, RemoteState
 from tendred.schema.pull import Fetched, Listed, Plan
@@ -123,18 +125,25 @@ class Download(Protocol):
 
 
 class Secrets(Protocol):
-    """Keys of providers, outside of everything that is written. Every call ends within its deadline."""
+    """Keys of providers, outside of everything that is written. Every call ends within its deadline.
 
-    async def get(self, provider: str) -> str | None:
-        """The key, for this one call: nobody keeps it. Raises KeyringUnavailable (locked, missing; says what to do)."""
+    Raises KeyringUnavailable (locked, missing, slow; says what to do) and CredentialsMissing for a named file that is unfit.
+    """
+
+    async def get(self, provider: str) -> Secret | None:
+        """The key, for this one call."""
         ...
 
-    async def set(self, provider: str, key: str) -> None:
-        """Keep it. Raises KeyringUnavailable."""
+    async def set(self, provider: str, key: Secret) -> None:
+        """Keep it, and see that it was kept. Raises WrongState where a file or a credential of the user's stands before it."""
         ...
 
     async def remove(self, provider: str) -> bool:
-        """Really remove it; whether there was one. Raises KeyringUnavailable."""
+        """Really remove it, and see that it is gone; whether there was one. Raises WrongState as `set`."""
+        ...
+
+    async def where(self, provider: str) -> KeyPlace:
+        """Where it comes from. What is wrong there is told, not raised."""
         ...
 
 
