@@ -142,8 +142,8 @@ class Secrets(Protocol):
         """Really remove it, and see that it is gone; whether there was one. Raises WrongState as `set`."""
         ...
 
-    async def where(self, provider: str) -> KeyPlace:
-        """Where it comes from. What is wrong there is told, not raised."""
+    def where(self, provider: str) -> KeyPlace:
+        """Where it comes from, or would go. Looks at no key."""
         ...
 
 

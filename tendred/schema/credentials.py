@@ -1,4 +1,4 @@
-"""What is said of a provider's key: where it comes from, never the key."""
+"""What is said of a provider's key: where it is, never the key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ KeySource = Literal["file", "systemd", "keyring"]
 
 
 class KeyPlace(Record, frozen=True):
-    """Where a provider's key is, or would be put. `present` is null where that can't be told; `problem` says why, in words."""
+    """Where a provider's key comes from, or would be put."""
+
+    source: KeySource
+    place: str
+
+
+class KeyState(Record, frozen=True):
+    """A provider's key. `present` is null where that can't be told; `problem` says why, in words."""
 
     provider: str
     source: KeySource
@@ -19,7 +26,14 @@ class KeyPlace(Record, frozen=True):
     problem: str | None
 
 
-class KeyPlaces(Record, frozen=True):
+class KeyStates(Record, frozen=True):
     """Every provider that there is an adapter for."""
 
-    providers: list[KeyPlace]
+    providers: list[KeyState]
+
+
+class LoggedOut(Record, frozen=True):
+    """Whether there was a key; now there is none."""
+
+    provider: str
+    removed: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -134,9 +135,13 @@ def _total(answer: aiohttp.ClientResponse) -> int | None:
 
 
 def _is_home(wire: Wire, url: str) -> bool:
-    return origin(url) == wire.home
+    with contextlib.suppress(HostNotAllowed):
+        return origin(url) == wire.home
+    return False
 
 
 def _may_know(wire: Wire, url: str) -> bool:
-    place = origin(url)
-    return place.scheme == "https" and is_under(place.host, wire.table.key_hosts)
+    with contextlib.suppress(HostNotAllowed):
+        place = origin(url)
+        return place.scheme == "https" and is_under(place.host, wire.table.key_hosts)
+    return False

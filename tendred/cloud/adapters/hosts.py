@@ -14,7 +14,7 @@ from aiohttp.resolver import ThreadedResolver
 _PORTS: Final = {"https": 443, "http": 80}
 
 
-class HostNotAllowed(OSError):
+class HostNotAllowed(OSError):  # noqa: N818 - as OSError's own are called
     """An address that nothing is sent to."""
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from tendred.cloud.adapters.openai_videos import OpenaiVideos
 from tendred.cloud.adapters.replicate import Replicate
 from tendred.cloud.adapters.table import PACKAGED, Table, load
 from tendred.cloud.adapters.wire import Net, Wire
+from tendred.config.schema import CloudSection
 from tendred.config.secret import Secret
 from tendred.errors import ConfigBroken
 
@@ -44,6 +46,16 @@ def build(user: Path, secrets: Secrets, clock: Clock, net: Net) -> dict[str, Ada
             raise ConfigBroken(where=str(user / f"{provider}.toml"), problem=f"endpoint: {problem}") from problem
         made[provider] = maker(table, wire)
     return made
+
+
+def net(section: CloudSection, env: Mapping[str, str] | None = None) -> Net:
+    """The way out by the settings, then by the environment. Raises ConfigBroken for certificates that can't be read."""
+    env = os.environ if env is None else env
+    proxy = section.proxy or env.get("HTTPS_PROXY") or env.get("https_proxy") or ""
+    ca_file = str(Path(section.ca_file).expanduser()) if section.ca_file else env.get("SSL_CERT_FILE", "")
+    if section.ca_file and not os.access(ca_file, os.R_OK):
+        raise ConfigBroken(where="cloud.ca_file", problem=f"{ca_file} can't be read")
+    return Net(proxy=proxy, ca_file=ca_file)
 
 
 def _key(secrets: Secrets, provider: str) -> Awaitable[Secret | None]:
