@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, cast
 import msgspec
 from msgspec import Meta, field
 
-from tendred.errors import ConfigBroken
+from tendred.errors import ConfigBroken, NotOffered
 from tendred.schema.base import Asked
 from tendred.schema.provider import Features, ProviderModel, Size
 
@@ -72,8 +72,11 @@ class Table(Asked, frozen=True):
     inline_bytes: Annotated[int, Meta(ge=0)] = 0
 
     def row(self, model: str) -> Row:
-        """The row of a model that is asked for. Orders are compared with the table before, so it is there."""
-        return next(row for row in self.models if row.name == model)
+        """The row of a model that is asked for. Raises NotOffered."""
+        for row in self.models:
+            if row.name == model and row.replaced_by is None:
+                return row
+        raise NotOffered(provider=self.provider, near=[row.name for row in self.models if row.replaced_by is None])
 
     def features(self) -> Features:
         """What the broker sees of it."""

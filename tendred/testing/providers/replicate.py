@@ -48,7 +48,7 @@ class FakeReplicate(FakeProvider):
             "Request was throttled. Your rate limit resets in ~30s."
             if status == 429
             else kind or titles.get(status, "Error")
-        )  # noqa: PLR2004
+        )
         return {"type": "about:blank", "title": titles.get(status, "Error"), "status": status, "detail": detail}
 
     def _one(self, asked: Asked) -> Answer:

@@ -225,6 +225,9 @@ class FakeProvider:
         clip = self._clips[job.wanted]
         if not clip.done() or age < self.render_s:
             return "waiting" if age < self.render_s / 3 else "rendering"
+        if clip.exception() is not None:
+            job.ended, job.error = "failed", "render_failed"
+            return job.ended
         if job.file is None:
             job.file = File(clip.result())
         return "done"
