@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import struct
 from typing import Any, Final
 
 import msgspec
@@ -12,13 +14,17 @@ from tendred.cloud.adapters.registry import MAKERS
 from tendred.cloud.adapters.table import Table, load
 from tendred.cloud.adapters.wire import Wire
 from tendred.config.secret import Secret
-from tendred.schema.provider import ClipOrder
+from tendred.schema.provider import ClipOrder, RemoteState
 from tendred.testing.providers.server import FakeProvider
 
 ORDER: Final = ClipOrder(
     job_id="job_1", key="job_1", model="ltx-2-3-fast", prompt="Rain on a tin roof, a slow pan along the gutter", width=1920,
     height=1080, seconds=6, fps="25", audio=True, seed=None, first=None, last=None,
 )  # fmt: skip
+
+
+CLIP: Final = struct.pack(">I4s4s", 16, b"ftyp", b"isom") + bytes(4) + bytes(range(256)) * 400
+"""Not a clip, but as long as a small one: for tests that are about the wire."""
 
 
 def table_for(fake: FakeProvider, **changes: Any) -> Table:
@@ -39,3 +45,17 @@ def adapter_for(
     table = table_for(fake, **changes)
     wire = Wire(table, keys, clock or SystemClock(), submit_s=submit_s)
     return MAKERS[fake.provider](table, wire)
+
+
+async def ready(adapter: Adapter, remote_id: str, limit_s: float = 60.0) -> RemoteState:
+    """Ask until the job has ended. Raises TimeoutError."""
+    async with asyncio.timeout(limit_s):
+        while (state := await adapter.poll(remote_id)).phase in {"waiting", "rendering"}:
+            await asyncio.sleep(0.01)
+    return state
+
+
+async def fetched(adapter: Adapter, state: RemoteState, offset: int = 0, etag: str | None = None) -> bytes:
+    """The result from there on, in one go."""
+    async with adapter.download(state, offset, etag) as download:
+        return b"".join([piece async for piece in download.pieces()])

@@ -24,7 +24,7 @@ _ECHO: Final = 24
 """Letters in a row that a message may share with the prompt; one that shares more repeats it."""
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,199}")
 _ADDRESS: Final = re.compile(r"(?:\b[a-z][a-z0-9+.-]*://|\bdata:)\S+", re.IGNORECASE)
-_SECONDS: Final = re.compile(r"\s*\d{1,9}(?:\.\d{1,9})?\s*")
+_SECONDS: Final = re.compile(r"\s*[0-9]{1,9}(?:\.[0-9]{1,9})?\s*")
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from tendred.testing.providers.clips import Wanted
 from tendred.testing.providers.server import Answer, FakeProvider, Made, size_of
 from tendred.testing.providers.validator import Asked
 
-PAGE = 100
+PAGE: Final = 100
+TOO_MANY: Final = 429
 
 
 class FakeReplicate(FakeProvider):
@@ -46,7 +47,7 @@ class FakeReplicate(FakeProvider):
         titles = {401: "Unauthenticated", 402: "Insufficient credit", 404: "Not found", 422: "Input validation failed"}
         detail = (
             "Request was throttled. Your rate limit resets in ~30s."
-            if status == 429
+            if status == TOO_MANY
             else kind or titles.get(status, "Error")
         )
         return {"type": "about:blank", "title": titles.get(status, "Error"), "status": status, "detail": detail}

@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-import struct
-
 import pytest
 
-from tendred.testing.adapters import adapter_for
+from tendred.testing.adapters import CLIP, adapter_for
 from tendred.testing.providers.__main__ import PROVIDERS
 from tendred.testing.providers.clips import canned
-
-CLIP = struct.pack(">I4s4s", 16, b"ftyp", b"isom") + bytes(4) + bytes(range(256)) * 400
-"""Not a clip, but as long as a small one: these tests are about the wire."""
 
 
 @pytest.fixture(params=list(PROVIDERS))

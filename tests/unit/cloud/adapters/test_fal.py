@@ -12,9 +12,8 @@ from tendred.cloud.adapters.table import load
 from tendred.cloud.adapters.wire import Wire
 from tendred.config.secret import Secret
 from tendred.errors import InsufficientFunds, OutcomeUnknown, ProviderUnavailable
-from tendred.testing.adapters import ORDER
+from tendred.testing.adapters import ORDER, ready
 from tendred.testing.providers.faults import Fault
-from tests.unit.cloud.adapters.test_wire import ready
 
 
 async def test_its_addresses_are_kept_as_one_path_and_a_bare_id_will_do(open_pair):

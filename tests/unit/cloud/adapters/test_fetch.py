@@ -7,9 +7,8 @@ import pytest
 
 from tendred.clock import SystemRng
 from tendred.errors import CredentialsMissing, ProviderUnavailable, ResultExpired
-from tendred.testing.adapters import ORDER
+from tendred.testing.adapters import CLIP, ORDER, fetched, ready
 from tendred.testing.providers.faults import Fault
-from tests.unit.cloud.adapters.test_wire import CLIP, read, ready
 
 CUTS = 50
 
@@ -68,7 +67,7 @@ async def test_without_an_entity_tag_nothing_is_gone_on_with(open_pair, provider
 
 
 async def test_what_is_there_already_is_not_sent_again(open_pair, provider):
-    fake, adapter, state, file = await finished(open_pair, provider)
+    _fake, adapter, state, file = await finished(open_pair, provider)
     async with adapter.download(state, 0, None) as download:
         etag = download.etag
     before = file.sent_bytes()
@@ -85,8 +84,8 @@ async def test_an_early_end_is_noticed(open_pair, provider, what):
     fake, adapter, state, _ = await finished(open_pair, provider)
     fake.script.add(Fault(where="download", what=what))
     with pytest.raises(ProviderUnavailable):
-        await read(adapter, state)
-    assert await read(adapter, state) == CLIP
+        await fetched(adapter, state)
+    assert await fetched(adapter, state) == CLIP
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
@@ -95,7 +94,7 @@ async def test_an_address_that_has_run_out_says_so(open_pair, provider, status):
     fake.script.add(Fault(where="download", what="status", status=status))
     keyed = provider == "openai-videos" and status == 403
     with pytest.raises(CredentialsMissing if keyed else ResultExpired):
-        await read(adapter, state)
+        await fetched(adapter, state)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +104,7 @@ async def test_another_answer_than_the_file_is_no_file(open_pair, provider, what
     fake, adapter, state, _ = await finished(open_pair, provider)
     fake.script.add(Fault(where="download", what=what, status=status))
     with pytest.raises(ProviderUnavailable):
-        await read(adapter, state)
+        await fetched(adapter, state)
 
 
 async def test_a_redirect_is_followed_without_the_key(open_pair, provider):
@@ -124,10 +123,10 @@ async def test_a_redirect_is_followed_without_the_key(open_pair, provider):
 async def test_addresses_that_nobody_should_fetch_are_not_fetched(open_pair, provider, url):
     _, adapter, state, _ = await finished(open_pair, provider)
     with pytest.raises(ProviderUnavailable):
-        await read(adapter, msgspec.structs.replace(state, url=url))
+        await fetched(adapter, msgspec.structs.replace(state, url=url))
 
 
 async def test_a_state_without_an_address_has_no_result(open_pair, provider):
     _, adapter, state, _ = await finished(open_pair, provider)
     with pytest.raises(ResultExpired):
-        await read(adapter, msgspec.structs.replace(state, url=None))
+        await fetched(adapter, msgspec.structs.replace(state, url=None))

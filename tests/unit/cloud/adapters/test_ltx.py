@@ -4,9 +4,8 @@ import msgspec
 import pytest
 
 from tendred.errors import ProviderUnavailable, SlowDown
-from tendred.testing.adapters import ORDER
+from tendred.testing.adapters import ORDER, ready
 from tendred.testing.providers.faults import Fault
-from tests.unit.cloud.adapters.test_wire import ready
 
 
 async def test_a_first_frame_is_uploaded_with_the_headers_it_wants_and_without_the_key(open_pair, tmp_path):
@@ -25,7 +24,7 @@ async def test_a_first_frame_is_uploaded_with_the_headers_it_wants_and_without_t
 
 
 async def test_an_upload_that_fails_can_be_made_again(open_pair, tmp_path):
-    fake, adapter = await open_pair(
+    _fake, adapter = await open_pair(
         "ltx", faults=[Fault(where="upload", what="status"), Fault(where="put", what="page")]
     )
     still = tmp_path / "still.png"

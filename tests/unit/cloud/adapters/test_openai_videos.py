@@ -8,9 +8,8 @@ import pytest
 from tendred.clock import SystemClock
 from tendred.cloud.adapters.openai_videos import _cost
 from tendred.errors import CredentialsMissing, OutcomeUnknown, TooLarge
-from tendred.testing.adapters import ORDER
+from tendred.testing.adapters import CLIP, ORDER, fetched, ready
 from tendred.testing.providers.faults import Fault
-from tests.unit.cloud.adapters.test_wire import CLIP, read, ready
 
 STILL = b"\x89PNG" + bytes(range(256))
 
@@ -107,10 +106,10 @@ async def test_a_server_without_keys_is_asked_without_one(open_pair):
 async def test_its_results_are_on_its_own_host_and_take_the_key(open_pair):
     fake, adapter = await open_pair("openai-videos", key="own-key")
     state = await ready(adapter, (await adapter.submit(ORDER)).remote_id)
-    assert await read(adapter, state) == CLIP
+    assert await fetched(adapter, state) == CLIP
     assert fake.requests[-1].headers["authorization"] == "Bearer own-key"
     fake.script.add(Fault(where="download", what="redirect"))
-    assert await read(adapter, state) != CLIP
+    assert await fetched(adapter, state) != CLIP
     assert fake.leaks == []
 
 

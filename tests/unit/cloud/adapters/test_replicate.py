@@ -8,9 +8,8 @@ import pytest
 
 from tendred.clock import SystemClock
 from tendred.errors import OutcomeUnknown
-from tendred.testing.adapters import ORDER
+from tendred.testing.adapters import ORDER, ready
 from tendred.testing.providers.faults import Fault
-from tests.unit.cloud.adapters.test_wire import ready
 
 
 async def test_its_list_tells_what_became_of_a_submit_that_nobody_answered(open_pair):

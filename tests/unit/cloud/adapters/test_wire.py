@@ -28,22 +28,9 @@ from tendred.errors import (
     ProviderUnavailable,
     SlowDown,
 )
-from tendred.testing.adapters import ORDER
+from tendred.testing.adapters import CLIP, ORDER, fetched, ready
 from tendred.testing.providers.clips import Wanted
 from tendred.testing.providers.faults import Fault
-from tests.unit.cloud.conftest import CLIP
-
-
-async def read(adapter, state, offset=0, etag=None):
-    async with adapter.download(state, offset, etag) as download:
-        return b"".join([piece async for piece in download.pieces()])
-
-
-async def ready(adapter, remote_id):
-    async with asyncio.timeout(20):
-        while (state := await adapter.poll(remote_id)).phase in {"waiting", "rendering"}:
-            await asyncio.sleep(0.01)
-    return state
 
 
 async def test_a_clip_is_ordered_looked_for_and_fetched(open_pair, provider):
@@ -51,7 +38,7 @@ async def test_a_clip_is_ordered_looked_for_and_fetched(open_pair, provider):
     accepted = await adapter.submit(ORDER)
     assert (await adapter.poll(accepted.remote_id)).phase in {"waiting", "rendering"}
     state = await ready(adapter, accepted.remote_id)
-    assert (state.phase, await read(adapter, state)) == ("ready", CLIP)
+    assert (state.phase, await fetched(adapter, state)) == ("ready", CLIP)
     [job] = fake.jobs.values()
     assert job.wanted == Wanted(1920, 1080, 6, "25", audio=True)
     assert job.asked["prompt"] == ORDER.prompt
@@ -213,13 +200,13 @@ async def test_a_state_of_tomorrow_is_no_end(open_pair, provider):
 
 
 async def test_what_the_provider_forgot_is_gone(open_pair, provider):
-    fake, adapter = await open_pair(provider, faults=[Fault(where="poll", what="expire")])
+    _fake, adapter = await open_pair(provider, faults=[Fault(where="poll", what="expire")])
     accepted = await adapter.submit(ORDER)
     assert (await adapter.poll(accepted.remote_id)).phase == "gone"
 
 
 async def test_a_result_that_is_too_old_is_gone(open_pair, provider):
-    fake, adapter = await open_pair(provider, result_s=0.0)
+    _fake, adapter = await open_pair(provider, result_s=0.0)
     accepted = await adapter.submit(ORDER)
     await asyncio.sleep(0.01)
     assert (await adapter.poll(accepted.remote_id)).phase == "gone"
@@ -227,12 +214,12 @@ async def test_a_result_that_is_too_old_is_gone(open_pair, provider):
 
 async def test_no_adapter_writes_a_key_a_prompt_or_an_address_to_the_log(open_pair, provider, caplog):
     caplog.set_level(logging.DEBUG)
-    fake, adapter = await open_pair(provider, key="canary-key-83fa", faults=UNKNOWN[:4])
+    _fake, adapter = await open_pair(provider, key="canary-key-83fa", faults=UNKNOWN[:4])
     for _ in range(4):
         with pytest.raises(OutcomeUnknown):
             await adapter.submit(ORDER)
     state = await ready(adapter, (await adapter.submit(ORDER)).remote_id)
-    await read(adapter, state)
+    await fetched(adapter, state)
     for secret in ("canary-key-83fa", ORDER.prompt, state.url):
         assert secret not in caplog.text
 
