@@ -61,4 +61,10 @@ def test_without_a_desktop_there_is_none_and_it_says_why(monkeypatch):
 
 
 def test_only_keyrings_of_systems_and_desktops_are_trusted():
-    assert {module.rpartition(".")[2] for module, _ in TRUSTED} == {"SecretService", "libsecret", "kwallet", "macOS", "Windows"}
+    assert {module.rpartition(".")[2] for module, _ in TRUSTED} == {
+        "SecretService",
+        "libsecret",
+        "kwallet",
+        "macOS",
+        "Windows",
+    }

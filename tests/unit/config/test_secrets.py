@@ -73,7 +73,10 @@ async def test_a_systemd_credential_is_next(tmp_path):
 
 @pytest.mark.timeout(200)
 async def test_without_a_keyring_it_says_what_to_do_and_falls_back_to_nothing():
-    for call in (keys().get("ltx"), keys(bare(PYTHON_KEYRING_BACKEND="keyring.backends.null.Keyring")).set("ltx", Secret("k"))):
+    for call in (
+        keys().get("ltx"),
+        keys(bare(PYTHON_KEYRING_BACKEND="keyring.backends.null.Keyring")).set("ltx", Secret("k")),
+    ):
         with pytest.raises(KeyringUnavailable) as caught:
             await call
         assert caught.value.variant == "missing"
@@ -159,7 +162,11 @@ async def test_a_locked_one_is_told_as_locked(tmp_path):
     with SecretService(tmp_path) as service:
         await keys(service.env).set("ltx", Secret(CANARY))
     with SecretService(tmp_path, password="another") as service:  # it starts, and its keyring stays locked
-        for call in (keys(service.env).get("ltx"), keys(service.env).set("ltx", Secret("x")), keys(service.env).remove("ltx")):
+        for call in (
+            keys(service.env).get("ltx"),
+            keys(service.env).set("ltx", Secret("x")),
+            keys(service.env).remove("ltx"),
+        ):
             with pytest.raises(KeyringUnavailable) as caught:
                 await call
             assert caught.value.variant == "locked"

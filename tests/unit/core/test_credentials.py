@@ -22,7 +22,10 @@ async def test_a_key_comes_and_goes_and_is_never_told(credentials, secrets):
     state = await credentials.login("ltx", Secret("canary"))
     assert (state.provider, state.present, state.source) == ("ltx", True, "keyring")
     assert secrets.keys["ltx"].reveal() == "canary"
-    assert [(one.provider, one.present) for one in (await credentials.status()).providers] == [("fal", True), ("ltx", True)]
+    assert [(one.provider, one.present) for one in (await credentials.status()).providers] == [
+        ("fal", True),
+        ("ltx", True),
+    ]
     assert "canary" not in repr(await credentials.status())
     assert (await credentials.logout("ltx")).removed is True
     assert (await credentials.logout("ltx")).removed is False

@@ -5,7 +5,9 @@ def test_a_key_is_read_from_stdin_and_never_shown(tendre, peer):
     ran = tendre("cloud", "login", "ltx", stdin="canary-key\n")
     assert (ran.code, ran.out.strip()) == (0, "The key for ltx is kept.")
     told = tendre("cloud")
-    assert [line.split()[:3] for line in told.out.splitlines() if line.startswith("ltx")] == [["ltx", "there", "keyring"]]
+    assert [line.split()[:3] for line in told.out.splitlines() if line.startswith("ltx")] == [
+        ["ltx", "there", "keyring"]
+    ]
     document = tendre("cloud", "status", "--json").document
     assert {one["provider"]: one["present"] for one in document["providers"]}["ltx"] is True
     assert "canary" not in ran.out + ran.err + told.out + str(document)
@@ -17,7 +19,7 @@ def test_a_key_is_read_from_stdin_and_never_shown(tendre, peer):
 def test_no_key_and_no_provider_are_told(tendre, peer):
     assert tendre("cloud", "login", "ltx", stdin="").code == 2
     assert tendre("cloud", "login", "ltx", "canary-key").code == 2  # never an argument
-    ran = tendre("cloud", "login", "lxt", stdin="k" )
+    ran = tendre("cloud", "login", "lxt", stdin="k")
     assert (ran.code, "ltx" in ran.err) == (1, True)
 
 
