@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -122,8 +121,9 @@ class Keys:
         except TimeoutError as problem:
             raise KeyringUnavailable("slow", seconds=round(deadline_s)) from problem
         finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.pid, signal.SIGKILL) if hasattr(os, "killpg") else child.kill()
+            if child.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    child.kill()
             await child.wait()
         answer = _answer(told)
         if answer["failed"]:

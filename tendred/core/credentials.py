@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from collections.abc import Callable, Collection
 
@@ -34,7 +35,8 @@ class Credentials:
 
     async def status(self) -> KeyStates:
         """Every provider's. What is wrong with a place is told, not raised."""
-        return KeyStates(providers=[await self._look(provider) for provider in sorted(self._providers())])
+        # At once, so that a keyring that doesn't answer is waited for only once.
+        return KeyStates(providers=list(await asyncio.gather(*map(self._look, sorted(self._providers())))))
 
     async def _look(self, provider: str) -> KeyState:
         try:

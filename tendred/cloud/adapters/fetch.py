@@ -13,7 +13,7 @@ import aiohttp
 
 from tendred.cloud.adapters.answers import retry_after
 from tendred.cloud.adapters.hosts import HostNotAllowed, is_under, origin
-from tendred.cloud.adapters.wire import Seen, Wire
+from tendred.cloud.adapters.wire import Wire
 from tendred.errors import CredentialsMissing, ResultExpired
 
 LIMIT_BYTES: Final = 8 * 1024**3
@@ -107,11 +107,12 @@ async def _opened(
     wire: Wire, stack: AsyncExitStack, url: str, headers: Mapping[str, str], *, keyed: bool
 ) -> aiohttp.ClientResponse:
     try:
-        return await stack.enter_async_context(wire.open(url, headers, keyed=keyed, timeout=_TIMEOUT, seen=Seen()))
+        return await stack.enter_async_context(wire.open(url, headers, keyed=keyed, timeout=_TIMEOUT))
     except HostNotAllowed as problem:
         raise wire.unavailable(str(problem)) from problem
     except _FAILED as problem:
-        raise wire.unavailable(f"the result can't be fetched ({type(problem).__name__})") from problem
+        # Its text may hold the address, which is signed.
+        raise wire.unavailable(f"the result can't be fetched ({type(problem).__name__})") from None
 
 
 def _checked(wire: Wire, answer: aiohttp.ClientResponse, *, keyed: bool) -> aiohttp.ClientResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from contextlib import AbstractAsyncContextManager
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from pathlib import Path
@@ -155,7 +156,7 @@ def _form(fields: dict[str, Any], first: str | None) -> aiohttp.FormData:
     if first is not None:
         media_type, _, coded = first.removeprefix("data:").partition(";base64,")
         name = f"frame.{media_type.rpartition('/')[2]}"
-        form.add_field("input_reference", base64.b64decode(coded), content_type=media_type, filename=name)
+        form.add_field("input_reference", io.BytesIO(base64.b64decode(coded)), content_type=media_type, filename=name)
     return form
 
 

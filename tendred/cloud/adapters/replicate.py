@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Final
@@ -40,7 +41,9 @@ class Replicate:
         if len(data) <= self._table.inline_bytes:
             return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
         form = aiohttp.FormData()
-        form.add_field("content", data, content_type=media_type, filename=f"frame.{media_type.rpartition('/')[2]}")
+        form.add_field(
+            "content", io.BytesIO(data), content_type=media_type, filename=f"frame.{media_type.rpartition('/')[2]}"
+        )
         kept = await self._wire.ask("POST", "/v1/files", body=form)
         url = text(table((kept.document or {}).get("urls")).get("get"))
         if url is None:

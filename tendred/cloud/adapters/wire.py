@@ -7,6 +7,7 @@ error, whole), or nobody knows (OutcomeUnknown, with what was seen). Everything 
 from __future__ import annotations
 
 import asyncio
+import io
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ import msgspec
 from tendred import __version__
 from tendred.clock import Clock, rfc3339
 from tendred.cloud.adapters.answers import retry_after
-from tendred.cloud.adapters.hosts import HostNotAllowed, Origin, PublicResolver, allowed, origin
+from tendred.cloud.adapters.hosts import HostNotAllowed, Origin, PublicResolver, allowed, is_under, origin
 from tendred.cloud.adapters.table import Table
 from tendred.config.secret import Secret
 from tendred.errors import CredentialsMissing, NotSent, OutcomeUnknown, ProviderUnavailable, SlowDown, TendredError
@@ -111,7 +112,7 @@ class Wire:
     ) -> Accepted:
         """POST, once. `read` tells what an answer means: taken, certainly refused, or None for anything else."""
         sent_at, seen = self.clock.now(), Seen()
-        whole = {**await self._authorized(), **(headers or {})}
+        whole = {**await self._authorized(self.home), **(headers or {})}
         try:
             reply = await self._exchange("POST", str(self.home) + path, whole, body, self.submit_s, seen)
             outcome = read(reply)
@@ -138,9 +139,10 @@ class Wire:
 
         `at` is another address of the provider's own table. Raises ProviderUnavailable, SlowDown, CredentialsMissing.
         """
-        whole = {**await self._authorized(), **(headers or {})}
+        url = (at or str(self.home)) + path
+        whole = {**await self._authorized(origin(url)), **(headers or {})}
         try:
-            reply = await self._exchange(method, (at or str(self.home)) + path, whole, body, timeout_s, Seen())
+            reply = await self._exchange(method, url, whole, body, timeout_s, Seen())
         except _FAILED as problem:
             raise self.unavailable(_named(problem)) from problem
         if not also(reply):
@@ -155,9 +157,9 @@ class Wire:
         whole = {**headers, "Content-Type": media_type}
         try:
             allowed(url, self.home)
-            reply = await self._exchange(method, url, whole, data, SEND_FILE_S, Seen(), foreign=True)
+            reply = await self._exchange(method, url, whole, data, SEND_FILE_S, Seen())
         except _FAILED as problem:
-            raise self.unavailable(_named(problem)) from problem
+            raise self.unavailable(_named(problem)) from None  # its text may hold the address
         if reply.status not in {200, 201}:
             raise self.unavailable(f"the upload was answered with {reply.status}")
         return reply
@@ -173,35 +175,19 @@ class Wire:
 
     @asynccontextmanager
     async def open(
-        self, url: str, headers: Mapping[str, str], *, keyed: bool, timeout: aiohttp.ClientTimeout, seen: Seen
+        self, url: str, headers: Mapping[str, str], *, keyed: bool, timeout: aiohttp.ClientTimeout
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """A GET whose body is read bit by bit, with the key if `keyed`. Redirects are for the caller to follow."""
         target = allowed(url, self.home)
-        whole = {**headers, **(await self._authorized() if keyed else {})}
-        async with self._session(timeout, seen, foreign=target != self.home) as session:
-            proxy = self._proxy(target)
-            async with session.get(url, headers=whole, allow_redirects=False, proxy=proxy, ssl=self._tls) as answer:
-                yield answer
+        whole = {**headers, **(await self._authorized(target) if keyed else {})}
+        async with self._answered("GET", url, whole, None, timeout, Seen()) as answer:
+            yield answer
 
     async def _exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: Body, timeout_s: float, seen: Seen, *,
-        foreign: bool = False,
-    ) -> Reply:  # fmt: skip
-        target = origin(url)
-        async with (
-            self._session(
-                aiohttp.ClientTimeout(total=timeout_s), seen, foreign=foreign and target != self.home
-            ) as session,
-            session.request(
-                method,
-                url,
-                headers=dict(headers),
-                data=body,
-                allow_redirects=False,
-                proxy=self._proxy(target),
-                ssl=self._tls,
-            ) as answer,
-        ):
+        self, method: str, url: str, headers: Mapping[str, str], body: Body, timeout_s: float, seen: Seen
+    ) -> Reply:
+        timeout = aiohttp.ClientTimeout(total=timeout_s)
+        async with self._answered(method, url, headers, body, timeout, seen) as answer:
             seen.status, seen.request_id = answer.status, request_id(answer.headers)
             data = await answer.content.read(ANSWER_BYTES)
             while not answer.content.at_eof():
@@ -210,28 +196,44 @@ class Wire:
                 data += await answer.content.read(ANSWER_BYTES - len(data))
             return Reply(answer.status, dict(answer.headers.items()), data)
 
-    def _session(self, timeout: aiohttp.ClientTimeout, seen: Seen, *, foreign: bool) -> aiohttp.ClientSession:
-        """For one call: nothing of an earlier one is used again. Names that somebody else chose lead to public addresses only."""
-        resolver = PublicResolver() if foreign and not self.home.is_here else None
+    @asynccontextmanager
+    async def _answered(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body, timeout: aiohttp.ClientTimeout, seen: Seen
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The one place where a connection is opened, for one call: nothing of an earlier one is used again."""
+        target = origin(url)
+        proxy = self.net.proxy or None if target.scheme == "https" and not target.is_here else None
+        # Names that somebody else chose lead to public addresses only; a proxy resolves them itself.
+        public = target != self.home and not self.home.is_here and proxy is None
+        resolver = PublicResolver() if public else None
+        # A stream is written bit by bit; bytes at once would hold up the loop where they hold a picture.
+        data = io.BytesIO(body) if isinstance(body, bytes) else body
         traces = aiohttp.TraceConfig()
 
         async def connected(*_: object) -> None:
             seen.connected = True
 
         traces.on_connection_create_end.append(connected)
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(force_close=True, limit=1, resolver=resolver, use_dns_cache=False),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": f"tendred/{__version__}"},
-            timeout=timeout,
-            trace_configs=[traces],
-            trust_env=False,
-        )
+        async with (
+            aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(force_close=True, limit=1, resolver=resolver, use_dns_cache=False),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": f"tendred/{__version__}"},
+                timeout=timeout,
+                trace_configs=[traces],
+                trust_env=False,
+            ) as session,
+            session.request(
+                method, url, headers=headers, data=data, allow_redirects=False, proxy=proxy, ssl=self._tls
+            ) as answer,
+        ):
+            yield answer
 
-    def _proxy(self, target: Origin) -> str | None:
-        return self.net.proxy or None if target.scheme == "https" and not target.is_here else None
-
-    async def _authorized(self) -> dict[str, str]:
+    async def _authorized(self, target: Origin) -> dict[str, str]:
+        """The key as a header, for the provider's own hosts; any other is a fault of ours, and gets nothing."""
+        own = {self.home, *([origin(self.table.storage)] if self.table.storage else [])}
+        if target not in own and not is_under(target.host, self.table.key_hosts):
+            raise HostNotAllowed(f"{target.host} isn't told the key")
         key = await self.key()
         if key is None:
             if self.table.key_needed:

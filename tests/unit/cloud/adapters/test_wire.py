@@ -10,10 +10,12 @@ import ssl
 import subprocess
 import sys
 
+import aiohttp
 import msgspec
 import pytest
 
 from tendred.clock import SystemClock
+from tendred.cloud.adapters.hosts import HostNotAllowed
 from tendred.cloud.adapters.registry import MAKERS
 from tendred.cloud.adapters.table import load
 from tendred.cloud.adapters.wire import Net, Wire
@@ -222,6 +224,16 @@ async def test_no_adapter_writes_a_key_a_prompt_or_an_address_to_the_log(open_pa
     await fetched(adapter, state)
     for secret in ("canary-key-83fa", ORDER.prompt, state.url):
         assert secret not in caplog.text
+
+
+async def test_a_host_that_is_not_the_providers_is_told_no_key_even_by_a_slip_of_ours(open_pair):
+    fake, adapter = await open_pair("ltx")
+    with pytest.raises(HostNotAllowed):
+        await adapter._wire.ask("GET", "/", at=fake.stranger)
+    with pytest.raises(HostNotAllowed):
+        async with adapter._wire.open(fake.stranger, {}, keyed=True, timeout=aiohttp.ClientTimeout(5)):
+            pass
+    assert fake.requests == []
 
 
 @pytest.mark.needs("openssl")
