@@ -214,15 +214,18 @@ class Wire:
             seen.connected = True
 
         traces.on_connection_create_end.append(connected)
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(force_close=True, limit=1, resolver=resolver, use_dns_cache=False),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": f"tendred/{__version__}"},
+            timeout=timeout,
+            trace_configs=[traces],
+            trust_env=False,
+        )
+        # aiohttp sends GET, PUT and DELETE again when a connection breaks, a fresh one too, and has no public switch for it.
+        session._retry_connection = False  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         async with (
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(force_close=True, limit=1, resolver=resolver, use_dns_cache=False),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": f"tendred/{__version__}"},
-                timeout=timeout,
-                trace_configs=[traces],
-                trust_env=False,
-            ) as session,
+            session,
             session.request(
                 method, url, headers=headers, data=data, allow_redirects=False, proxy=proxy, ssl=self._tls
             ) as answer,

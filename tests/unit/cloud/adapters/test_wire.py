@@ -189,6 +189,7 @@ async def test_a_poll_that_goes_wrong_may_be_made_again(open_pair, provider, fau
     fake.script.add(fault)
     with pytest.raises(ProviderUnavailable):
         await adapter.poll(accepted.remote_id)
+    assert len(fake.asked("poll")) == 1  # the library below would have asked again
     assert (await ready(adapter, accepted.remote_id)).phase == "ready"
     assert fake.leaked() == []
 
