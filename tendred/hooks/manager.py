@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import pluggy
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -130,7 +130,7 @@ class Plugins:
 
         values: dict[str, Any] = {"key": key, "context": self._plugins[name].context}
         [impl] = [one for one in self._manager.hook.clip_provider.get_hookimpls() if one.plugin_name == name]
-        made.append(impl.function(**{argument: values[argument] for argument in impl.argnames}))
+        made.append(cast("Adapter", impl.function(**{argument: values[argument] for argument in impl.argnames})))
         return made[0]
 
     async def amend_request(self, name: str, request: StillRequest) -> Amendment | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 from urllib.parse import urljoin
@@ -47,14 +47,16 @@ class Fetching:
                 if at > LIMIT_BYTES:
                     raise self._wire.unavailable(f"a result of more than {LIMIT_BYTES} bytes")
                 yield piece
-        except _FAILED as problem:
-            raise self._wire.unavailable(f"the result broke off at byte {at}") from problem
+        except _FAILED:
+            raise self._wire.unavailable(f"the result broke off at byte {at}") from None
         if self.total is not None and at != self.total:
             raise self._wire.unavailable(f"the result ended at byte {at} of {self.total}")
 
 
 @asynccontextmanager
-async def fetch(wire: Wire, url: str, offset: int, etag: str | None, *, keyed: bool = False) -> AsyncIterator[Fetching]:
+async def fetch(
+    wire: Wire, url: str, offset: int, etag: str | None, *, keyed: bool = False
+) -> AsyncGenerator[Fetching]:
     """Open a result. Goes on at `offset` only with an entity tag that the server confirms; otherwise from 0.
 
     `keyed`: the address is the provider's own and wants the key. Raises ResultExpired where the address has run out,
@@ -109,7 +111,7 @@ async def _opened(
     try:
         return await stack.enter_async_context(wire.open(url, headers, keyed=keyed, timeout=_TIMEOUT))
     except HostNotAllowed as problem:
-        raise wire.unavailable(str(problem)) from problem
+        raise wire.unavailable(str(problem)) from None
     except _FAILED as problem:
         # Its text may hold the address, which is signed.
         raise wire.unavailable(f"the result can't be fetched ({type(problem).__name__})") from None

@@ -97,10 +97,9 @@ class Ltx:
         endpoint, _, job = remote_id.rpartition("/")
         if an_id(job) is None or endpoint not in {"", *ENDPOINTS}:
             raise ProviderUnavailable("asked", provider=self.features.provider, problem="that is no id of a job there")
-        for one in (endpoint,) if endpoint else ENDPOINTS:
-            reply = await self._wire.ask("GET", f"/v2/{one}/{job}")
-            if reply.status != 404:  # noqa: PLR2004
-                break
+        reply = await self._wire.ask("GET", f"/v2/{endpoint or ENDPOINTS[0]}/{job}")
+        if reply.status == 404 and not endpoint:  # noqa: PLR2004
+            reply = await self._wire.ask("GET", f"/v2/{ENDPOINTS[1]}/{job}")
         return reply
 
     def _refused(self, reply: Reply, prompt: str) -> TendredError | None:

@@ -131,7 +131,7 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 def _over(packaged: dict[str, Any], theirs: dict[str, Any], file: Path) -> dict[str, Any]:
     """Their keys in place of ours; their models in place of ours of the same name, new ones behind."""
-    rows = cast("Any", theirs.get("models", []))
+    rows = theirs.get("models", [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in cast("list[Any]", rows)):
         raise ConfigBroken(where=str(file), problem="models are written as [[models]]")
     models = {str(row.get("name")): row for row in [*packaged["models"], *cast("list[dict[str, Any]]", rows)]}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -117,9 +117,10 @@ class Wire:
             reply = await self._exchange("POST", str(self.home) + path, whole, body, self.submit_s, seen)
             outcome = read(reply)
         except Exception as problem:  # whatever it is: once there was a connection, nobody knows
+            # Told without its cause: the library's own text may repeat what was sent, or an address.
             if not seen.connected:
-                raise NotSent(provider=self.provider, problem=_named(problem)) from problem
-            raise self._unknown(sent_at, seen, _named(problem)) from problem
+                raise NotSent(provider=self.provider, problem=_named(problem)) from None
+            raise self._unknown(sent_at, seen, _named(problem)) from None
         if isinstance(outcome, Accepted):
             return outcome
         raise outcome or self._unknown(sent_at, seen, "an answer that says neither yes nor no")
@@ -144,7 +145,7 @@ class Wire:
         try:
             reply = await self._exchange(method, url, whole, body, timeout_s, Seen())
         except _FAILED as problem:
-            raise self.unavailable(_named(problem)) from problem
+            raise self.unavailable(_named(problem)) from None
         if not also(reply):
             self._must_be_about_the_job(reply)
         return reply
@@ -176,7 +177,7 @@ class Wire:
     @asynccontextmanager
     async def open(
         self, url: str, headers: Mapping[str, str], *, keyed: bool, timeout: aiohttp.ClientTimeout
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
         """A GET whose body is read bit by bit, with the key if `keyed`. Redirects are for the caller to follow."""
         target = allowed(url, self.home)
         whole = {**headers, **(await self._authorized(target) if keyed else {})}
@@ -199,7 +200,7 @@ class Wire:
     @asynccontextmanager
     async def _answered(
         self, method: str, url: str, headers: Mapping[str, str], body: Body, timeout: aiohttp.ClientTimeout, seen: Seen
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
         """The one place where a connection is opened, for one call: nothing of an earlier one is used again."""
         target = origin(url)
         proxy = self.net.proxy or None if target.scheme == "https" and not target.is_here else None

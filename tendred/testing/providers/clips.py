@@ -8,6 +8,7 @@ picture and sound shows to the sample. PyAV is imported only when something is d
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -79,9 +80,9 @@ async def drawn(wanted: Wanted) -> bytes:
 
 def draw(wanted: Wanted) -> bytes:
     """As `drawn`. Blocking."""
-    import av  # noqa: PLC0415 - as above
     import numpy as np  # noqa: PLC0415
 
+    av: Any = importlib.import_module("av")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "clip.mp4"
         with av.open(str(file), "w", options={"movflags": "+faststart"}) as container:

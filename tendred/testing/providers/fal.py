@@ -66,7 +66,13 @@ class FakeFal(FakeProvider):
             kind = {"": "content_policy_violation", "invalid": "value_error"}.get(kind, kind)
             return {
                 "detail": [
-                    {"loc": ["body", "prompt"], "msg": kind.replace("_", " "), "type": kind, "ctx": {}, "input": "x"}
+                    {
+                        "loc": ["body", "prompt"],
+                        "msg": kind.replace("_", " "),
+                        "type": kind,
+                        "ctx": dict[str, str](),
+                        "input": "x",
+                    }
                 ]
             }
         return {"detail": kind or {401: "No user found", 404: "Request not found"}.get(status, "bad request")}

@@ -35,7 +35,9 @@ async def spoil(
     transport = request.transport
     assert transport is not None
     length = {"cut": len(body), "wrong_length": len(body) - 1}.get(fault.what, len(body))
-    lines = [f"HTTP/1.1 {status} X", "Content-Type: application/json", "Connection: close"]
+    lines = [f"HTTP/1.1 {status} X", "Content-Type: application/json"]
+    if fault.what != "duplicate":
+        lines.append("Connection: close")
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if fault.what != "truncated":
         lines.append(f"Content-Length: {length}")

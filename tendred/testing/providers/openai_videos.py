@@ -57,8 +57,8 @@ class FakeOpenaiVideos(FakeProvider):
         audio = str(body.get("generate_sound", True)).lower() == "true"
         seconds, fps = int(body.get("seconds", 4)), str(body.get("fps", 24))
         wanted = Wanted(width, height, seconds, fps, audio, int(body.get("seed") or 0))
-        reference = body.get("input_reference")
-        first = asked.files.get("input_reference") or (reference or {}).get("image_url")
+        reference: dict[str, str] = body.get("input_reference") or {}
+        first = asked.files.get("input_reference") or reference.get("image_url")
         return self.make("videos", {**body, "key": key}, wanted, first)
 
     def _told(self, job: Made) -> dict[str, Any]:

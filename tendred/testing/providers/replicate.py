@@ -57,7 +57,7 @@ class FakeReplicate(FakeProvider):
         if job is None:
             kept = self.jobs.get(asked.groups["job"])
             # Its record stays; what it holds is removed.
-            gone = {"output": None, "input": {}, "data_removed": True, "status": "succeeded"}
+            gone: dict[str, Any] = {"output": None, "input": {}, "data_removed": True, "status": "succeeded"}
             return Answer(404, self.error(404, "")) if kept is None else Answer(200, {**self._told(kept), **gone})
         if asked.op == "cancel" and self.phase(job) in {"waiting", "rendering"}:
             job.ended = "aborted" if self.phase(job) == "waiting" else "canceled"
