@@ -31,7 +31,7 @@ def read(file: Path, *, private: bool = True) -> Secret:
             raise UnfitError("it is no ordinary file")
         if private and os.name != "nt" and seen.st_mode & 0o077:
             raise UnfitError("others can read it (chmod 600)")
-        text = os.read(descriptor, LIMIT_BYTES).decode("utf-8", "replace").strip()
+        text = os.read(descriptor, LIMIT_BYTES + 1).decode("utf-8", "replace").strip()
     finally:
         os.close(descriptor)
     if not is_key(text):

@@ -116,7 +116,7 @@ class Wire:
         try:
             reply = await self._exchange("POST", str(self.home) + path, whole, body, self.submit_s, seen)
             outcome = read(reply)
-        except Exception as problem:  # whatever it is: once there was a connection, nobody knows
+        except Exception as problem:  # noqa: BLE001 - whatever it is: once there was a connection, nobody knows
             # Told without its cause: the library's own text may repeat what was sent, or an address.
             if not seen.connected:
                 raise NotSent(provider=self.provider, problem=_named(problem)) from None
