@@ -77,6 +77,6 @@ def test_a_table_that_is_wrong_ends_the_start_with_words(tmp_path):
     folder = tmp_path / "home" / "config" / "providers"
     folder.mkdir(parents=True)
     (folder / "ltx.toml").write_text("concurrency = many")
-    with DaemonProcess(tmp_path / "home") as process:
+    with DaemonProcess(tmp_path / "home", module="tendred") as process:
         assert process.process.wait(60) == 2
         assert "ltx.toml" in process.words
