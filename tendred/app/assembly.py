@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tendred.backend import Backend, Fs, Hub, Media, Residency, Spawn
+from tendred.backend import Adapter, Backend, Fs, Hub, Media, Residency, Secrets, Spawn
 from tendred.boundary.judge import Boundary
 from tendred.bus import Bus
 from tendred.children import spawn_child
@@ -18,6 +18,7 @@ from tendred.core.again import Recipes
 from tendred.core.budgets import Accounts
 from tendred.core.cache import Cache
 from tendred.core.characters import Cast
+from tendred.core.credentials import Credentials
 from tendred.core.deliver import Deliveries
 from tendred.core.expansions import Expander
 from tendred.core.grids import Grids
@@ -122,6 +123,8 @@ def assemble(
     residency: Residency,
     media: Media,
     hub: Hub,
+    secrets: Secrets,
+    adapters: Mapping[str, Adapter],
     plugins: Plugins,
     stop: Callable[[bool], None],
 ) -> Core:
@@ -207,7 +210,7 @@ def assemble(
         database=database, bus=ground.bus, queue=queue, submitter=submitter, retries=retries, upscaling=upscaling,
         runner=runner, residency=residency, pauses=pauses, watch=watch, previews=previews, recipes=recipes,
         waiting=Waiting(ground.bus), index=index, receipts=receipts,
-        catalog=catalog, cache=cache, pulls=pulls, cast=cast, roster=roster, wildcards=wildcards, presets=presets,
+        catalog=catalog, cache=cache, pulls=pulls, credentials=Credentials(secrets, adapters.keys, tell), cast=cast, roster=roster, wildcards=wildcards, presets=presets,
         expander=expander, grids=grids, sheets=sheets, plugins=plugins, history=history, settings=settings, teller=tell,
         clock=clock,
     )  # fmt: skip

@@ -16,14 +16,17 @@ from msgspec.structs import asdict
 from tendred import __version__
 from tendred.app import instance
 from tendred.app.assembly import Core, Ground, Machine, assemble
-from tendred.backend import Backend, Hub, Media, Residency
+from tendred.backend import Adapter, Backend, Hub, Media, Residency, Secrets
 from tendred.boundary.judge import Boundary
 from tendred.bus import Bus
 from tendred.clock import Ids
+from tendred.cloud.adapters import registry
+from tendred.cloud.adapters.registry import net as cloud_net
 from tendred.config import hub as hubs
 from tendred.config.paths import Paths
 from tendred.config.schema import Config
 from tendred.config.secret import Secret
+from tendred.config.secrets import Keys
 from tendred.core.run import Runner
 from tendred.core.studio import API
 from tendred.core.telling import Teller, language_of
@@ -57,6 +60,9 @@ class Daemon:
         self.url = ""
         self._drain = True
         self._runner: Runner | None = None
+        self.hide: Callable[[Secret], None] | None = None
+        """Told of every key, so that the log never holds one."""
+        self._secrets: Secrets = Keys(config.cloud, machine.clock, self._hidden)
         self._tasks = Tasks()
         self._exit = contextlib.AsyncExitStack()
 
@@ -124,6 +130,8 @@ class Daemon:
             residency=residency,
             media=media,
             hub=self._hub(),
+            secrets=self._secrets,
+            adapters=self._adapters(plugins),
             plugins=plugins,
             stop=self.ask_to_stop,
         )
@@ -164,6 +172,15 @@ class Daemon:
             stderr=self.paths.logs / "pull.log",
             home=self.paths.cache / "hub",
         )
+
+    def _hidden(self, key: Secret) -> None:
+        if self.hide is not None:
+            self.hide(key)
+
+    def _adapters(self, plugins: Plugins) -> dict[str, Adapter]:
+        """The providers of clips, ours and those of plugins. A simulation overrides this."""
+        ours = registry.build(self.paths.providers, self._secrets, self.machine.clock, cloud_net(self.config.cloud))
+        return {**plugins.adapters(self._secrets, taken=ours.keys()), **ours}
 
     async def _begin(self, core: Core) -> None:
         """Recover what was interrupted, then let the rooms work."""
@@ -257,6 +274,7 @@ class Announcer:
 async def serve(config: Config, paths: Paths, hide: Callable[[Secret], None], machine: Machine | None = None) -> None:
     """Run a daemon until it is asked to end, by RPC or by a signal. `hide` keeps its token out of the log."""
     daemon = Daemon(config, paths, machine or Machine())
+    daemon.hide = hide
     hide(daemon.token)
     loop = asyncio.get_running_loop()
     # Before the doors open: whoever finds the discovery file may send a signal at once.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from tendred.config import key_file
 from tendred.config.schema import HubSection
 from tendred.config.secret import Secret
 from tendred.errors import CredentialsMissing
@@ -31,8 +30,6 @@ QUIET: Final = {
     "HF_HUB_VERBOSITY": "error",
     "PYTHONWARNINGS": "ignore",
 }
-_TOKEN_BYTES: Final = 4096
-_TOKEN: Final = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, repr=False)
@@ -88,23 +85,6 @@ def _environment(section: HubSection, env: Mapping[str, str], endpoint: str) -> 
 
 def _read(file: Path, host: str) -> Secret:
     try:
-        # Nothing may make us wait here, not even a named pipe.
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError as problem:
-        raise _unfit(file, host, problem.strerror or str(problem)) from problem
-    try:
-        seen = os.fstat(descriptor)
-        if not stat.S_ISREG(seen.st_mode):
-            raise _unfit(file, host, "it is no ordinary file")
-        if os.name != "nt" and seen.st_mode & 0o077:
-            raise _unfit(file, host, "others can read it (chmod 600)")
-        text = os.read(descriptor, _TOKEN_BYTES).decode("utf-8", "replace").strip()
-    finally:
-        os.close(descriptor)
-    if not _TOKEN.fullmatch(text):
-        raise _unfit(file, host, "it holds no token")
-    return Secret(text)
-
-
-def _unfit(file: Path, host: str, problem: str) -> CredentialsMissing:
-    return CredentialsMissing("file", provider=host, file=str(file), problem=problem)
+        return key_file.read(file)
+    except key_file.UnfitError as problem:
+        raise CredentialsMissing("file", provider=host, file=str(file), problem=str(problem)) from problem

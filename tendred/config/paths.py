@@ -47,6 +47,11 @@ class Paths:
         return self.data / "wildcards"
 
     @property
+    def providers(self) -> Path:
+        """The user's own capability tables, one file a provider."""
+        return self.config / "providers"
+
+    @property
     def thumbnails(self) -> Path:
         return self.cache / "thumbnails"
 

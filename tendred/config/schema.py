@@ -124,6 +124,19 @@ class HubSection(Section, frozen=True):
     ] = ""
 
 
+class CloudSection(Section, frozen=True):
+    """Providers of clips. Nothing is sent there unless cloud was switched on and a clip was asked for."""
+
+    key_files: Annotated[
+        dict[str, str],
+        _says('Files of yours (0600) that hold a provider\'s key, where there is no keyring: ltx = "/path".'),
+    ] = {}
+    proxy: Annotated[str, _says("A proxy for providers; empty takes HTTPS_PROXY.")] = ""
+    ca_file: Annotated[
+        str, _says("Certificates (PEM) of an authority of your own; empty takes SSL_CERT_FILE or the system's.")
+    ] = ""
+
+
 class ModelsSection(Section, frozen=True):
     """Models, LoRAs and the like."""
 
@@ -173,6 +186,7 @@ class Config(Section, frozen=True):
     queue: QueueSection = field(default_factory=QueueSection)
     library: LibrarySection = field(default_factory=LibrarySection)
     hub: HubSection = field(default_factory=HubSection)
+    cloud: CloudSection = field(default_factory=CloudSection)
     models: ModelsSection = field(default_factory=ModelsSection)
     hotfolder: HotfolderSection = field(default_factory=HotfolderSection)
     plugins: PluginsSection = field(default_factory=PluginsSection)

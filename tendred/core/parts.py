@@ -8,6 +8,7 @@ from tendred.clock import Clock
 from tendred.core.again import Recipes
 from tendred.core.cache import Cache
 from tendred.core.characters import Cast
+from tendred.core.credentials import Credentials
 from tendred.core.expansions import Expander
 from tendred.core.grids import Grids
 from tendred.core.history import History
@@ -56,6 +57,7 @@ class Parts(Record, frozen=True):
     catalog: Catalog
     cache: Cache
     pulls: Pulls
+    credentials: Credentials
     cast: Cast
     roster: StoredRoster
     wildcards: Wildcards

@@ -57,6 +57,7 @@ class Studio:
         self._p = parts
         self.cache = parts.cache
         self.pulls = parts.pulls
+        self.credentials = parts.credentials
         # What belongs to words before they are final speaks for itself: its methods are those of the doors.
         self.wildcards = parts.wildcards
         self.presets = parts.presets

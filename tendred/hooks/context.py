@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tendred.config.secret import Secret
+
+AskKey = Callable[[], Awaitable[Secret | None]]
+"""Gives a provider's key, for one call: it is kept nowhere."""
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import pluggy
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from tendred.backend import Adapter, Secrets
 from tendred.config.schema import PluginsSection
+from tendred.config.secret import Secret
 from tendred.hooks.context import Context
 from tendred.hooks.spec import GROUP, Hooks
 from tendred.schema.asset import Asset, Receipt
@@ -25,6 +28,7 @@ from tendred.schema.still import Amendment, StillRequest
 from tendred.schema.system import PluginStatus
 
 API: Final = "1.0"
+_PROVIDER: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _log = logging.getLogger(__name__)
 
 
@@ -102,6 +106,32 @@ class Plugins:
         """Names of the enabled plugins that implement a hook, in the order of the configuration."""
         names = {impl.plugin_name for impl in getattr(self._manager.hook, hook).get_hookimpls()}
         return [name for name, plugin in self._plugins.items() if name in names and plugin.state == "enabled"]
+
+    def adapters(self, secrets: Secrets, taken: Collection[str]) -> dict[str, Adapter]:
+        """The providers that enabled plugins add, by name. One that fails, or wants a name that is taken, is switched off."""
+        found: dict[str, Adapter] = {}
+        for name in self.having("clip_provider"):
+            try:
+                adapter = self._adapter(name, secrets)
+                provider = adapter.features.provider
+                if not _PROVIDER.fullmatch(provider) or provider in {*taken, *found}:
+                    raise PluginError(f"{provider!r} can't be the name of its provider")  # noqa: TRY301 - one record for all
+                found[provider] = adapter
+            except Exception as problem:  # noqa: BLE001 - foreign code may raise anything
+                _log.exception("plugin %s failed in clip_provider", name)
+                self._switch_off(name, f"clip_provider: {type(problem).__name__}: {problem}")
+        return found
+
+    def _adapter(self, name: str, secrets: Secrets) -> Adapter:
+        made: list[Adapter] = []
+
+        async def key() -> Secret | None:
+            return await secrets.get(made[0].features.provider) if made else None
+
+        values: dict[str, Any] = {"key": key, "context": self._plugins[name].context}
+        [impl] = [one for one in self._manager.hook.clip_provider.get_hookimpls() if one.plugin_name == name]
+        made.append(cast("Adapter", impl.function(**{argument: values[argument] for argument in impl.argnames})))
+        return made[0]
 
     async def amend_request(self, name: str, request: StillRequest) -> Amendment | None:
         """Ask one plugin. Failures switch it off and count as None."""

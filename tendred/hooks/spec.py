@@ -13,7 +13,8 @@ from typing import Final
 
 import pluggy
 
-from tendred.hooks.context import Context
+from tendred.backend import Adapter
+from tendred.hooks.context import AskKey, Context
 from tendred.schema.asset import Asset, Receipt
 from tendred.schema.still import Amendment, StillRequest
 
@@ -31,6 +32,16 @@ class Hooks:
 
         The request is a copy. What comes back is checked like any request and judged by the boundary
         afterwards: a plugin can narrow what is allowed, never widen it.
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def clip_provider(self, key: AskKey, context: Context) -> Adapter:
+        """Add a provider of clips: an object that is a `tendred.api.Adapter`, named by its `features.provider`.
+
+        Called once, at the start, and only if the plugin is enabled. `await key()` is this provider's key (None where
+        the user gave none), and no other's. The broker decides whether and when anything is sent: an adapter sends an
+        order once, and raises OutcomeUnknown whenever it can't be certain that it wasn't taken.
         """
         raise NotImplementedError
 

@@ -12,8 +12,10 @@ import msgspec
 
 from tendred.bus import Bus, Subscription
 from tendred.clock import Clock, Ids, SystemClock, SystemRng, rfc3339
+from tendred.cloud.adapters.table import PACKAGED
+from tendred.core.credentials import Credentials
 from tendred.core.studio import Search, Submission, UpscaleSubmission
-from tendred.core.telling import spoken
+from tendred.core.telling import Teller, spoken
 from tendred.errors import (
     EventsGone,
     IdempotencyConflict,
@@ -33,6 +35,7 @@ from tendred.schema.sealed import Verdict
 from tendred.schema.still import Kind, Lane, LoraUse, StillRequest
 from tendred.schema.system import CloudState, DiskState, EngineState, Hello, Limits, Status
 from tendred.testing.cache import FakeCache
+from tendred.testing.credentials import MemorySecrets
 from tendred.testing.hot_folders import FakeHotFolders
 from tendred.testing.pulls import FakePulls
 from tendred.testing.recipes import FakeRecipes
@@ -65,6 +68,8 @@ class FakeStudio(FakeRecipes):
         self._ids = Ids(self._clock, SystemRng())
         self.hotfolders = FakeHotFolders(self._ids)
         self.pulls = FakePulls(self._ids, self.happen)
+        self.secrets = MemorySecrets()
+        self.credentials = Credentials(self.secrets, lambda: PACKAGED, Teller(language, SystemRng()))
         self.bus = Bus()
         self.boot_id = self._ids.new("boot")
         self.events: list[Event] = []

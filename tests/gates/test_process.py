@@ -14,7 +14,7 @@ from tendred.testing.process import DaemonProcess
 
 CHILDREN_ONLY = {
     "torch", "numpy", "PIL", "av", "diffusers", "transformers", "c2pa", "huggingface_hub", "safetensors", "accelerate",
-    "peft", "httpx2", "hf_xet",
+    "peft", "httpx2", "hf_xet", "keyring", "secretstorage", "jeepney", "cryptography",
 }  # fmt: skip
 INVENTORY = """
 import atexit, json, os, sys
@@ -79,7 +79,13 @@ def test_the_command_line_is_a_client_and_nothing_else():
 
 
 @pytest.mark.parametrize(
-    "child", ["tendred.engine.worker.__main__", "tendred.media.worker.__main__", "tendred.pull.worker.__main__"]
+    "child",
+    [
+        "tendred.engine.worker.__main__",
+        "tendred.media.worker.__main__",
+        "tendred.pull.worker.__main__",
+        "tendred.config.keyring_call",
+    ],
 )
 def test_a_child_knows_no_room_but_its_own(child):
     loaded = modules_after(f"import {child}")

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import socket
+import sys
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from tendred.app.client import Client
-from tendred.clock import SystemRng
+from tendred.clock import SystemClock, SystemRng
+from tendred.cloud.adapters.table import load as tables
+from tendred.cloud.offer import named
 from tendred.config.load import load
 from tendred.config.paths import resolve
-from tendred.config.schema import PathsSection
+from tendred.config.schema import CloudSection, PathsSection
+from tendred.config.secrets import Keys
 from tendred.core.history import History
 from tendred.core.telling import Teller
 from tendred.errors import LANGUAGES, TendredError, registry
@@ -25,14 +30,17 @@ from tendred.rpc.door import WAITS, RpcDoor, Waits
 from tendred.rpc.jsonrpc import Dispatcher
 from tendred.rpc.methods import registry as methods
 from tendred.schema.error import tell
+from tendred.testing.adapters import CLIP, ORDER, adapter_for, fetched, ready
 from tendred.testing.hub import FakeHub, Fault, Repo, model
+from tendred.testing.providers.clips import canned
+from tendred.testing.providers.faults import Fault as Failing
+from tendred.testing.providers.ltx import FakeLtx
 from tendred.testing.raw import exchange, request
 from tendred.testing.tiny import STARTER
 
 LATER = {
-    "signer_broken", "cloud_off", "keyring_unavailable", "prices_missing", "prices_stale",
-    "not_offered", "quote_expired", "quote_used", "quote_mismatch", "consent_required", "cap_exceeded",
-    "provider_filtered", "insufficient_funds", "outcome_unknown", "result_expired",
+    "signer_broken", "cloud_off", "prices_missing", "prices_stale", "quote_expired", "quote_used", "quote_mismatch",
+    "consent_required", "cap_exceeded",
 }  # fmt: skip
 """Kinds of rooms that don't exist yet. Whoever builds one raises its kinds here."""
 
@@ -223,6 +231,38 @@ class Bench:
         with FakeHub() as hub:
             hub.faults.append(Fault("", what="status", status=503, times=9))
             return await self.pulled(hub)
+
+    # -- at a provider of clips
+
+    async def ordered(self, *faults):
+        async with FakeLtx(canned(CLIP), faults=faults) as provider:
+            adapter = adapter_for(provider)
+            state = await ready(adapter, (await adapter.submit(ORDER)).remote_id)
+            await fetched(adapter, state)
+
+    async def provider_filtered(self):
+        await self.ordered(Failing(where="submit", what="status", status=422))
+
+    async def insufficient_funds(self):
+        await self.ordered(Failing(where="submit", what="status", status=402))
+
+    async def outcome_unknown(self):
+        await self.ordered(Failing(where="submit", what="reset", accepted=True))
+
+    async def result_expired(self):
+        await self.ordered(Failing(where="download", what="status", status=404))
+
+    async def not_sent(self):
+        async with FakeLtx(canned(CLIP)) as provider:
+            adapter = adapter_for(provider)
+        await adapter.submit(ORDER)
+
+    async def not_offered(self):
+        named(tables("ltx").features(), "ltx-2-pro")
+
+    async def keyring_unavailable(self):
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+        await Keys(CloudSection(), SystemClock(), env=env).get("ltx")
 
     # -- in a room
 

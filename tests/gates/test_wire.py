@@ -98,6 +98,9 @@ images.again asset_id dry_run=false insist=false lane="normal" idempotency_key?
 images.variations asset_id count=4 strength=0.2 seed? lane="normal" idempotency_key?
 jobs.preview job_id form="jpeg" side=256
 library.sheet asset_ids columns? labels? title="" format="png" lane="normal" tags=[] idempotency_key?
+cloud.login provider key
+cloud.logout provider
+cloud.status
 events.unsubscribe subscription_id
 """
 KINDS = """
@@ -109,6 +112,7 @@ KINDS = """
 1201 cloud_off 1202 credentials_missing 1203 keyring_unavailable 1204 prices_missing 1205 prices_stale 1206 not_offered
 1207 quote_expired 1208 quote_used 1209 quote_mismatch 1210 consent_required 1211 cap_exceeded 1212 provider_refused
 1213 provider_filtered 1214 provider_unavailable 1215 insufficient_funds 1216 outcome_unknown 1217 result_expired
+1218 not_sent
 """
 STATUSES = {
     "unauthorized": 401,

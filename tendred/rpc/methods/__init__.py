@@ -7,6 +7,7 @@ from tendred.rpc.jsonrpc import Registry
 from tendred.rpc.methods import (
     boundary,
     characters,
+    cloud,
     events,
     hotfolders,
     images,
@@ -29,7 +30,7 @@ def registry() -> Registry[RpcDoor]:
     methods: Registry[RpcDoor] = Registry()
     words = (prompts, wildcards, presets, characters)
     for noun in (
-        system, images, jobs, queue, library, models, pulls, loras, *words, hotfolders, events, boundary, rpc,
+        system, images, jobs, queue, library, models, pulls, loras, *words, cloud, hotfolders, events, boundary, rpc,
     ):  # fmt: skip
         noun.register(methods)
     return methods

@@ -6,6 +6,7 @@ import pytest
 from tendred.config.schema import PluginsSection
 from tendred.hooks.manager import Plugins
 from tendred.schema.still import Amendment, StillRequest
+from tendred.testing.credentials import MemorySecrets
 
 GOOD = """
 from tendred.api import Amendment, hookimpl
@@ -47,6 +48,20 @@ def no_such_hook(x):
     pass
 """
 NEWER = "requires_api = '>=2'\n"
+PROVIDER = """
+from tendred.api import Features, hookimpl
+requires_api = ">=1.0"
+NAME = {name!r}
+class Mine:
+    features = Features(provider=NAME, models=[], cancel=False, idempotency=True, listing=False, cost=False, result_s=None,
+        poll_s=1.0, concurrency=1, table_date="2026-11-01", source="mine")
+    def __init__(self, key):
+        self.key = key
+@hookimpl
+def clip_provider(key, context):
+    {before}
+    return Mine(key)
+"""
 UNSAID = "pass\n"
 BROKEN = "1/0\n"
 
@@ -124,3 +139,28 @@ async def test_a_hook_that_fails_switches_its_plugin_off(installed, tmp_path, so
     assert status.state == "disabled"
     assert word in str(status.reason)
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "tendred-plugin")
+
+
+async def test_a_plugin_adds_a_provider_and_is_given_its_own_key_alone(installed, tmp_path):
+    installed(mine=PROVIDER.format(name="mine", before="pass"))
+    plugins, told = loaded(tmp_path, "mine")
+    secrets = MemorySecrets({"mine": "m", "ltx": "l"})
+    adapters = plugins.adapters(secrets, taken={"ltx"})
+    assert list(adapters) == ["mine"]
+    assert (await adapters["mine"].key()).reveal() == "m"
+    assert secrets.asked == ["mine"]
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "word"),
+    [("ltx", "pass", "ltx"), ("Bad Name", "pass", "Bad Name"), ("mine", "1/0", "ZeroDivisionError")],
+)
+async def test_a_provider_that_fails_or_takes_anothers_name_switches_its_plugin_off(
+    installed, tmp_path, name, before, word
+):
+    installed(bad=PROVIDER.format(name=name, before=before), good=PROVIDER.format(name="good", before="pass"))
+    plugins, told = loaded(tmp_path, "bad", "good")
+    assert list(plugins.adapters(MemorySecrets(), taken={"ltx"})) == ["good"]
+    [status] = told
+    assert (status.name, status.state, word in str(status.reason)) == ("bad", "disabled", True)

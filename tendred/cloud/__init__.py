@@ -1,0 +1,1 @@
+"""The cloud: a broker of clips, and its adapters."""

@@ -1,0 +1,1 @@
+"""What each provider takes, typed by hand from its documents."""
