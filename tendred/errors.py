@@ -214,6 +214,10 @@ class ResultExpired(TendredError):
     kind, code = "result_expired", 1217
 
 
+class NotSent(TendredError):
+    kind, code = "not_sent", 1218
+
+
 # The guard's answers: HTTP statuses, never JSON-RPC errors (WIRE, Transport), so `code` is the status.
 class Unauthorized(TendredError):
     kind, code = "unauthorized", 401
