@@ -100,7 +100,7 @@ class Step(Record, frozen=True):
 
 
 class Evidence(Record, frozen=True):
-    """All that is known of a clip, for a person who has to say what happened. `hints` are in words."""
+    """All that is known of a clip, for a person who has to say what happened."""
 
     job_id: str
     provider: str
@@ -111,4 +111,3 @@ class Evidence(Record, frozen=True):
     request_id: str | None
     sent_at: str | None
     steps: list[Step]
-    hints: list[str]
