@@ -16,6 +16,8 @@ from msgspec.structs import asdict
 from tendred import __version__
 from tendred.app import instance
 from tendred.app.assembly import Core, Ground, Machine, assemble
+from tendred.app.cloudwork import Outside
+from tendred.app.owner import owner_token
 from tendred.backend import Backend, Hub, Media, Residency
 from tendred.boundary.judge import Boundary
 from tendred.bus import Bus
@@ -125,9 +127,13 @@ class Daemon:
             media=media,
             hub=self._hub(),
             plugins=plugins,
+            outside=self._outside(),
             stop=self.ask_to_stop,
         )
         self.studio = core.studio
+        owner = await offload(owner_token, paths.owner_token, machine.rng, machine.fs)
+        await core.studio.tokens.load(owner.reveal())
+        await core.studio.cloud.load()
         await self._begin(core)
         await self._doors(ids)
 
@@ -165,17 +171,24 @@ class Daemon:
             home=self.paths.cache / "hub",
         )
 
+    def _outside(self) -> Outside:
+        """The ways to providers. Nothing is connected to before somebody enables one and takes a quote."""
+        return Outside(adapters={})
+
     async def _begin(self, core: Core) -> None:
         """Recover what was interrupted, then let the rooms work."""
         await core.pauses.load(self.config.queue.start)
         await core.runner.recover()
+        await core.broker.recover()
         self._tasks.spawn("indexing", core.indexing.run())
         self._tasks.spawn("deliveries", core.deliveries.run())
         self._tasks.spawn("pulls", core.pulls.run())
         self._tasks.spawn("retention", core.retention.run())
         self._tasks.spawn("sheets", core.sheets.run())
+        self._tasks.spawn("broker", core.broker.run())
         self._tasks.spawn("runner", core.runner.run())
         self._runner = core.runner
+        self._exit.push_async_callback(core.broker.close)
         self._exit.push_async_callback(core.sheets.close)
         self._exit.push_async_callback(self._settle_running, core.runner)
 
@@ -199,6 +212,7 @@ class Daemon:
             tasks=self._tasks,
             clock=machine.clock,
             ids=ids,
+            tokens=self.studio.tokens,
         )
         socket = instance.socket_path(self.paths) if hasattr(asyncio, "open_unix_connection") else None
         if socket is not None:

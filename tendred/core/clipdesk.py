@@ -13,7 +13,7 @@ import msgspec
 from tendred.boundary.judge import Boundary
 from tendred.boundary.seal import canonical
 from tendred.clock import Clock, rfc3339
-from tendred.core.clips import Quoting, spoken
+from tendred.core.clipjudge import ClipJudge, spoken
 from tendred.core.keep import Keeper, asset_id, receipt_id
 from tendred.core.sources import Finder
 from tendred.errors import Internal, NotOffered, OutputWithheld
@@ -47,7 +47,7 @@ class ClipDesk:
         database: Database,
         queue: Queue,
         boundary: Boundary,
-        quoting: Quoting,
+        judge: ClipJudge,
         finder: Finder,
         keeper: Keeper,
         files: Files,
@@ -60,7 +60,7 @@ class ClipDesk:
         self._database = database
         self._queue = queue
         self._boundary = boundary
-        self._quoting = quoting
+        self._judge = judge
         self._finder = finder
         self._keeper = keeper
         self._files = files
@@ -82,7 +82,7 @@ class ClipDesk:
         first = None if clip.first is None else await self._finder.same(clip.first, "first")
         last = None if clip.last is None else await self._finder.same(clip.last, "last")
         if claim.reviewed.policy != self._boundary.policy:
-            conditioning, _ = await self._quoting.allowed(clip, first, last, claim.job.origin)
+            conditioning, _ = await self._judge.allowed(clip, first, last, claim.job.origin)
         order = ClipOrder(
             job_id=job_id,
             key=job_id,

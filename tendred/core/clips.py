@@ -8,17 +8,14 @@ from typing import Any, Final, Protocol
 from msgspec.structs import asdict
 
 from tendred.backend import Adapter
-from tendred.boundary.judge import Boundary, Words
 from tendred.boundary.seal import canonical
 from tendred.clock import Clock, Ids, Rng, rfc3339
 from tendred.core.characters import Played
+from tendred.core.clipjudge import ClipJudge, spoken
 from tendred.core.consent import GOOD_S, Consent
-from tendred.core.judging import judged
-from tendred.core.refusals import Refusals
 from tendred.core.sources import Finder
-from tendred.core.trail import back
 from tendred.core.wording import Writer, weighed
-from tendred.errors import BoundaryRefused, UnsupportedParameter
+from tendred.errors import UnsupportedParameter
 from tendred.money import quotes
 from tendred.money.caps import STANDING
 from tendred.money.prices import Price, Prices, credits_of
@@ -27,7 +24,7 @@ from tendred.schema.clip import Clip, ClipRequest, Evidence, Outcome
 from tendred.schema.job import Job, Origin
 from tendred.schema.money import Confirmation, Quote
 from tendred.schema.provider import Features
-from tendred.schema.sealed import Conditioning, OwnStill, Reviewed
+from tendred.schema.sealed import OwnStill
 from tendred.schema.source import SourceUse
 from tendred.schema.still import StillRequest
 from tendred.store.database import Database
@@ -76,30 +73,26 @@ class Quoting:
         check: Check,
         writer: Writer,
         finder: Finder,
-        boundary: Boundary,
-        refusals: Refusals,
+        judge: ClipJudge,
         prices: Prices,
         consent: Consent,
         counter: Counter,
         clock: Clock,
         ids: Ids,
         rng: Rng,
-        language: Callable[[], str],
     ) -> None:
         self._database = database
         self._adapter = adapter
         self._check = check
         self._writer = writer
         self._finder = finder
-        self._boundary = boundary
-        self._refusals = refusals
+        self._judge = judge
         self._prices = prices
         self._consent = consent
         self._counter = counter
         self._clock = clock
         self._ids = ids
         self._rng = rng
-        self._language = language
 
     # -- the offer -----------------------------------------------------------------------------------------
 
@@ -116,7 +109,7 @@ class Quoting:
         last = None if request.last is None else await self._finder.own(request.last, "last")
         clip = _final(request, played, first, last)
         self._offered(features, clip, clip.prompt)
-        conditioning, removed = await self.allowed(clip, first, last, origin, played)
+        conditioning, removed = await self._judge.allowed(clip, first, last, origin, played)
         self._offered(features, clip, spoken(conditioning))
         price = await offload(
             self._prices.price, clip.provider, clip.model, (clip.width, clip.height), clip.seconds,
@@ -130,7 +123,7 @@ class Quoting:
             request=asdict(clip),
             asked=asked,
             origin=origin,
-            reviewed=self.sealed(job_id, clip, conditioning),
+            reviewed=self._judge.sealed(job_id, clip, conditioning),
             removed=removed,
             retry_of=None,
             key=None,
@@ -169,35 +162,6 @@ class Quoting:
             digest=quotes.digest(canonical(clip), token_id, price.total_mcr, price.table_date),
         )
 
-    # -- the boundary --------------------------------------------------------------------------------------
-
-    async def allowed(
-        self, clip: Clip, first: OwnStill | None, last: OwnStill | None, origin: Origin, played: Played | None = None
-    ) -> tuple[Conditioning, list[str]]:
-        """What the boundary says of all the words in a clip, speech and sound among them. Raises BoundaryRefused.
-
-        What its stills were asked for with is judged beside the new words: it may put the adult anchor in.
-        """
-        names = {f"tags[{number}]": tag for number, tag in enumerate(clip.tags)}
-        named = {"first": first and first.words, "last": last and last.words, "file name": origin.file}
-        named["character"] = clip.character and clip.character.name
-        names |= {path: words for path, words in named.items() if words}
-        words = Words(
-            prompt=clip.prompt, names=list(names.values()), kind="clip", character=clip.character is not None
-        )
-        verdict, conditioning = await judged(self._boundary, words, self._language())
-        if verdict.verdict == "refuse" or conditioning is None:
-            await self._refusals.note(verdict, clip.prompt, origin)
-            span = verdict.span if played is None else back(played.earlier, back(played.edits, verdict.span))
-            raise BoundaryRefused(
-                path="prompt", rule=verdict.rule, reason=verdict.reason, span=span, policy=verdict.policy
-            )
-        return conditioning, verdict.removed
-
-    def sealed(self, job_id: str, clip: Clip, conditioning: Conditioning) -> Reviewed:
-        """The final request under seal, bound to its job."""
-        return self._boundary.approve(canonical({**asdict(clip), "job_id": job_id}), conditioning)
-
     # -- taking it -----------------------------------------------------------------------------------------
 
     async def confirm(self, quote_id: str, token_id: str) -> Confirmation:
@@ -234,12 +198,6 @@ class Quoting:
     async def resolve(self, job_id: str, outcome: Outcome, remote_id: str | None, mcr: int | None) -> Job:
         """A person says what happened to a clip."""
         return await self._counter.resolve(job_id, outcome, remote_id, mcr)
-
-
-def spoken(conditioning: Conditioning) -> str:
-    """What a provider is sent: the anchor first, as everywhere. Weights are refused before."""
-    words = "".join(span.text for span in conditioning.prompt)
-    return f"{conditioning.anchor}, {words}" if conditioning.anchor else words
 
 
 def _final(request: ClipRequest, played: Played, first: OwnStill | None, last: OwnStill | None) -> Clip:

@@ -115,7 +115,7 @@ class Caps(Record, frozen=True):
 
 
 class CapChanges(Asked, frozen=True):
-    """Caps to set; what is left out stays. Null takes a cap away, and then nothing may be spent under it."""
+    """Caps to set; what is left out, or null, stays as it is. 0 lets nothing through."""
 
     job_mcr: Amount | None = None
     day_mcr: Amount | None = None
