@@ -46,8 +46,10 @@ class Vault:
         return await self._run(self._at, job_id)
 
     async def take(self, job_id: str, provider: str, download: Download) -> Fetched:
-        """Write a download down and look at the whole. Raises ProviderUnavailable where its end is missing, NoClip,
-        TooLarge, DiskFull, FolderUnwritable; what has arrived stays for the next try."""
+        """Write a download down and look at the whole; what has arrived stays for the next try.
+
+        Raises ProviderUnavailable where its end is missing, NoClip, TooLarge, DiskFull, FolderUnwritable.
+        """
         size = download.offset
         await self._run(self._begin, job_id, size, download.etag)
         async with aclosing(download.pieces()) as pieces:

@@ -129,9 +129,8 @@ def page_in(connection: sqlite3.Connection, job_id: str | None, limit: int, befo
 
 def broken_in(connection: sqlite3.Connection) -> int | None:
     """The number of the first row that isn't what was written, or None. Slow: reads all of it."""
-    before, n = "", 0
-    for row in connection.execute(ALL):
-        n += 1
+    before = ""
+    for n, row in enumerate(connection.execute(ALL), 1):
         entry = _entry(row)
         if entry.n != n or entry.prev_sha256 != before or entry.sha256 != _digest(entry):
             return n

@@ -30,8 +30,10 @@ class Offered(Record, frozen=True):
 
 
 def digest(request: bytes, token_id: str, total_mcr: int, table_date: str) -> str:
-    """What a confirmation is for: the canonical final request (provider, model and the stills' hashes are in it),
-    the token, the amount and the table it comes from."""
+    """What a confirmation is for: the canonical final request, the token, the amount, and the date of the table.
+
+    Provider, model and the hashes of stills are in the request.
+    """
     whole = hashlib.sha256()
     for part in (request, token_id.encode(), str(total_mcr).encode(), table_date.encode()):
         whole.update(len(part).to_bytes(8, "big"))
