@@ -85,9 +85,12 @@ def cloud_rooms(
         closed(await queue.get(job_id), receipt)
 
     cloud = Cloud(
-        adapters=outside.adapters, settings=settings, prices=prices, stopped=lambda name: broker.off(name),
-        woken=lambda: broker.wake(),
-    )  # fmt: skip
+        adapters=outside.adapters,
+        settings=settings,
+        prices=prices,
+        stopped=lambda name: broker.off(name),  # noqa: PLW0108 - it is made below, of this switch
+        woken=lambda: broker.wake(),  # noqa: PLW0108 - as above
+    )
     desk = ClipDesk(
         database=database, queue=queue, boundary=ground.boundary, judge=judge, finder=finder, keeper=keeper,
         files=ground.files, clock=clock, opened=_opened, plain=outside.plain, probe=outside.probe, closed=kept,

@@ -137,3 +137,32 @@ async def test_a_seed_is_the_same_life_every_time(tmp_path, judge, template):
         life = await schedule(7, tmp_path / name, judge, template)
         stories.append((life.cuts, life.deaths, {one: len(p.jobs) for one, p in life.providers.items()}))
     assert stories[0] == stories[1]
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
+async def test_five_hundred_clips_close_to_zero(tmp_path, judge, template):
+    """One provider says what a clip cost, the other doesn't: every settlement has its basis, every difference is booked."""
+    chance = Chance("five hundred")
+    life = Life(tmp_path, judge, template)
+    for cost in (True, False):
+        said = features(f"cost-{cost}", cost=cost, concurrency=50)
+        life.providers[said.provider] = Provider(
+            said, life.truth, lambda _: PRICE + chance.one([0, 0, -500, 700]), cut=life.cut,
+            bills_failed=chance.happens(50),
+        )  # fmt: skip
+    await life.begin()
+    await life.caps(job_mcr=PRICE, day_mcr=PRICE * 1000, month_mcr=PRICE * 1000)
+    try:
+        for number in range(1, 501):
+            await life.order(number, f"cost-{number % 2 == 0}", PRICE)
+        await life.finish()
+        bases = {
+            row["provider"]: row["basis"]
+            for row in await life.rows("SELECT DISTINCT provider, basis FROM ledger WHERE kind = 'settle'")
+        }
+        assert bases == {"cost-True": "provider", "cost-False": "table"}
+        assert len(await life.rows("SELECT 1 FROM kept")) == 500
+        await life.books()
+    finally:
+        await life.end()

@@ -58,7 +58,6 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "nothing_spent": ("Nothing was spent.", "Rien n'a été dépensé."),
     "spend_zone": ("Days and months are those of {zone}; amounts in credits.", "Jours et mois en {zone} ; montants en crédits."),
-    "unknown": ("unknown", "inconnu"),
     "balance": (
         "{provider}: {left} left, as far as we know; differences booked so far: {difference}",
         "{provider} : {left} de reste, à notre connaissance ; écarts inscrits jusqu'ici : {difference}",
