@@ -108,9 +108,6 @@ def _taken(ctx: Context, quote_id: str, code: str | None) -> int:
         code = sys.stdin.readline().strip() or "-"
     job = ctx.own("clips.render", quote_id=quote_id, confirm=code)
     ctx.out.note(ctx.say("queued", id=job["id"]))
-    if getattr(ctx.args, "no_wait", False):
-        ctx.out.document({"job": job})
-        return Exit.DONE
     job = follow(ctx, job)
     return conclude(ctx, job, {"job": job})
 
