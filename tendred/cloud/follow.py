@@ -124,7 +124,9 @@ class Follower:
             except Exception as problem:  # noqa: BLE001 - what was paid for is tried again whatever went wrong
                 if not isinstance(problem, TendredError):
                     self._tell(problem)
-                wait_s = self._patience(row.provider).pause(tries, problem if isinstance(problem, TendredError) else None)
+                wait_s = self._patience(row.provider).pause(
+                    tries, problem if isinstance(problem, TendredError) else None
+                )
                 tries += 1
                 _log.info("clip %s is tried again in %.1f s: %s", job_id, wait_s, type(problem).__name__)
             await self._nap(job_id, wait_s)

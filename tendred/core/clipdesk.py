@@ -148,9 +148,7 @@ class ClipDesk:
             await offload(self._files.publish, Path(file.path), f"{base}.mp4")
         asset = await self._asset(claim, clip, published, probed)
         await self._keeper.add(asset, f"{clip.prompt} {clip.model} {clip.provider}")
-        verdict = ReceiptVerdict(
-            policy=claim.reviewed.policy, anchor=conditioning.anchor, removed=claim.removed
-        )
+        verdict = ReceiptVerdict(policy=claim.reviewed.policy, anchor=conditioning.anchor, removed=claim.removed)
         row = await self._database.read(lambda connection: connection.execute(SAID, (job_id,)).fetchone())
         cost = {
             "provider": row["provider"],

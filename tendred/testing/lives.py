@@ -150,7 +150,9 @@ class BareDesk:
         request, _ = self._boundary.open(reviewed)
         assert msgspec.json.decode(request)["job_id"] == job_id
         clip = msgspec.json.decode(request, type=Clip)
-        fields = {name: getattr(clip, name) for name in ("prompt", "model", "width", "height", "seconds", "fps", "audio")}
+        fields = {
+            name: getattr(clip, name) for name in ("prompt", "model", "width", "height", "seconds", "fps", "audio")
+        }
         return Opened(order=ClipOrder(job_id=job_id, key=job_id, seed=None, first=None, last=None, **fields))
 
     async def keep(self, job_id: str, file: Fetched | None, close: Callable[[Tx], object]) -> None:
@@ -174,7 +176,9 @@ async def at_once(function: Callable[..., Any], /, *args: Any) -> Any:
 class Life:
     """One database, some providers, and our side of it, which may die at any cut."""
 
-    def __init__(self, home: Path, boundary: Boundary, template: Path | None = None, clips: type[Clips] = Clips) -> None:
+    def __init__(
+        self, home: Path, boundary: Boundary, template: Path | None = None, clips: type[Clips] = Clips
+    ) -> None:
         self.home = home
         self.boundary = boundary
         self.truth = TrueTime()
@@ -347,9 +351,7 @@ class Life:
                 "FROM ledger WHERE kind <> 'excess' AND job_id IS NOT NULL GROUP BY day"
             ):
                 assert used <= row["mcr"], f"the cap of a day is exceeded: {used}"
-        for row in await self.rows(
-            "SELECT clip.*, job.state FROM clip JOIN job ON job.id = clip.job_id"
-        ):
+        for row in await self.rows("SELECT clip.*, job.state FROM clip JOIN job ON job.id = clip.job_id"):
             await self._check_clip(row)
         for row in await self.rows("SELECT job_id, event, detail FROM clip_step WHERE was = 'unknown'"):
             by_list = row["event"] == "Found" and msgspec.json.decode(row["detail"])["by"] == "provider"

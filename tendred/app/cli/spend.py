@@ -93,7 +93,9 @@ def _caps(ctx: Context) -> int:
     call = ctx.own if any(changes.values()) or said != dict.fromkeys(said) else ctx.call
     caps = call("spend.caps", changes=changes)
     ctx.out.document(caps)
-    ctx.out.table(("CAP", "CREDITS", "USED"), [(it["name"], told(it["mcr"]), told(it["used_mcr"])) for it in caps["caps"]])
+    ctx.out.table(
+        ("CAP", "CREDITS", "USED"), [(it["name"], told(it["mcr"]), told(it["used_mcr"])) for it in caps["caps"]]
+    )
     ctx.out.line(ctx.say("spend_zone", zone=caps["zone"]))
     return Exit.DONE
 
@@ -102,9 +104,7 @@ def _resolve(ctx: Context) -> int:
     args = ctx.args
     outcome = "found" if args.found else "not_charged" if args.not_charged else "charged"
     charged = args.charged if outcome == "charged" and args.charged >= 0 else None
-    job = ctx.own(
-        "spend.resolve", job_id=args.job_id, outcome=outcome, remote_id=args.found, charged_mcr=charged
-    )
+    job = ctx.own("spend.resolve", job_id=args.job_id, outcome=outcome, remote_id=args.found, charged_mcr=charged)
     ctx.out.document(job)
     ctx.out.line(f"{job['id']}  {job['state']}")
     return Exit.DONE
@@ -118,6 +118,8 @@ def _reconcile(ctx: Context) -> int:
     ctx.out.document(done)
     key = "reconciled_first" if done["first"] else "reconciled"
     ctx.out.line(
-        ctx.say(key, provider=done["provider"], expected=told(done["expected_mcr"]), difference=told(done["difference_mcr"]))
+        ctx.say(
+            key, provider=done["provider"], expected=told(done["expected_mcr"]), difference=told(done["difference_mcr"])
+        )
     )
     return Exit.DONE

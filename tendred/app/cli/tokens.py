@@ -26,7 +26,14 @@ def _list(ctx: Context) -> int:
     known = ctx.call("tokens.list")
     ctx.out.document(known)
     rows = [
-        (it["id"], it["name"], " ".join(it["scopes"]), told(it["cap_mcr"]), when(it["created_at"]), when(it["revoked_at"]))
+        (
+            it["id"],
+            it["name"],
+            " ".join(it["scopes"]),
+            told(it["cap_mcr"]),
+            when(it["created_at"]),
+            when(it["revoked_at"]),
+        )
         for it in known["tokens"]
     ]
     if rows:

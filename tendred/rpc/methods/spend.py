@@ -68,9 +68,7 @@ async def caps(call: Here, params: CapParams) -> Caps:
 
 
 async def resolve(call: Here, params: ResolveParams) -> Job:
-    return await call.door.studio.clips.resolve(
-        params.job_id, params.outcome, params.remote_id, params.charged_mcr
-    )
+    return await call.door.studio.clips.resolve(params.job_id, params.outcome, params.remote_id, params.charged_mcr)
 
 
 async def reconcile(call: Here, params: ReconcileParams) -> Reconciled:

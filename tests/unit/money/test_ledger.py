@@ -15,7 +15,9 @@ def hold(job_id="job_1", mcr=100, **more):
 async def booked(database, *works):
     for work in works:
         await database.write(work)
-    return await database.read(lambda c: {name: ledger.balance_in(c, "job_1", name) for name in ("held", "unsure", "spent")})
+    return await database.read(
+        lambda c: {name: ledger.balance_in(c, "job_1", name) for name in ("held", "unsure", "spent")}
+    )
 
 
 async def total(database):
@@ -48,7 +50,9 @@ async def test_a_settlement_books_more_and_less_openly(database, cost, kinds, cr
 
 async def test_a_release_gives_all_back(database):
     left = await booked(
-        database, lambda tx: ledger.hold_in(tx, hold()), lambda tx: ledger.release_in(tx, "job_1", "table", "never sent")
+        database,
+        lambda tx: ledger.hold_in(tx, hold()),
+        lambda tx: ledger.release_in(tx, "job_1", "table", "never sent"),
     )
     assert left == {"held": 0, "unsure": 0, "spent": 0}
 
@@ -79,7 +83,9 @@ async def test_nothing_is_held_twice(database):
         await database.write(lambda tx: ledger.hold_in(tx, hold()))
 
 
-@pytest.mark.parametrize("column", ["mcr = mcr + 1", "note = 'x'", "day = '2000-01-01'", "basis = 'user'", "job_id = 'job_9'"])
+@pytest.mark.parametrize(
+    "column", ["mcr = mcr + 1", "note = 'x'", "day = '2000-01-01'", "basis = 'user'", "job_id = 'job_9'"]
+)
 async def test_a_row_that_was_changed_breaks_the_chain_where_it_stands(database, column):
     for number in range(4):
         await database.write(lambda tx, number=number: ledger.hold_in(tx, hold(f"job_{number}")))

@@ -91,7 +91,9 @@ def test_without_a_table_or_a_price_nothing_is_quoted(tmp_path, prices):
 
 def test_a_users_table_stands_in_place_of_ours(tmp_path, prices):
     ours = prices.table("ltx").source
-    (tmp_path / "ltx.toml").write_text(TABLE.format(price="1", date="2026-11-01", currency="USD").replace("mine", "ltx"))
+    (tmp_path / "ltx.toml").write_text(
+        TABLE.format(price="1", date="2026-11-01", currency="USD").replace("mine", "ltx")
+    )
     assert prices.table("ltx").source == "me" != ours
 
 

@@ -64,5 +64,10 @@ async def test_the_words_in_a_quote_go_with_it(database, clock):
 
 def test_a_digest_is_of_all_its_parts():
     whole = (b"request", "tok_1", 36000, "2026-11-01")
-    others = [(b"requesu", *whole[1:]), (whole[0], "tok_2", *whole[2:]), (*whole[:2], 36001, whole[3]), (*whole[:3], "2026-11-02")]
+    others = [
+        (b"requesu", *whole[1:]),
+        (whole[0], "tok_2", *whole[2:]),
+        (*whole[:2], 36001, whole[3]),
+        (*whole[:3], "2026-11-02"),
+    ]
     assert len({quotes.digest(*whole), *(quotes.digest(*other) for other in others)}) == 5
