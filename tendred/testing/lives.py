@@ -7,7 +7,6 @@ that fails, fails again. `Life.check` are the promises that hold after every ste
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -35,89 +34,13 @@ from tendred.schema.provider import ClipOrder
 from tendred.schema.sealed import Reviewed
 from tendred.store.database import Database, Tx
 from tendred.tasks import Tasks
-from tendred.testing.clock import START
 from tendred.testing.cloud import MemoryAdapter, Provider
 from tendred.testing.orders import KEY
+from tendred.testing.times import Chance, OurTime, TrueTime
 
 KEPT: Final = "CREATE TABLE IF NOT EXISTS kept (job_id TEXT PRIMARY KEY, sha256 TEXT NOT NULL)"
 TOKEN: Final = "tok_test"
 ENDED_JOBS: Final = frozenset({"succeeded", "failed", "cancelled"})
-
-
-class Chance:
-    """See clock.Rng: a row of hashes, the same for the same seed."""
-
-    def __init__(self, seed: str) -> None:
-        self._seed, self._n = seed, 0
-
-    def bytes(self, count: int) -> bytes:
-        self._n += 1
-        return hashlib.shake_256(f"{self._seed}:{self._n}".encode()).digest(count)
-
-    def below(self, limit: int) -> int:
-        return int.from_bytes(self.bytes(8), "big") % limit
-
-    def one(self, choices: Any) -> Any:
-        """One of them."""
-        return choices[self.below(len(choices))]
-
-    def happens(self, percent: float) -> bool:
-        """So often in a hundred."""
-        return self.below(10_000) < percent * 100
-
-
-class TrueTime:
-    """The providers' time. `pass_` lets it go on for everybody."""
-
-    def __init__(self) -> None:
-        self.at = 0.0
-
-    def now(self) -> float:
-        return START + self.at
-
-    def mono(self) -> float:
-        return self.at
-
-    async def sleep(self, seconds: float) -> None:
-        raise NotImplementedError
-
-
-class OurTime:
-    """Our machine's clocks: they stand still while it sleeps (`mono`), and people set them (`ahead`)."""
-
-    def __init__(self, truth: TrueTime) -> None:
-        self._truth = truth
-        self._asleep = 0.0
-        self.ahead = 0.0
-        self.sleepers: list[tuple[float, asyncio.Event]] = []
-
-    def now(self) -> float:
-        return self._truth.now() + self.ahead
-
-    def mono(self) -> float:
-        return self._truth.at - self._asleep
-
-    def suspend(self, seconds: float) -> None:
-        """Close the lid."""
-        self._truth.at += seconds
-        self._asleep += seconds
-
-    async def sleep(self, seconds: float) -> None:
-        entry = (self.mono() + max(seconds, 0.0), asyncio.Event())
-        self.sleepers.append(entry)
-        try:
-            await entry[1].wait()
-        finally:
-            self.sleepers.remove(entry)
-
-    def step(self) -> None:
-        """Go on to when the next one wakes."""
-        if self.sleepers:
-            due = min(at for at, _ in self.sleepers)
-            self._truth.at += max(0.0, due - self.mono()) + 1e-6
-        for at, woken in self.sleepers:
-            if at <= self.mono():
-                woken.set()
 
 
 class Killed(BaseException):

@@ -9,7 +9,8 @@ import pytest
 from tendred.cloud.clips import Clips
 from tendred.cloud.machine import Lost, NotSent
 from tendred.testing.cloud import FETCH_FAULTS, POLL_FAULTS, SUBMIT_FAULTS, Provider, features
-from tendred.testing.lives import Chance, Life, boundary
+from tendred.testing.lives import Life, boundary
+from tendred.testing.times import Chance
 
 SCHEDULES = 1000
 QUICK = 25
