@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tendred.backend import Adapter, Backend, Fs, Hub, Media, Residency, Secrets, Spawn
+from tendred.app.cloudwork import Outside, cloud_rooms
+from tendred.backend import Backend, Fs, Hub, Media, Residency, Secrets, Spawn
 from tendred.boundary.judge import Boundary
 from tendred.bus import Bus
 from tendred.children import spawn_child
 from tendred.clock import Clock, Ids, Rng, SystemClock, SystemRng
+from tendred.cloud.broker import Broker
 from tendred.config.paths import Paths
 from tendred.config.schema import Config
 from tendred.core.again import Recipes
@@ -114,6 +116,7 @@ class Core:
     retention: Retention
     pulls: Pulls
     sheets: Sheets
+    broker: Broker
 
 
 def assemble(
@@ -124,8 +127,8 @@ def assemble(
     media: Media,
     hub: Hub,
     secrets: Secrets,
-    adapters: Mapping[str, Adapter],
     plugins: Plugins,
+    outside: Outside,
     stop: Callable[[bool], None],
 ) -> Core:
     """Build core on its ground. Nothing runs yet."""
@@ -193,6 +196,10 @@ def assemble(
     async def claimed() -> Claim | None:
         return await claim(database, queue, [model.model for model in residency.loaded()])
 
+    rooms = cloud_rooms(
+        ground, outside, queue=queue, settings=settings, writer=writer, finder=finder, refusals=refusals,
+        keeper=keeper, pauses=pauses, watch=watch, closed=closed,
+    )  # fmt: skip
     runner = Runner(
         claim=claimed, queue=queue, opener=opener, backend=backend, keeper=keeper, watch=watch, previews=previews,
         pauses=pauses, tell=tell, closed=closed, sheet=sheets.take,
@@ -210,12 +217,14 @@ def assemble(
         database=database, bus=ground.bus, queue=queue, submitter=submitter, retries=retries, upscaling=upscaling,
         runner=runner, residency=residency, pauses=pauses, watch=watch, previews=previews, recipes=recipes,
         waiting=Waiting(ground.bus), index=index, receipts=receipts,
-        catalog=catalog, cache=cache, pulls=pulls, credentials=Credentials(secrets, adapters.keys, tell), cast=cast, roster=roster, wildcards=wildcards, presets=presets,
-        expander=expander, grids=grids, sheets=sheets, plugins=plugins, history=history, settings=settings, teller=tell,
+        catalog=catalog, cache=cache, pulls=pulls, cast=cast, roster=roster, wildcards=wildcards, presets=presets,
+        expander=expander, grids=grids, sheets=sheets, credentials=Credentials(secrets, outside.adapters.keys, tell),
+        cloud=rooms.cloud, clips=rooms.quoting, spend=rooms.spend, tokens=rooms.tokens, plugins=plugins,
+        history=history, settings=settings, teller=tell,
         clock=clock,
     )  # fmt: skip
     studio = Studio(parts, boot_id=ground.boot_id, queue_limit=config.queue.limit, stop=stop)
-    return Core(studio, runner, pauses, deliveries, indexing, retention, pulls, sheets)
+    return Core(studio, runner, pauses, deliveries, indexing, retention, pulls, sheets, rooms.broker)
 
 
 def _pulls(ground: Ground, hub: Hub, catalog: Catalog) -> Pulls:

@@ -106,6 +106,11 @@ class Client:
         """The same, for calls that take long."""
         return Client(self.discovery, folder=self._folder, lang=self._lang, timeout_s=seconds)
 
+    def bearing(self, token: str) -> Client:
+        """The same, with another token."""
+        found = msgspec.structs.replace(self.discovery, token=token)
+        return Client(found, folder=self._folder, lang=self._lang, timeout_s=self._timeout_s)
+
     def call(self, method: str, /, **params: Any) -> dict[str, Any]:
         """Call a method with named params and return its result.
 

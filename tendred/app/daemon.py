@@ -16,7 +16,9 @@ from msgspec.structs import asdict
 from tendred import __version__
 from tendred.app import instance
 from tendred.app.assembly import Core, Ground, Machine, assemble
-from tendred.backend import Adapter, Backend, Hub, Media, Residency, Secrets
+from tendred.app.cloudwork import Outside
+from tendred.app.owner import owner_token
+from tendred.backend import Backend, Hub, Media, Residency, Secrets
 from tendred.boundary.judge import Boundary
 from tendred.bus import Bus
 from tendred.clock import Ids
@@ -131,11 +133,14 @@ class Daemon:
             media=media,
             hub=self._hub(),
             secrets=self._secrets,
-            adapters=self._adapters(plugins),
             plugins=plugins,
+            outside=self._outside(plugins),
             stop=self.ask_to_stop,
         )
         self.studio = core.studio
+        owner = await offload(owner_token, paths.owner_token, machine.rng, machine.fs)
+        await core.studio.tokens.load(owner.reveal())
+        await core.studio.cloud.load()
         await self._begin(core)
         await self._doors(ids)
 
@@ -177,22 +182,28 @@ class Daemon:
         if self.hide is not None:
             self.hide(key)
 
-    def _adapters(self, plugins: Plugins) -> dict[str, Adapter]:
-        """The providers of clips, ours and those of plugins. A simulation overrides this."""
+    def _outside(self, plugins: Plugins) -> Outside:
+        """The ways to providers, ours and those of plugins: nothing is connected to before somebody enables one.
+
+        A simulation overrides this.
+        """
         ours = registry.build(self.paths.providers, self._secrets, self.machine.clock, cloud_net(self.config.cloud))
-        return {**plugins.adapters(self._secrets, taken=ours.keys()), **ours}
+        return Outside(adapters={**plugins.adapters(self._secrets, taken=ours.keys()), **ours})
 
     async def _begin(self, core: Core) -> None:
         """Recover what was interrupted, then let the rooms work."""
         await core.pauses.load(self.config.queue.start)
         await core.runner.recover()
+        await core.broker.recover()
         self._tasks.spawn("indexing", core.indexing.run())
         self._tasks.spawn("deliveries", core.deliveries.run())
         self._tasks.spawn("pulls", core.pulls.run())
         self._tasks.spawn("retention", core.retention.run())
         self._tasks.spawn("sheets", core.sheets.run())
+        self._tasks.spawn("broker", core.broker.run())
         self._tasks.spawn("runner", core.runner.run())
         self._runner = core.runner
+        self._exit.push_async_callback(core.broker.close)
         self._exit.push_async_callback(core.sheets.close)
         self._exit.push_async_callback(self._settle_running, core.runner)
 
@@ -216,6 +227,7 @@ class Daemon:
             tasks=self._tasks,
             clock=machine.clock,
             ids=ids,
+            tokens=self.studio.tokens,
         )
         socket = instance.socket_path(self.paths) if hasattr(asyncio, "open_unix_connection") else None
         if socket is not None:

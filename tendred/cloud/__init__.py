@@ -1,1 +1,1 @@
-"""The cloud: a broker of clips, and its adapters."""
+"""Clips at a provider: the broker that carries them there and back, where each stands, and the adapters."""

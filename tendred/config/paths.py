@@ -37,6 +37,15 @@ class Paths:
         return self.pictures / ".staging"
 
     @property
+    def clips(self) -> Path:
+        """Results of providers on their way here. Like `staging`, but a start doesn't sweep it: they are paid for."""
+        return self.pictures / ".clips"
+
+    @property
+    def owner_token(self) -> Path:
+        return self.state / "owner.token"
+
+    @property
     def models(self) -> Path:
         """The user's own single files: `loras/`, `upscalers/`, `vaes/` and so on. Whoever wants them makes the folders."""
         return self.data / "models"

@@ -8,6 +8,8 @@ from tendred.clock import Clock
 from tendred.core.again import Recipes
 from tendred.core.cache import Cache
 from tendred.core.characters import Cast
+from tendred.core.clips import Quoting
+from tendred.core.cloud import Cloud
 from tendred.core.credentials import Credentials
 from tendred.core.expansions import Expander
 from tendred.core.grids import Grids
@@ -22,8 +24,10 @@ from tendred.core.roster import StoredRoster
 from tendred.core.run import Runner
 from tendred.core.settings import Settings
 from tendred.core.sheets import Sheets
+from tendred.core.spend import Spend
 from tendred.core.submit import Submitter
 from tendred.core.telling import Teller
+from tendred.core.tokens import TokenRoom
 from tendred.core.upscale import Upscaling
 from tendred.core.waiting import Waiting
 from tendred.core.wildcards import Wildcards
@@ -65,6 +69,10 @@ class Parts(Record, frozen=True):
     expander: Expander
     grids: Grids
     sheets: Sheets
+    cloud: Cloud
+    clips: Quoting
+    spend: Spend
+    tokens: TokenRoom
     plugins: Plugins
     history: History
     settings: Settings

@@ -15,7 +15,7 @@ from tendred.core.loras import check_fit, resolved
 from tendred.core.sources import Finder
 from tendred.core.submit import Submitter
 from tendred.core.upscale import Upscaling
-from tendred.errors import NotFound, WrongState
+from tendred.errors import ConsentRequired, NotFound, WrongState
 from tendred.models.catalog import Catalog
 from tendred.queue.store import RETRIED, NewJob, Queue
 from tendred.schema.job import Job, Origin, Submitted
@@ -57,6 +57,8 @@ class Retries:
         WrongState, BoundaryRefused, QueueFull, ModelMissing, ModelRefused, StillNotOurs.
         """
         before = await self._queue.get(job_id)
+        if before.kind == "clip":
+            raise ConsentRequired("again", path="job_id", name=job_id)
         if before.state not in RETRIED:
             raise WrongState("retry", path="job_id", name=job_id, state=before.state)
         new_id = self._ids.new("job")

@@ -15,10 +15,14 @@ from tendred.bus import Subscription
 from tendred.clock import rfc3339
 from tendred.core.again import Wish
 from tendred.core.cache import Cache
+from tendred.core.clips import Quoting
+from tendred.core.cloud import Cloud
 from tendred.core.parts import Parts
 from tendred.core.pulls import Pulls
 from tendred.core.search import Search, query_of, seconds
+from tendred.core.spend import Spend
 from tendred.core.submit import Submission
+from tendred.core.tokens import TokenRoom
 from tendred.core.upscale import UpscaleSubmission
 from tendred.errors import NotFound, ShuttingDown
 from tendred.queue.machine import CancelAsked
@@ -34,7 +38,7 @@ from tendred.schema.model import Loaded, ModelInfo, ModelKind, Unloaded
 from tendred.schema.sealed import Verdict
 from tendred.schema.sheet import ContactRequest, Grid, GridRequest
 from tendred.schema.still import PROMPT_BYTES, Kind, LoraUse, StillRequest
-from tendred.schema.system import BATCH, BODY_BYTES, DEPTH, CloudState, Hello, Limits, Status
+from tendred.schema.system import BATCH, BODY_BYTES, DEPTH, Hello, Limits, Status
 from tendred.schema.work import PreviewForm
 
 __all__ = ["API", "Search", "Studio", "Submission", "UpscaleSubmission", "Wish"]
@@ -52,9 +56,15 @@ class Studio:
     """Models of every kind: what there is, what it takes, what other programs hold."""
     pulls: Pulls
     """Models on their way here; see there."""
+    # What has to do with a provider or with money speaks for itself too.
+    cloud: Cloud
+    clips: Quoting
+    spend: Spend
+    tokens: TokenRoom
 
     def __init__(self, parts: Parts, *, boot_id: str, queue_limit: int, stop: Callable[[bool], None]) -> None:
         self._p = parts
+        self.cloud, self.clips, self.spend, self.tokens = parts.cloud, parts.clips, parts.spend, parts.tokens
         self.cache = parts.cache
         self.pulls = parts.pulls
         self.credentials = parts.credentials
@@ -82,7 +92,7 @@ class Studio:
         )
         features = [
             "stills", "sources", "upscale", "loras", "characters", "prompts", "again", "previews", "sheets", "grids",
-            "hotfolders", "events", "plugins", "pulls",
+            "hotfolders", "events", "plugins", "pulls", "clips", "tokens",
         ]  # fmt: skip
         return Hello(api=API, version=__version__, boot_id=self._boot_id, features=features, limits=limits)
 
@@ -96,7 +106,7 @@ class Studio:
             started_at=self._started_at,
             engine=self._p.residency.state(),
             queue=await self.queue_status(),
-            cloud=CloudState(enabled=False, reason="cloud jobs are not part of this version"),
+            cloud=self.cloud.state(),
             disk=self._p.pauses.disk(),
             budgets=await self.cache.budgets(),
             plugins=self._p.plugins.status(),
@@ -195,6 +205,8 @@ class Studio:
 
     async def cancel(self, job_id: str) -> Job:
         """Cancel, in any state; twice is fine."""
+        if (await self._p.queue.get(job_id)).kind == "clip":
+            return self._live(await self.clips.cancel(job_id))
         job = await self._p.queue.apply(job_id, CancelAsked())
         if job.kind == "sheet":
             if job.state == "cancelling":

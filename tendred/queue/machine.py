@@ -60,7 +60,19 @@ class PutBack:
     """Something outside the job is in the way (shutdown, full disk, pause): it waits again, and nothing is counted."""
 
 
-Happening = Claimed | CancelAsked | Stopped | Finished | Failed | EngineDied | Interrupted | PutBack
+@dataclass(frozen=True)
+class Lost:
+    """Nobody knows whether a provider took it (clips only)."""
+
+    error: ErrorInfo
+
+
+@dataclass(frozen=True)
+class Found:
+    """A person, or the provider's own list, says that it was taken, and by which name it is known there."""
+
+
+Happening = Claimed | CancelAsked | Stopped | Finished | Failed | EngineDied | Interrupted | PutBack | Lost | Found
 
 
 @dataclass(frozen=True)
@@ -112,7 +124,11 @@ def transition(facts: Facts, happening: Happening) -> Change | None:
             return change("cancelling", "job.cancelling")
         case "running" | "cancelling", Finished():
             return change("succeeded", "job.succeeded")
-        case "running" | "cancelling", Failed(error):
+        case "running" | "cancelling", Lost(error):
+            return change("unknown", "job.unknown", error=error)
+        case "unknown", Found():
+            return change("running", "job.started")
+        case "running" | "cancelling" | "unknown", Failed(error):
             return change("failed", "job.failed", error=error)
         case "running" | "cancelling", Stopped():
             return change("cancelled", "job.cancelled")
@@ -134,10 +150,12 @@ def transition(facts: Facts, happening: Happening) -> Change | None:
             raise IllegalTransitionError(f"{type(happening).__name__} in state {facts.state}")
 
 
-LEGAL: Final[frozenset[tuple[Literal["queued", "running", "cancelling", "parked"], type[Happening]]]] = frozenset({
+Left = Literal["queued", "running", "cancelling", "parked", "unknown"]
+LEGAL: Final[frozenset[tuple[Left, type[Happening]]]] = frozenset({
     ("queued", Claimed), ("queued", CancelAsked), ("parked", CancelAsked), ("running", CancelAsked),
     ("running", Finished), ("cancelling", Finished), ("running", Failed), ("cancelling", Failed),
     ("running", Stopped), ("cancelling", Stopped), ("cancelling", EngineDied), ("cancelling", Interrupted),
     ("cancelling", PutBack), ("running", PutBack), ("running", EngineDied), ("running", Interrupted),
+    ("running", Lost), ("cancelling", Lost), ("unknown", Found), ("unknown", Failed),
 })  # fmt: skip
 """Every arrow that changes something, for tests and the page in ARCHITECTURE."""

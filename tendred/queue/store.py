@@ -11,6 +11,7 @@ import msgspec
 from tendred.clock import rfc3339
 from tendred.errors import IdempotencyConflict, NotFound, QueueFull, WrongState
 from tendred.queue import line
+from tendred.queue.clips import clip_of
 from tendred.queue.line import RANKS, WARM_S
 from tendred.queue.machine import CancelAsked, Change, Facts, Finished, Happening, transition
 from tendred.queue.pace import Paces, work_of
@@ -56,7 +57,9 @@ WAITING_OF: Final = "SELECT coalesce(sum(waiting), 0) FROM share WHERE line = ?"
 CLIENTS: Final = (
     "SELECT line, sum(waiting) AS waiting FROM share WHERE waiting > 0 GROUP BY line ORDER BY 2 DESC, 1 LIMIT 50"
 )
-UNFINISHED: Final = "SELECT id FROM job WHERE state IN ('running', 'cancelling') ORDER BY id"
+UNFINISHED: Final = "SELECT id FROM job WHERE state IN ('running', 'cancelling') AND kind <> 'clip' ORDER BY id"
+DRAWN: Final[frozenset[Kind]] = frozenset({"still", "upscale", "sheet"})
+"""What stands in the line: work of this machine. Clips are the broker's, who remembers by itself where each one is."""
 RETRIED: Final[frozenset[State]] = frozenset({"parked", "failed", "cancelled"})
 """States in which a job may be tried again."""
 
@@ -128,7 +131,7 @@ def job_of(connection: sqlite3.Connection, row: sqlite3.Row, at: Place = NOWHERE
         error=error,
         retry_of=row["retry_of"],
         policy=row["policy"],
-        clip=None,
+        clip=clip_of(connection, row["id"]) if row["kind"] == "clip" else None,
         again=_repeated(connection, row["id"], request),
     )
 
@@ -176,7 +179,8 @@ class Queue:
             encode(new.origin), new.reviewed.request, new.reviewed.conditioning, new.reviewed.policy, new.reviewed.mac,
             encode(new.removed), tx.now, new.retry_of, new.key, new.key_hash, model,
         )  # fmt: skip
-        line.enter(tx, new.id, new.lane, client, model, work_of(new.kind, new.request))
+        if new.kind in DRAWN:
+            line.enter(tx, new.id, new.lane, client, model, work_of(new.kind, new.request))
         job = self.get_in(tx.connection, new.id)
         tx.emit("job.queued", {"job": job}, job.id)
         return job, False
@@ -236,7 +240,9 @@ class Queue:
         if change is None:
             return job_of(tx.connection, row)
         self._update(tx, row, change)
-        if row["state"] == "queued":
+        if row["kind"] not in DRAWN:
+            pass  # it waits for its provider, not in the engine's line
+        elif row["state"] == "queued":
             line.leave(tx, job_id)  # one that was claimed is gone from there already
         elif change.state == "queued":
             line.come_back(tx, job_id, row["lane"], _client(row), row["model"], _work(row))
@@ -277,6 +283,8 @@ class Queue:
 
     def _waiting(self, tx: Tx, job_id: str, path: str) -> sqlite3.Row:
         row = self._row(tx.connection, job_id, path)
+        if row["kind"] not in DRAWN:
+            raise WrongState("clip", path=path, name=job_id, state=row["state"])
         if row["state"] != "queued":
             raise WrongState(path=path, name=job_id, state=row["state"])
         return row
@@ -341,7 +349,7 @@ class Queue:
         return await self._database.read(lambda connection: self.counts_in(connection, reason))
 
     async def unfinished(self) -> list[str]:
-        """Jobs that a daemon before this one left running."""
+        """Jobs that a daemon before this one left running, but for clips."""
         return await self._database.read(lambda connection: [row["id"] for row in connection.execute(UNFINISHED)])
 
 

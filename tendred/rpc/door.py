@@ -10,15 +10,14 @@ from typing import Any, Final, Protocol, TypeVar
 
 from tendred.core.studio import Studio
 from tendred.errors import ShuttingDown, SlowDown
-from tendred.rpc.jsonrpc import Scope
 from tendred.schema.event import Subscribed
 from tendred.schema.job import Origin
+from tendred.schema.token import LOCAL, LOCAL_GRANT, Grant, Scope
 
 _T = TypeVar("_T")
 
 WAITS: Final = 32
 """Calls of `jobs.wait` that are held at once, over all clients."""
-ALL_SCOPES: Final[frozenset[Scope]] = frozenset({"read", "generate", "manage"})
 CLIENT_CHARS: Final = 64
 
 
@@ -36,6 +35,28 @@ class Listener(Protocol):
     def introduce(self, client: str) -> None:
         """From now on the client has this name."""
         ...
+
+
+class Tokenry(Protocol):
+    """Tokens that clients were given; see core.tokens."""
+
+    def grant(self, token: str) -> Grant | None:
+        """What a token allows, if it is one."""
+        ...
+
+    def scopes(self, token_id: str) -> frozenset[Scope]:
+        """What its holder may do now."""
+        ...
+
+
+class NoTokens:
+    """There is none but the one of the discovery file."""
+
+    def grant(self, token: str) -> Grant | None:
+        del token
+
+    def scopes(self, token_id: str) -> frozenset[Scope]:
+        return LOCAL_GRANT.scopes if token_id == LOCAL else frozenset()
 
 
 class Waits:
@@ -80,7 +101,8 @@ class RpcDoor:
     describe: Callable[[], dict[str, Any]]
     client: str | None = None
     listener: Listener | None = None
-    scopes: frozenset[Scope] = ALL_SCOPES
+    scopes: frozenset[Scope] = LOCAL_GRANT.scopes
+    token_id: str = LOCAL
 
     @property
     def on_socket(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +19,7 @@ from tendred.errors import (
     InvalidRequest,
     MethodNotFound,
     NotFound,
+    NotPermitted,
     OriginRefused,
     SlowDown,
     TendredError,
@@ -27,6 +29,7 @@ from tendred.errors import (
     describe,
 )
 from tendred.schema.system import BODY_BYTES
+from tendred.schema.token import LOCAL_GRANT, Grant
 
 """A body holds at most this many bytes."""
 OPEN: Final = ("GET", "/health")
@@ -44,6 +47,7 @@ STATUS: Final[dict[str, int]] = {
     InvalidRequest.kind: 400,
     Unauthorized.kind: 401,
     OriginRefused.kind: 403,
+    NotPermitted.kind: 403,
     NotFound.kind: 404,
     MethodNotFound.kind: 405,
     TooLarge.kind: 413,
@@ -81,18 +85,19 @@ class Head:
 
 
 class Guard:
-    """The rules of one door. `port` is where it listens on loopback."""
+    """The rules of one door. `port` is where it listens on loopback; `grants` knows the tokens of clients."""
 
-    def __init__(self, token: str, port: int) -> None:
+    def __init__(self, token: str, port: int, grants: Callable[[str], Grant | None] = lambda _: None) -> None:
         self._token = token.encode()
+        self._grants = grants
         self._hosts = frozenset(f"{name}:{port}".encode() for name in NAMES)
         self._origins = frozenset(b"http://" + host for host in self._hosts)
 
-    def check(self, head: Head, *, unix: bool) -> bool:
+    def check(self, head: Head, *, unix: bool) -> Grant | None:
         """Raises what is wrong with a request, in the order host, origin, token, body.
 
-        Returns whether it proved itself; False only for GET /health and for a handshake of a WebSocket that
-        brings its token in the first frame.
+        Returns what its token allows; None only for GET /health and for a handshake of a WebSocket that brings its
+        token in the first frame.
         """
         self._check_host(head, unix=unix)
         self._check_origin(head)
@@ -100,9 +105,14 @@ class Guard:
         check_body(head)
         return proved
 
-    def knows(self, token: str) -> bool:
-        """Whether it is the token, in constant time."""
-        return hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self._token)
+    def knows(self, token: str) -> Grant | None:
+        """What a token allows, if it is one; compared in constant time."""
+        return self._grant(token.encode("utf-8", "surrogatepass"))
+
+    def _grant(self, given: bytes) -> Grant | None:
+        if hmac.compare_digest(given, self._token):
+            return LOCAL_GRANT
+        return self._grants(given.decode("utf-8", "replace"))
 
     def _check_host(self, head: Head, *, unix: bool) -> None:
         hosts = head.all(b"host")
@@ -119,14 +129,16 @@ class Guard:
         if head.all(b"sec-fetch-site") not in _SAME_SITE or head.method == "OPTIONS":
             raise OriginRefused
 
-    def _check_token(self, head: Head) -> bool:
+    def _check_token(self, head: Head) -> Grant | None:
         given = head.all(b"authorization")
         if len(given) == 1:
             scheme, _, token = given[0].partition(b" ")
-            if scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(b" "), self._token):
-                return True
+            if scheme.lower() == b"bearer":
+                known = self._grant(token.strip(b" "))
+                if known is not None:
+                    return known
         elif not given and ((head.method, head.target) == OPEN or (head.method, head.path) == ("GET", SOCKET)):
-            return False
+            return None
         raise Unauthorized
 
 

@@ -13,12 +13,13 @@ from aiohttp import web
 
 from tendred.clock import Clock
 from tendred.core.telling import spoken
-from tendred.errors import LANGUAGES, InvalidRequest, MethodNotFound, NotFound, TendredError, Unauthorized
+from tendred.errors import LANGUAGES, InvalidRequest, MethodNotFound, NotFound, NotPermitted, TendredError, Unauthorized
 from tendred.rpc import media
 from tendred.rpc.deadline import Connection, Handler
 from tendred.rpc.door import client_name
 from tendred.rpc.guard import HEADERS, Guard, Head, body_of, status_of
 from tendred.rpc.socket import STOPPING, Hall, SocketClient, new_websocket
+from tendred.schema.token import Grant
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ WRITE_S: Final = 15.0
 """Seconds in which a client has to take an answer, or the next piece of a file."""
 _RPC_HEADERS: Final = {**HEADERS, "Cache-Control": "no-store", "Content-Type": "application/json"}
 
-Route = Callable[[web.BaseRequest, Head, bool], Awaitable[web.StreamResponse]]
+Route = Callable[[web.BaseRequest, Head, Grant | None], Awaitable[web.StreamResponse]]
 
 
 class Front:
@@ -102,10 +103,10 @@ class Front:
     async def _answer(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
         version = (request.version.major, request.version.minor)
         head = Head(request.method, request.raw_path, version, tuple(request.raw_headers))
-        proved = self._guard.check(head, unix=connection.on_unix)
-        if proved:
+        grant = self._guard.check(head, unix=connection.on_unix)
+        if grant is not None:
             connection.prove()
-        return await self._route(head)(request, head, proved)
+        return await self._route(head)(request, head, grant)
 
     def _route(self, head: Head) -> Route:
         folder, _, rest = head.path[1:].partition("/")
@@ -116,10 +117,10 @@ class Front:
             raise MethodNotFound(method=f"{head.method} {path}", near=[])
         raise NotFound(noun="path", name=head.path[:100], near=[path for _, path in self.routes])
 
-    async def _health(self, _request: web.BaseRequest, _head: Head, _proved: bool) -> web.StreamResponse:  # noqa: FBT001 - a Route
+    async def _health(self, _request: web.BaseRequest, _head: Head, _grant: Grant | None) -> web.StreamResponse:
         return _json({"ok": True}, 200)
 
-    async def _rpc(self, request: web.BaseRequest, _head: Head, _proved: bool) -> web.StreamResponse:  # noqa: FBT001 - a Route
+    async def _rpc(self, request: web.BaseRequest, _head: Head, grant: Grant | None) -> web.StreamResponse:
         try:
             async with asyncio.timeout(self._body_timeout_s):
                 raw = await request.read()
@@ -128,18 +129,20 @@ class Front:
             return self._refusal(InvalidRequest(problem=problem), status=408)
         except web.RequestPayloadError:
             return self._refusal(InvalidRequest(problem="its body broke off"))
-        door = replace(self._hall.door, client=_client(request))
+        assert grant is not None, "the guard lets nobody else in here"
+        client = _client(request)
+        door = replace(self._hall.door, client=client, scopes=grant.scopes, token_id=grant.token_id)
         answer = await self._hall.dispatcher.answer(raw, door)
         if answer is None:
             return web.Response(status=204, headers={**HEADERS, "Cache-Control": "no-store"})
         return web.Response(body=answer, headers=_RPC_HEADERS)
 
-    async def _ws(self, request: web.BaseRequest, head: Head, proved: bool) -> web.StreamResponse:  # noqa: FBT001 - a Route
+    async def _ws(self, request: web.BaseRequest, head: Head, grant: Grant | None) -> web.StreamResponse:
         socket = new_websocket()
         # Subprotocols are refused rather than passed over: aiohttp would log them, and some clients put tokens there.
         fits = not head.all(b"sec-websocket-protocol") and socket.can_prepare(request).ok
         if not fits:
-            if not proved:
+            if grant is None:
                 raise Unauthorized
             raise InvalidRequest(problem="/ws takes WebSocket handshakes without a subprotocol only")
         socket.headers.update(HEADERS)
@@ -151,12 +154,14 @@ class Front:
         client = SocketClient(socket, transport, self._hall, _client(request), connection.prove)
         self._sockets.add(client)
         try:
-            await client.run(proved=proved)
+            await client.run(grant)
         finally:
             self._sockets.discard(client)
         return socket
 
-    async def _media(self, request: web.BaseRequest, head: Head, _proved: bool) -> web.StreamResponse:  # noqa: FBT001 - a Route
+    async def _media(self, request: web.BaseRequest, head: Head, grant: Grant | None) -> web.StreamResponse:
+        if grant is None or "read" not in grant.scopes:
+            raise NotPermitted(scope="read")
         asset_id = head.path.removeprefix("/media/")
         if not asset_id.replace("_", "").isalnum():
             raise NotFound(noun="asset", name=asset_id[:100], near=[])

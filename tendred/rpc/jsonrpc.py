@@ -16,6 +16,7 @@ from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast
 import msgspec
 
 from tendred.errors import (
+    ConsentRequired,
     Internal,
     InvalidParams,
     InvalidRequest,
@@ -30,6 +31,7 @@ from tendred.schema.base import Asked
 from tendred.schema.decode import convert
 from tendred.schema.error import ErrorInfo
 from tendred.schema.system import BATCH
+from tendred.schema.token import Scope
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +42,6 @@ _THREAD_BYTES: Final = 64 * 1024
 ANSWER_BYTES: Final = 8 * 1024 * 1024
 """What the results in one answer may come to; 32 lists of long prompts would be 250 MB."""
 
-Scope = Literal["read", "generate", "manage"]
 CallId = str | int | float | None
 
 
@@ -77,6 +78,8 @@ class Method(Generic[D]):
     run: Callable[[Call[D], Any], Awaitable[object]]
     needs_socket: bool = False
     errors: tuple[type[TendredError], ...] = ()
+    alone: bool = False
+    """Only as one call that wants an answer, never inside a batch: somebody has to see what it says."""
 
 
 class Registry(Generic[D]):
@@ -96,11 +99,12 @@ class Registry(Generic[D]):
         scope: Scope,
         needs_socket: bool = False,
         errors: tuple[type[TendredError], ...] = (),
+        alone: bool = False,
     ) -> None:
         """Register a method; a name can be taken once."""
         if name in self.methods:
             raise ValueError(f"{name} is registered twice")
-        self.methods[name] = Method(name, summary, scope, params, result, run, needs_socket, errors)
+        self.methods[name] = Method(name, summary, scope, params, result, run, needs_socket, errors, alone)
 
     def find(self, name: str) -> Method[D]:
         """The method of that name; raises MethodNotFound with the nearest names."""
@@ -181,14 +185,14 @@ class Dispatcher(Generic[D]):
         """
         room = _Room(self._answer_bytes)
         if not isinstance(document, list):
-            return await self._one(document, door, room)
+            return await self._one(document, door, room, alone=True)
         if not 1 <= len(document) <= BATCH:
             problem = f"a batch holds 1 to {BATCH} calls, not {len(document)}"
             return self._failure(InvalidRequest(problem=problem), None)
         answers = [answer for entry in document if (answer := await self._one(entry, door, room)) is not None]
         return b"[" + b",".join(answers) + b"]" if answers else None
 
-    async def _one(self, entry: Document, door: D, room: _Room) -> bytes | None:
+    async def _one(self, entry: Document, door: D, room: _Room, *, alone: bool = False) -> bytes | None:
         try:
             request = _request(entry)
         except TendredError as error:
@@ -196,7 +200,7 @@ class Dispatcher(Generic[D]):
         try:
             if request.answered:
                 room.take(0)
-            result = msgspec.json.encode(await self._run(request, door))
+            result = msgspec.json.encode(await self._run(request, door, alone=alone and request.answered))
             if request.answered:
                 room.take(len(result), always=self._registry.find(request.method).scope != "read")
         except Exception as error:  # noqa: BLE001 - whatever a handler raises becomes an answer
@@ -204,8 +208,10 @@ class Dispatcher(Generic[D]):
             return failure if request.answered else None
         return _success(result, request.id) if request.answered else None
 
-    async def _run(self, request: _Request, door: D) -> object:
+    async def _run(self, request: _Request, door: D, *, alone: bool) -> object:
         method = self._registry.find(request.method)
+        if method.alone and not alone:
+            raise ConsentRequired("alone", method=method.name)
         if method.scope not in door.scopes:
             raise NotPermitted(scope=method.scope)
         if method.needs_socket and not door.on_socket:

@@ -13,7 +13,7 @@ from tendred.config.schema import RpcSection
 from tendred.core.studio import Studio
 from tendred.rpc import openrpc
 from tendred.rpc.deadline import Deadlines, Handler
-from tendred.rpc.door import RpcDoor, Waits
+from tendred.rpc.door import NoTokens, RpcDoor, Tokenry, Waits
 from tendred.rpc.guard import Guard
 from tendred.rpc.http import Front
 from tendred.rpc.jsonrpc import Dispatcher
@@ -28,10 +28,21 @@ STOP_S: Final = 3.0
 
 
 class RpcServer:
-    """The door of the RPC clients. `token` is new at every start of the daemon."""
+    """The door of the RPC clients. `token` is new at every start of the daemon; `tokens` are those that clients were given."""
 
-    def __init__(self, studio: Studio, *, token: str, config: RpcSection, tasks: Tasks, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self,
+        studio: Studio,
+        *,
+        token: str,
+        config: RpcSection,
+        tasks: Tasks,
+        clock: Clock,
+        ids: Ids,
+        tokens: Tokenry | None = None,
+    ) -> None:
         self._studio = studio
+        self._tokens = tokens or NoTokens()
         self._token = token
         self._config = config
         self._tasks = tasks
@@ -63,7 +74,7 @@ class RpcServer:
         """
         bound = bind_loopback(self._config.port)
         port = int(bound.getsockname()[1])
-        self._front = self._build(Guard(self._token, port))
+        self._front = self._build(Guard(self._token, port, self._tokens.grant))
         self._http = web.Server(self._front.handle)
         self._deadlines = deadlines = Deadlines(
             self._handler,
@@ -109,7 +120,7 @@ class RpcServer:
 
         door = RpcDoor(self._studio, self._waits, describe)
         dispatcher = Dispatcher(methods, self._studio.tell)
-        hall = Hall(dispatcher, door, self._tasks, self._ids, guard.knows)
+        hall = Hall(dispatcher, door, self._tasks, self._ids, guard.knows, self._tokens.scopes)
         return Front(hall, guard, body_timeout_s=self._config.body_timeout_s, clock=self._clock)
 
     def _handler(self) -> Handler:

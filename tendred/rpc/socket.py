@@ -24,6 +24,7 @@ from tendred.rpc.jsonrpc import Dispatcher
 from tendred.rpc.methods.events import EventNotice
 from tendred.schema.event import Event, EventPage, Subscribed
 from tendred.schema.system import BODY_BYTES
+from tendred.schema.token import Grant, Scope
 from tendred.tasks import Tasks
 
 _log = logging.getLogger(__name__)
@@ -58,7 +59,8 @@ class Hall:
     door: RpcDoor
     tasks: Tasks
     ids: Ids
-    knows: Callable[[str], bool]
+    knows: Callable[[str], Grant | None]
+    scopes: Callable[[str], frozenset[Scope]]
     hello_s: float = HELLO_S
     send_s: float = SEND_S
 
@@ -92,10 +94,11 @@ class SocketClient:
         self._pumps: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
         self._bye: Bye = (1000, "")
+        self._token_id = ""
 
-    async def run(self, *, proved: bool) -> None:
-        """Serve it until it leaves, is dropped, or the daemon stops."""
-        reader = self._hall.tasks.spawn("rpc socket reader", self._read(proved=proved), inherit=True)
+    async def run(self, grant: Grant | None) -> None:
+        """Serve it until it leaves, is dropped, or the daemon stops. Without a grant it has to bring its token first."""
+        reader = self._hall.tasks.spawn("rpc socket reader", self._read(grant), inherit=True)
         reader.add_done_callback(lambda _: self._over.set())
         try:
             await self._over.wait()
@@ -134,8 +137,10 @@ class SocketClient:
         self._pumps.add(task)
         task.add_done_callback(self._pumps.discard)
 
-    async def _read(self, *, proved: bool) -> None:
-        if not proved and not await self._greeted():
+    async def _read(self, grant: Grant | None) -> None:
+        if grant is not None:
+            self._token_id = grant.token_id
+        elif not await self._greeted():
             self.leave(STRANGER)
             return
         while (raw := await self._frame()) is not None:
@@ -160,7 +165,8 @@ class SocketClient:
         except (TimeoutError, TendredError):
             return False
         match document:
-            case {"method": "system.hello", "params": {"token": str(token)}} if self._hall.knows(token):
+            case {"method": "system.hello", "params": {"token": str(token)}} if grant := self._hall.knows(token):
+                self._token_id = grant.token_id
                 self._prove()
                 await self._calls.acquire()
                 await self._call(raw)
@@ -170,7 +176,9 @@ class SocketClient:
 
     async def _call(self, raw: bytes) -> None:
         turn = _Turn(self, self._hall)
-        door = replace(self._hall.door, client=self.client, listener=turn)
+        # Asked for each call: a token that was revoked meanwhile allows nothing any more.
+        scopes = self._hall.scopes(self._token_id)
+        door = replace(self._hall.door, client=self.client, listener=turn, scopes=scopes, token_id=self._token_id)
         try:
             answer = await self._hall.dispatcher.answer(raw, door)
             if answer is not None:

@@ -92,7 +92,7 @@ class _Waiting(Generic[_T]):
 
 
 class Database:
-    """One SQLite file. `committed` hears of every durable commit; `inline` writes on the caller's thread (simulations)."""
+    """One SQLite file. `committed` hears of every durable commit; `inline` works on the caller's thread (simulations)."""
 
     def __init__(
         self,
@@ -158,8 +158,8 @@ class Database:
         return await asyncio.wrap_future(waiting.future)
 
     async def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Run queries on a read connection, in a thread."""
-        return await offload(self._read, work)
+        """Run queries on a read connection, in a thread (inline: at once)."""
+        return self._read(work) if self._inline else await offload(self._read, work)
 
     def _read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         with self._free:

@@ -123,6 +123,39 @@ CREATE TABLE model_file (
   PRIMARY KEY (kind, name)) WITHOUT ROWID;
 """
 
+_MONEY: Final = """
+CREATE TABLE quote (
+  id TEXT PRIMARY KEY, token_id TEXT NOT NULL, made_at REAL NOT NULL, expires_at REAL NOT NULL, digest TEXT NOT NULL,
+  doc BLOB NOT NULL, job BLOB NOT NULL, used_by TEXT) WITHOUT ROWID;
+CREATE INDEX quote_unused ON quote(expires_at) WHERE used_by IS NULL;
+-- A clip's way through a provider; what it costs is in the ledger alone.
+CREATE TABLE clip (
+  job_id TEXT PRIMARY KEY, quote_id TEXT NOT NULL UNIQUE, provider TEXT NOT NULL, phase TEXT NOT NULL,
+  unwanted INTEGER NOT NULL, quoted_mcr INTEGER NOT NULL, remote_id TEXT, request_id TEXT, said_mcr INTEGER,
+  sent_at REAL, sha256 TEXT, bytes INTEGER, shot_id TEXT) WITHOUT ROWID;
+CREATE INDEX clip_open ON clip(provider, phase, job_id)
+  WHERE phase NOT IN ('settled', 'refused', 'rejected', 'failed', 'expired', 'withheld', 'cancelled', 'abandoned');
+CREATE UNIQUE INDEX clip_remote ON clip(provider, remote_id) WHERE remote_id IS NOT NULL;
+CREATE TABLE clip_step (
+  n INTEGER PRIMARY KEY, job_id TEXT NOT NULL, at REAL NOT NULL, was TEXT NOT NULL, phase TEXT NOT NULL,
+  event TEXT NOT NULL, detail BLOB NOT NULL);
+CREATE INDEX clip_step_of ON clip_step(job_id, n);
+CREATE TABLE ledger (
+  n INTEGER PRIMARY KEY, at TEXT NOT NULL, day TEXT NOT NULL, kind TEXT NOT NULL, debit TEXT NOT NULL,
+  credit TEXT NOT NULL, mcr INTEGER NOT NULL CHECK (mcr >= 0), provider TEXT NOT NULL, job_id TEXT, token_id TEXT,
+  door TEXT, basis TEXT, note TEXT NOT NULL, prev_sha256 TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL UNIQUE,
+  CHECK (debit <> credit));
+CREATE UNIQUE INDEX ledger_once ON ledger(job_id, kind) WHERE kind IN ('hold', 'settle', 'unsure');
+CREATE INDEX ledger_of_job ON ledger(job_id, n) WHERE job_id IS NOT NULL;
+CREATE INDEX ledger_day ON ledger(day);
+CREATE TRIGGER ledger_kept BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT, 'the books are append-only'); END;
+CREATE TRIGGER ledger_fixed BEFORE UPDATE ON ledger BEGIN SELECT RAISE(ABORT, 'the books are append-only'); END;
+CREATE TABLE cap (name TEXT PRIMARY KEY, mcr INTEGER NOT NULL CHECK (mcr >= 0)) WITHOUT ROWID;
+CREATE TABLE token (
+  id TEXT PRIMARY KEY, name TEXT NOT NULL, scopes BLOB NOT NULL, sha256 BLOB NOT NULL UNIQUE, created_at REAL NOT NULL,
+  revoked_at REAL) WITHOUT ROWID;
+"""
+
 
 def _run(connection: sqlite3.Connection, script: str) -> None:
     # executescript would commit on its own; the statements go one by one inside our transaction.
@@ -139,6 +172,7 @@ MIGRATIONS: Final[list[tuple[str, Callable[[sqlite3.Connection], None]]]] = [
     ("0002-line", lambda connection: _run(connection, _LINE)),
     ("0003-pulls", lambda connection: _run(connection, _PULLS)),
     ("0004-model-files", lambda connection: _run(connection, _MODEL_FILES)),
+    ("0005-money", lambda connection: _run(connection, _MONEY)),
 ]
 
 

@@ -14,8 +14,11 @@ import aiohttp
 import pytest
 
 from tendred.app.client import Client
+from tendred.app.cloudwork import Outside
+from tendred.app.daemon import Daemon
 from tendred.clock import SystemClock, SystemRng
 from tendred.cloud.adapters.table import load as tables
+from tendred.cloud.clips import check_unknowns_in
 from tendred.cloud.offer import named
 from tendred.config.load import load
 from tendred.config.paths import resolve
@@ -26,11 +29,19 @@ from tendred.core.telling import Teller
 from tendred.errors import LANGUAGES, TendredError, registry
 from tendred.fs import SystemFs
 from tendred.library.files import Files
+from tendred.money import caps, quotes
+from tendred.money.ledger import Hold
+from tendred.money.prices import Prices
 from tendred.rpc.door import WAITS, RpcDoor, Waits
 from tendred.rpc.jsonrpc import Dispatcher
 from tendred.rpc.methods import registry as methods
+from tendred.schema.clip import ClipRequest
 from tendred.schema.error import tell
+from tendred.schema.job import Origin
+from tendred.schema.money import CapChanges, Quote
 from tendred.testing.adapters import CLIP, ORDER, adapter_for, fetched, ready
+from tendred.testing.clock import ManualClock
+from tendred.testing.cloud import MemoryAdapter, Provider, features
 from tendred.testing.hub import FakeHub, Fault, Repo, model
 from tendred.testing.providers.clips import canned
 from tendred.testing.providers.faults import Fault as Failing
@@ -39,10 +50,25 @@ from tendred.testing.raw import exchange, request
 from tendred.testing.tiny import STARTER
 
 LATER = {
-    "signer_broken", "cloud_off", "prices_missing", "prices_stale", "quote_expired", "quote_used", "quote_mismatch",
-    "consent_required", "cap_exceeded",
+    "signer_broken",
 }  # fmt: skip
 """Kinds of rooms that don't exist yet. Whoever builds one raises its kinds here."""
+
+
+REQUEST = ClipRequest(prompt="rain", provider="ltx", model="ltx-2-3-fast", width=1920, height=1080, seconds=6)
+QUOTE = Quote(
+    id="quo_1", job_id="job_1", provider="ltx", model="m", width=1920, height=1080, seconds=6, fps="24", rate_mcr=1,
+    total_mcr=6, credits="0.006", table_date="2026-11-01", table_source="s", stale=False, failed="unknown",
+    filtered="unknown", expires_at="", digest="d",
+)  # fmt: skip
+
+
+class CloudDaemon(Daemon):
+    """With a provider in memory."""
+
+    def _outside(self, plugins):
+        there = Provider(features("ltx"), self.machine.clock, lambda _: 0)
+        return Outside(adapters={"ltx": MemoryAdapter(there)})
 
 
 class Bench:
@@ -246,9 +272,6 @@ class Bench:
     async def insufficient_funds(self):
         await self.ordered(Failing(where="submit", what="status", status=402))
 
-    async def outcome_unknown(self):
-        await self.ordered(Failing(where="submit", what="reset", accepted=True))
-
     async def result_expired(self):
         await self.ordered(Failing(where="download", what="status", status=404))
 
@@ -302,6 +325,65 @@ class Bench:
     async def folder_unwritable(self):
         (self.tmp_path / "file").write_bytes(b"")
         Files(self.tmp_path / "file", self.tmp_path / "file" / "staging", SystemFs()).stage("job_1")
+
+    # -- clips and money
+
+    async def cloud_off(self):
+        daemon = await self.make_daemon(kind=CloudDaemon)
+        await daemon.studio.clips.quote(REQUEST, {}, Origin(door="rpc"), "owner")
+
+    async def priced(self, text=None, clock=None):
+        (self.tmp_path / "prices").mkdir()
+        if text is not None:
+            (self.tmp_path / "prices" / "nobody.toml").write_text(text)
+        prices = Prices(self.tmp_path / "prices", clock or ManualClock())
+        prices.price("nobody", "m", (1920, 1080), 6, accept_stale=False)
+
+    async def prices_missing(self):
+        await self.priced()
+
+    async def prices_stale(self):
+        table = 'provider = "nobody"\ndate = 2020-01-01\ncurrency = "USD"\nsource = "me"\n'
+        await self.priced(table + '[[rates]]\nmodel = "m"\nusd_per_second = { 1080 = "1" }\n')
+
+    async def offered(self, *, token="owner", at=10.0, used=False):
+        database = (await self.make_daemon()).studio._p.database
+
+        def work(tx):
+            quotes.add_in(tx, QUOTE, "owner", {}, tx.now + at)
+            if used:
+                quotes.use_in(tx, QUOTE.id, "job_1")
+            return quotes.get_in(tx, QUOTE.id, token)
+
+        await database.write(work)
+
+    async def quote_expired(self):
+        await self.offered(at=-1.0)
+
+    async def quote_used(self):
+        await self.offered(used=True)
+
+    async def quote_mismatch(self):
+        await self.offered(token="tok_1")
+
+    async def consent_required(self):
+        daemon = await self.make_daemon(kind=CloudDaemon)
+        await daemon.studio.cloud.enable("ltx", CapChanges())
+
+    async def cap_exceeded(self):
+        hold = Hold(job_id="job_1", provider="ltx", token_id="owner", door="rpc", mcr=1)
+        await (await self.make_daemon()).studio._p.database.write(lambda tx: caps.check_in(tx, hold))
+
+    async def outcome_unknown(self):
+        def work(tx):
+            for number in range(2):
+                tx.run(
+                    "INSERT INTO clip(job_id, quote_id, provider, phase, unwanted, quoted_mcr) VALUES (?, ?, ?, ?, 0, 1)",
+                    f"job_{number}", f"quo_{number}", "ltx", "unknown",
+                )  # fmt: skip
+            check_unknowns_in(tx)
+
+        await (await self.make_daemon()).studio._p.database.write(work)
 
     # -- before there is a door
 

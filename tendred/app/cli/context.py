@@ -12,6 +12,7 @@ from tendred.app.cli.exits import Exit
 from tendred.app.cli.out import Out
 from tendred.app.cli.words import say
 from tendred.app.client import Client, RpcError, as_info
+from tendred.app.owner import read_owner
 from tendred.config.load import Loaded, load
 from tendred.config.paths import Paths, resolve
 from tendred.errors import ConfigBroken, NoDaemon, TendredError
@@ -82,6 +83,14 @@ class Context:
         Where there is none, the person on the terminal is asked whether to start it.
         """
         return self.send(method, {name: value for name, value in params.items() if value is not None})
+
+    def own(self, method: str, /, **params: Any) -> dict[str, Any]:
+        """As `call`, with the owner's token, which may spend. Raises StoreBroken for a token file that isn't ours alone."""
+        self.call("system.hello", client="tendre", version=__version__)
+        assert self._client is not None
+        owner = read_owner(self.paths.owner_token)
+        client = self._client if owner is None else self._client.bearing(owner.reveal())
+        return client.call(method, **{name: value for name, value in params.items() if value is not None})
 
     def send(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         """As `call`, with the params as they are: null may mean something."""

@@ -27,7 +27,9 @@ SHORT: Final[dict[str, tuple[str, frozenset[str]]]] = {
     "characters": ("list", frozenset({"list", "show", "new", "edit", "remove", "sheet"})),
     "wildcards": ("list", frozenset({"list", "show", "add", "remove"})),
     "presets": ("list", frozenset({"list", "show", "set", "remove"})),
-    "cloud": ("status", frozenset({"login", "logout", "status"})),
+    "cloud": ("status", frozenset({"status", "login", "logout", "enable", "disable", "report"})),
+    "spend": ("report", frozenset({"report", "ledger", "caps", "resolve", "reconcile"})),
+    "tokens": ("list", frozenset({"list", "create", "revoke"})),
     "hotfolders": ("list", frozenset({"list", "add", "remove", "rescan"})),
 }
 _VALUED: Final = frozenset({"--home", "--lang"})

@@ -37,6 +37,60 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Voyez tendre logs ; réessayez : tendre retry {id}, ou laissez tomber : tendre cancel {id}",
     ),
     "cancelled": ("{id} was cancelled.", "{id} est annulé."),
+    "quote": (
+        "{seconds} s of {model} at {provider}: {total} credits ({rate} a second; a credit is a US cent)",
+        "{seconds} s de {model} chez {provider} : {total} crédits ({rate} la seconde ; un crédit vaut un cent US)",
+    ),
+    "quote_table": ("Prices of {date} ({source}); an estimate.", "Prix du {date} ({source}) ; une estimation."),
+    "quote_refunds": (
+        "If it fails there: {failed}. If it is filtered: {filtered}. (free, billed, or nobody says: unknown)",
+        "Si cela échoue là-bas : {failed}. Si c'est filtré : {filtered}. (free : gratuit, billed : facturé, unknown : nul ne le dit)",
+    ),
+    "quote_until": ("Quote {id}, good until {time}.", "Devis {id}, valable jusqu'au {time}."),
+    "quote_next": ("To have it made: tendre clip render {id}", "Pour le faire faire : tendre clip render {id}"),
+    "code": (
+        "To spend {total} credits, type {code} within a minute:",
+        "Pour dépenser {total} crédits, tapez {code} d'ici une minute :",
+    ),
+    "nobody_there": ("Nobody is there to confirm {id}.", "Personne n'est là pour confirmer {id}."),
+    "nobody_there_next": (
+        "Run it on a terminal, or show the code to somebody (tendre clip confirm {id}) and pass it: --confirm CODE",
+        "Lancez-le sur un terminal, ou montrez le code à quelqu'un (tendre clip confirm {id}) et passez-le : --confirm CODE",
+    ),
+    "nothing_spent": ("Nothing was spent.", "Rien n'a été dépensé."),
+    "spend_zone": ("Days and months are those of {zone}; amounts in credits.", "Jours et mois en {zone} ; montants en crédits."),
+    "balance": (
+        "{provider}: {left} left, as far as we know; differences booked so far: {difference}",
+        "{provider} : {left} de reste, à notre connaissance ; écarts inscrits jusqu'ici : {difference}",
+    ),
+    "unknown_clip": (
+        "Nobody knows whether {id} was taken: tendre clip show {id}, then tendre spend resolve {id}",
+        "Nul ne sait si {id} fut pris : tendre clip show {id}, puis tendre spend resolve {id}",
+    ),
+    "chain_broken": ("The books were changed from outside: their chain is broken.", "Les livres furent modifiés du dehors : leur chaîne est rompue."),
+    "reconciled": (
+        "{provider}: {expected} expected; the difference of {difference} is booked.",
+        "{provider} : {expected} attendus ; l'écart de {difference} est inscrit.",
+    ),
+    "reconciled_first": (
+        "{provider}: this balance opens the account ({expected} before, difference {difference}).",
+        "{provider} : ce solde ouvre le compte ({expected} avant, écart {difference}).",
+    ),
+    "cloud_on": ("Cloud is on.", "Le cloud est ouvert."),
+    "cloud_off": ("Cloud is off: nothing leaves this machine.", "Le cloud est fermé : rien ne quitte cette machine."),
+    "cloud_leaves": (
+        "With a clip leave: its words, its size and length, the pixels of its first and last still, and your key, to that provider alone.",
+        "Avec un clip partent : ses mots, sa taille et sa durée, les pixels de sa première et de sa dernière image, et votre clé, vers ce seul fournisseur.",
+    ),
+    "cloud_withheld": (
+        "A clip that the content boundary withholds costs as much as one that is shown.",
+        "Un clip que la limite de contenu retient coûte autant qu'un clip montré.",
+    ),
+    "token_made": (
+        "Token {id} may: {scopes}. Keep it now: it is shown this once.",
+        "Le jeton {id} peut : {scopes}. Gardez-le maintenant : il n'est montré qu'une fois.",
+    ),
+    "token_revoked": ("{id} opens nothing any more.", "{id} n'ouvre plus rien."),
     "paused": ("The queue is paused ({reason}).", "La file est en pause ({reason})."),
     "resumed": ("The queue runs.", "La file avance."),
     "reason_user": ("by a person", "par une personne"),

@@ -7,6 +7,7 @@ from tendred.rpc.jsonrpc import Registry
 from tendred.rpc.methods import (
     boundary,
     characters,
+    clips,
     cloud,
     events,
     hotfolders,
@@ -20,7 +21,9 @@ from tendred.rpc.methods import (
     pulls,
     queue,
     rpc,
+    spend,
     system,
+    tokens,
     wildcards,
 )
 
@@ -30,7 +33,8 @@ def registry() -> Registry[RpcDoor]:
     methods: Registry[RpcDoor] = Registry()
     words = (prompts, wildcards, presets, characters)
     for noun in (
-        system, images, jobs, queue, library, models, pulls, loras, *words, cloud, hotfolders, events, boundary, rpc,
+        system, images, clips, jobs, queue, library, models, pulls, loras, *words, cloud, spend, tokens, hotfolders,
+        events, boundary, rpc,
     ):  # fmt: skip
         noun.register(methods)
     return methods

@@ -1,4 +1,4 @@
-"""cloud.*: keys of providers."""
+"""cloud.*: keys of providers, and the switch. Off at first; while it is off nothing reaches a provider."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Annotated
 from msgspec import Meta
 
 from tendred.config.secret import Secret
-from tendred.errors import InvalidParams, KeyringUnavailable, NotFound, WrongState
+from tendred.errors import ConsentRequired, InvalidParams, KeyringUnavailable, NotFound, WrongState
 from tendred.rpc.methods.common import Here, Methods, NoParams
 from tendred.schema.base import Asked, Name
 from tendred.schema.credentials import KeyState, KeyStates, LoggedOut
+from tendred.schema.money import CapChanges, CloudReport
 
 
 class Login(Asked, frozen=True):
@@ -26,6 +27,19 @@ class Provider(Asked, frozen=True):
     provider: Name
 
 
+class EnableParams(Asked, frozen=True):
+    """Names a provider, and the caps that it may spend under; those that are set already may be left out."""
+
+    provider: Name
+    caps: CapChanges = CapChanges()
+
+
+class DisableParams(Asked, frozen=True):
+    """Names a provider; null means all."""
+
+    provider: Name | None = None
+
+
 async def login(call: Here, params: Login) -> KeyState:
     return await call.door.studio.credentials.login(params.provider, Secret(params.key))
 
@@ -39,9 +53,23 @@ async def status(call: Here, params: NoParams) -> KeyStates:
     return await call.door.studio.credentials.status()
 
 
+async def enable(call: Here, params: EnableParams) -> CloudReport:
+    return await call.door.studio.cloud.enable(params.provider, params.caps)
+
+
+async def disable(call: Here, params: DisableParams) -> CloudReport:
+    return await call.door.studio.cloud.disable(params.provider)
+
+
+async def report(call: Here, params: NoParams) -> CloudReport:
+    del params
+    return await call.door.studio.cloud.report()
+
+
 def register(methods: Methods) -> None:
+    add = methods.add
     change = (NotFound, KeyringUnavailable, WrongState)
-    methods.add(
+    add(
         "cloud.login",
         Login,
         login,
@@ -50,7 +78,7 @@ def register(methods: Methods) -> None:
         summary="Keep a provider's key. Nothing is sent there.",
         errors=(*change, InvalidParams),
     )
-    methods.add(
+    add(
         "cloud.logout",
         Provider,
         logout,
@@ -59,6 +87,23 @@ def register(methods: Methods) -> None:
         summary="Remove a provider's key.",
         errors=change,
     )
-    methods.add(
-        "cloud.status", NoParams, status, result=KeyStates, scope="read", summary="Where each provider's key is."
+    add("cloud.status", NoParams, status, result=KeyStates, scope="read", summary="Where each provider's key is.")
+    add(
+        "cloud.enable",
+        EnableParams,
+        enable,
+        result=CloudReport,
+        scope="spend",
+        summary="Let clips go to a provider, under caps for a clip, a day and a month.",
+        errors=(ConsentRequired, NotFound),
     )
+    add(
+        "cloud.disable",
+        DisableParams,
+        disable,
+        result=CloudReport,
+        scope="manage",
+        summary="Off at once; what renders there waits until it is on again.",
+        errors=(NotFound,),
+    )
+    add("cloud.report", NoParams, report, result=CloudReport, scope="read", summary="What is on, and what leaves.")

@@ -17,6 +17,8 @@ HAPPENINGS = [
     machine.EngineDied(ERROR),
     machine.Interrupted(ERROR),
     machine.PutBack(),
+    machine.Lost(ERROR),
+    machine.Found(),
 ]
 STATES = ["queued", "running", "cancelling", "succeeded", "failed", "cancelled", "parked", "unknown"]
 

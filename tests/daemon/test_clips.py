@@ -1,0 +1,274 @@
+"""Clips through every room and over HTTP: quoted, confirmed, rendered by a provider in memory, kept and booked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tendred.app.cloudwork import Outside
+from tendred.app.daemon import Daemon
+from tendred.app.owner import read_owner
+from tendred.errors import StillNotOurs
+from tendred.schema.clip import ClipRequest
+from tendred.schema.job import Origin
+from tendred.testing.cloud import MemoryAdapter, Provider, features
+from tendred.testing.warp import WarpClock
+
+ASKED = {
+    "prompt": "rain on a tin roof, a slow pan, thunder far away", "provider": "ltx", "model": "ltx-2-3-fast",
+    "width": 1920, "height": 1080, "seconds": 6,
+}  # fmt: skip
+CAPS = {"job_mcr": 40_000, "day_mcr": 100_000, "month_mcr": 200_000}
+
+
+class World:
+    """The providers of these tests: the same whatever daemon asks."""
+
+    def __init__(self):
+        self.clock = WarpClock()
+        self.said = features("ltx", poll_s=0.05)
+        self.there = Provider(self.said, self.clock, lambda order: 36_000)
+
+    def kind(self):
+        there = self.there
+
+        class CloudDaemon(Daemon):
+            def _outside(self, plugins):
+                return Outside(adapters={"ltx": MemoryAdapter(there)})
+
+        return CloudDaemon
+
+
+class Peer:
+    def __init__(self, daemon, session):
+        self.daemon, self.session = daemon, session
+        owner = read_owner(daemon.home / "state" / "owner.token")
+        assert owner is not None
+        self.owner = owner.reveal()
+
+    async def send(self, body, token=None):
+        headers = {"Authorization": f"Bearer {token or self.owner}"}
+        async with self.session.post(f"{self.daemon.url}/rpc", json=body, headers=headers) as answer:
+            return await answer.json(content_type=None) if answer.status == 200 else answer.status
+
+    async def ask(self, method, /, token=None, **params):
+        return await self.send({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}, token)
+
+    async def call(self, method, /, token=None, **params):
+        answer = await self.ask(method, token, **params)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    async def kind(self, method, /, token=None, **params):
+        return (await self.ask(method, token, **params))["error"]["data"]["kind"]
+
+    async def take(self, **changes):
+        quote = await self.call("clips.quote", **{**ASKED, **changes})
+        shown = await self.call("clips.confirm", quote_id=quote["id"])
+        return await self.call("clips.render", quote_id=quote["id"], confirm=shown["code"])
+
+    async def until(self, job_id, *phases):
+        async with asyncio.timeout(20):
+            while (job := await self.call("jobs.get", job_id=job_id))["clip"]["phase"] not in phases:
+                self.daemon.machine_clock.ahead += 5
+                await asyncio.sleep(0.02)
+        return job
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+@pytest.fixture
+async def peer(make_daemon, world, tmp_path):
+    from tendred.app.assembly import Machine
+    from tendred.testing.daemon import SCRIPT
+    from tendred.testing.spawn import SpawnFakes
+
+    machine = Machine(spawn=SpawnFakes(script=tmp_path / "home" / SCRIPT), clock=world.clock)
+    daemon = await make_daemon(kind=world.kind(), machine=machine)
+    daemon.machine_clock = world.clock
+    async with aiohttp.ClientSession() as session:
+        yield Peer(daemon, session)
+
+
+@pytest.fixture
+async def open_peer(peer):
+    await peer.call("cloud.enable", provider="ltx", caps=CAPS)
+    return peer
+
+
+async def test_a_clip_from_quote_to_library(open_peer, world):
+    peer = open_peer
+    quote = await peer.call("clips.quote", **ASKED)
+    assert (quote["total_mcr"], quote["credits"], quote["table_date"]) == (36_000, "36", "2026-10-07")
+    shown = await peer.call("clips.confirm", quote_id=quote["id"])
+    job = await peer.call("clips.render", quote_id=quote["id"], confirm=shown["code"])
+    assert (job["id"], job["kind"]) == (quote["job_id"], "clip")
+    assert job["clip"]["cost"] == {"quoted_mcr": 36_000, "held_mcr": 36_000, "settled_mcr": None, "basis": None}
+    job = await peer.until(job["id"], "settled")
+    assert job["state"] == "succeeded"
+    assert job["clip"]["cost"] == {"quoted_mcr": 36_000, "held_mcr": 0, "settled_mcr": 36_000, "basis": "table"}
+    [asset_id] = job["asset_ids"]
+    asset = await peer.call("library.get", asset_id=asset_id)
+    assert (asset["kind"], asset["media_type"]) == ("clip", "video/mp4")
+    [rendered] = world.there.jobs.values()
+    assert Path(asset["path"]).read_bytes() == rendered.data
+    [receipt] = (peer.daemon.home / "pictures").rglob("*.receipt.json")
+    assert json.loads(receipt.read_text("utf-8"))["cost"] == {
+        "provider": "ltx", "remote_id": rendered.remote_id, "quoted_mcr": 36_000, "settled_mcr": 36_000, "basis": "table",
+    }  # fmt: skip
+    report = await peer.call("spend.report", by="provider")
+    assert [(row["name"], row["spent_mcr"]) for row in report["rows"]] == [("ltx", 36_000)]
+    assert report["chain"] == "whole"
+    evidence = await peer.call("clips.evidence", job_id=job["id"])
+    assert [step["phase"] for step in evidence["steps"]][-1] == "settled"
+    assert "canary-url" not in json.dumps(evidence)
+
+
+async def test_a_clip_is_seen_by_the_boundary_and_its_anchor_is_sent(open_peer, world):
+    assert await open_peer.kind("clips.quote", **{**ASKED, "prompt": "a 15 year old sings"}) == "boundary_refused"
+    job = await open_peer.take(prompt="a woman sings in the rain")
+    await open_peer.until(job["id"], "settled")
+    [rendered] = world.there.jobs.values()
+    assert rendered.order.prompt == "adult, a woman sings in the rain"
+
+
+async def test_nothing_is_confirmed_in_a_batch_or_a_notification_or_twice(open_peer):
+    peer = open_peer
+    quote = await peer.call("clips.quote", **ASKED)
+    one = {"jsonrpc": "2.0", "id": 1, "method": "clips.confirm", "params": {"quote_id": quote["id"]}}
+    [answer] = await peer.send([one])
+    assert answer["error"]["data"]["kind"] == "consent_required"
+    shown = await peer.call("clips.confirm", quote_id=quote["id"])
+    taken = {"quote_id": quote["id"], "confirm": shown["code"]}
+    [answer] = await peer.send([{"jsonrpc": "2.0", "id": 1, "method": "clips.render", "params": taken}])
+    assert answer["error"]["data"]["kind"] == "consent_required"
+    assert await peer.send({"jsonrpc": "2.0", "method": "clips.render", "params": taken}) == 204
+    assert (await peer.call("jobs.list", kind="clip"))["jobs"] == []
+    assert await peer.kind("clips.render", quote_id=quote["id"], confirm="WRONG1") == "consent_required"
+    await peer.call("clips.render", **taken)
+    assert await peer.kind("clips.render", **taken) == "quote_used"
+
+
+async def test_the_token_of_the_discovery_file_spends_nothing(open_peer):
+    peer, local = open_peer, open_peer.daemon.token
+    quote = await peer.call("clips.quote", local, **ASKED)
+    assert await peer.kind("clips.confirm", local, quote_id=quote["id"]) == "not_permitted"
+    assert await peer.kind("clips.render", local, quote_id=quote["id"], confirm="AAAAAA") == "not_permitted"
+    assert await peer.kind("spend.caps", local, changes={"day_mcr": 10**9}) == "not_permitted"
+    assert await peer.kind("tokens.create", local, name="me", scopes=["spend"]) == "not_permitted"
+    assert await peer.kind("cloud.enable", local, provider="ltx") == "not_permitted"
+    assert await peer.kind("clips.confirm", quote_id=quote["id"]) == "quote_mismatch"
+
+
+async def test_a_token_of_its_own_spends_up_to_its_cap_until_it_is_revoked(open_peer):
+    peer = open_peer
+    made = await peer.call("tokens.create", name="editor", scopes=["read", "generate", "spend"], cap_mcr=36_000)
+    secret, token_id = made["secret"], made["token"]["id"]
+    for expected in (None, "cap_exceeded"):
+        quote = await peer.call("clips.quote", secret, **ASKED)
+        shown = await peer.call("clips.confirm", secret, quote_id=quote["id"])
+        answer = await peer.ask("clips.render", secret, quote_id=quote["id"], confirm=shown["code"])
+        assert answer.get("error", {}).get("data", {}).get("kind") == expected
+    assert await peer.kind("queue.pause", secret) == "not_permitted"
+    await peer.call("tokens.revoke", token_id=token_id)
+    assert await peer.ask("queue.status", secret) == 401
+    assert secret not in json.dumps(await peer.call("tokens.list"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"seconds": 7}, "not_offered"), ({"width": 3840, "height": 2160}, "not_offered"),
+        ({"model": "ltx-2-fast"}, "not_offered"), ({"provider": "nobody"}, "not_found"),
+        ({"first": "ast_nope"}, "still_not_ours"), ({"prompt": "x" * 100_000}, "too_large"),
+        ({"prompt": "(rain:1.3) on a roof"}, "unsupported_parameter"), ({"fps": "fast"}, "invalid_params"),
+    ],
+)  # fmt: skip
+async def test_what_is_not_offered_is_refused_before_anything_is_sent(open_peer, world, changes, kind):
+    assert await open_peer.kind("clips.quote", **{**ASKED, **changes}) == kind
+    assert world.there.submits == []
+
+
+async def test_cloud_is_off_at_first_and_off_again_at_once(peer, world):
+    assert await peer.kind("clips.quote", **ASKED) == "cloud_off"
+    assert await peer.kind("cloud.enable", provider="ltx") == "consent_required"
+    await peer.call("cloud.enable", provider="ltx", caps=CAPS)
+    assert (await peer.call("system.status"))["cloud"] == {"enabled": True, "reason": None}
+    quote = await peer.call("clips.quote", **ASKED)
+    shown = await peer.call("clips.confirm", quote_id=quote["id"])
+    assert not (await peer.call("cloud.disable", peer.daemon.token))["enabled"]
+    assert await peer.kind("clips.render", quote_id=quote["id"], confirm=shown["code"]) == "cloud_off"
+    assert world.there.submits == []
+
+
+async def test_a_clip_that_waits_while_cloud_is_off_asks_nobody(open_peer, world):
+    peer = open_peer
+    job = await peer.take()
+    await peer.until(job["id"], "submitted", "rendering")
+    await peer.call("cloud.disable")
+    asked = []
+    world.there.fault = lambda call: asked.append(call) or ""
+    await asyncio.sleep(0.3)
+    assert asked == []
+    await peer.call("cloud.enable", provider="ltx")
+    assert (await peer.until(job["id"], "settled"))["state"] == "succeeded"
+
+
+async def test_a_cap_of_nothing_lets_nothing_through(open_peer):
+    peer = open_peer
+    await peer.call("spend.caps", changes={"day_mcr": 0})
+    quote = await peer.call("clips.quote", **ASKED)
+    shown = await peer.call("clips.confirm", quote_id=quote["id"])
+    assert await peer.kind("clips.render", quote_id=quote["id"], confirm=shown["code"]) == "cap_exceeded"
+    assert (await peer.call("jobs.list", kind="clip"))["jobs"] == []
+
+
+async def test_cancelling_tells_the_truth(open_peer, world):
+    peer = open_peer
+    job = await peer.take()
+    await peer.until(job["id"], "submitted", "rendering")
+    await peer.call("jobs.cancel", job_id=job["id"])
+    job = await peer.until(job["id"], "abandoned", "settled")
+    assert job["clip"]["cost"]["settled_mcr"] == 36_000
+
+
+async def test_an_unknown_outcome_waits_for_a_person(open_peer, world):
+    peer = open_peer
+    world.there.fault = lambda call: "taken_then_lost" if call == "submit" else ""
+    job = await peer.take()
+    job = await peer.until(job["id"], "unknown")
+    assert (job["state"], job["error"]["kind"]) == ("unknown", "outcome_unknown")
+    world.there.fault = lambda _: ""
+    await asyncio.sleep(0.2)
+    assert len(world.there.submits) == 1
+    assert await peer.kind("jobs.retry", job_id=job["id"]) == "consent_required"
+    [remote_id] = world.there.jobs
+    await peer.call("spend.resolve", job_id=job["id"], outcome="found", remote_id=remote_id)
+    assert (await peer.until(job["id"], "settled"))["state"] == "succeeded"
+    assert await peer.kind("spend.resolve", job_id=job["id"], outcome="not_charged") == "wrong_state"
+    assert len(world.there.submits) == 1
+
+
+async def test_two_open_questions_stop_everything_new(open_peer, world):
+    peer = open_peer
+    await peer.call("spend.caps", changes={"day_mcr": 10**9, "month_mcr": 10**9})
+    world.there.fault = lambda call: "taken_then_lost" if call == "submit" else ""
+    for _ in range(2):
+        job = await peer.take()
+        await peer.until(job["id"], "unknown")
+    quote = await peer.call("clips.quote", **ASKED)
+    shown = await peer.call("clips.confirm", quote_id=quote["id"])
+    assert await peer.kind("clips.render", quote_id=quote["id"], confirm=shown["code"]) == "outcome_unknown"
+
+
+async def test_a_still_as_first_frame_has_to_be_ours(open_peer):
+    with pytest.raises(StillNotOurs):
+        request = ClipRequest(**{**ASKED, "first": "ast_nope"})
+        await open_peer.daemon.studio.clips.quote(request, {}, Origin(door="rpc"), "owner")
