@@ -214,6 +214,10 @@ class ResultExpired(TendredError):
     kind, code = "result_expired", 1217
 
 
+class ClipUnreadable(TendredError):
+    kind, code = "clip_unreadable", 1230
+
+
 # The guard's answers: HTTP statuses, never JSON-RPC errors (WIRE, Transport), so `code` is the status.
 class Unauthorized(TendredError):
     kind, code = "unauthorized", 401

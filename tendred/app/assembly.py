@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tendred.backend import Backend, Fs, Hub, Media, Residency, Spawn
+from tendred.backend import Backend, ClipMedia, Fs, Hub, Media, Residency, Spawn
 from tendred.boundary.judge import Boundary
 from tendred.bus import Bus
 from tendred.children import spawn_child
@@ -19,11 +19,14 @@ from tendred.core.budgets import Accounts
 from tendred.core.cache import Cache
 from tendred.core.characters import Cast
 from tendred.core.deliver import Deliveries
+from tendred.core.desk import ClipDesk
 from tendred.core.expansions import Expander
+from tendred.core.finals import Finals
 from tendred.core.grids import Grids
 from tendred.core.history import History
 from tendred.core.indexing import Indexing
 from tendred.core.keep import Keeper
+from tendred.core.looks import Looks
 from tendred.core.opening import Opener
 from tendred.core.parts import Parts
 from tendred.core.pauses import Pauses
@@ -38,8 +41,12 @@ from tendred.core.retention import Retention
 from tendred.core.retry import Retries
 from tendred.core.roster import StoredRoster
 from tendred.core.run import Runner
+from tendred.core.script import Reader
 from tendred.core.settings import Settings
 from tendred.core.sheets import Sheets
+from tendred.core.shot_rows import ShotRows
+from tendred.core.shot_view import ShotView
+from tendred.core.shots import Shots
 from tendred.core.sources import Finder
 from tendred.core.studio import Studio
 from tendred.core.submit import Submitter
@@ -121,6 +128,8 @@ def assemble(
     backend: Backend,
     residency: Residency,
     media: Media,
+    clips: ClipMedia,
+    desk: ClipDesk,
     hub: Hub,
     plugins: Plugins,
     stop: Callable[[bool], None],
@@ -183,8 +192,13 @@ def assemble(
         queue=queue, boundary=boundary, index=index, keeper=keeper, pauses=pauses, watch=watch, bus=ground.bus,
         clock=clock, tell=tell, closed=closed,
     )  # fmt: skip
+    finals = Finals(
+        finder=finder, boundary=boundary, queue=queue, refusals=refusals, keeper=keeper, backend=backend, clips=clips,
+        watch=watch, ids=ids, clock=clock, language=lambda: tell.language, keep_alive_s=config.engine.keep_alive_s,
+    )  # fmt: skip
     opener = Opener(
-        queue=queue, boundary=boundary, catalog=catalog, submitter=submitter, finder=finder, upscaling=upscaling
+        queue=queue, boundary=boundary, catalog=catalog, submitter=submitter, finder=finder, upscaling=upscaling,
+        finals=finals,
     )  # fmt: skip
 
     async def claimed() -> Claim | None:
@@ -192,7 +206,16 @@ def assemble(
 
     runner = Runner(
         claim=claimed, queue=queue, opener=opener, backend=backend, keeper=keeper, watch=watch, previews=previews,
-        pauses=pauses, tell=tell, closed=closed, sheet=sheets.take,
+        pauses=pauses, tell=tell, closed=closed, sheet=sheets.take, finals=finals,
+    )  # fmt: skip
+    reader = Reader(
+        finder=finder, index=index, cast=cast, boundary=boundary, refusals=refusals, language=lambda: tell.language
+    )
+    looks, rows = Looks(clips, paths.thumbnails), ShotRows(database)
+    shots = Shots(
+        rows=rows, desk=desk, finals=finals, looks=looks, clips=clips, reader=reader, ids=ids, clock=clock,
+        view=ShotView(rows=rows, queue=queue, index=index, looks=looks, desk=desk, language=lambda: tell.language),
+        language=lambda: tell.language, wake=runner.wake,
     )  # fmt: skip
     retention = Retention(database, clock, days=rules.history_days, jobs=rules.history_jobs)
     grids = Grids(
@@ -200,15 +223,16 @@ def assemble(
         refusals=refusals, ids=ids, rng=rng, language=lambda: tell.language,
     )  # fmt: skip
     retries = Retries(
-        queue=queue, catalog=catalog, finder=finder, submitter=submitter, grids=grids, upscaling=upscaling, ids=ids
-    )
+        queue=queue, catalog=catalog, finder=finder, submitter=submitter, grids=grids, upscaling=upscaling,
+        finals=finals, ids=ids,
+    )  # fmt: skip
     expander = Expander(writer=writer, submitter=submitter, rng=rng)
     parts = Parts(
         database=database, bus=ground.bus, queue=queue, submitter=submitter, retries=retries, upscaling=upscaling,
         runner=runner, residency=residency, pauses=pauses, watch=watch, previews=previews, recipes=recipes,
         waiting=Waiting(ground.bus), index=index, receipts=receipts,
         catalog=catalog, cache=cache, pulls=pulls, cast=cast, roster=roster, wildcards=wildcards, presets=presets,
-        expander=expander, grids=grids, sheets=sheets, plugins=plugins, history=history, settings=settings, teller=tell,
+        expander=expander, grids=grids, sheets=sheets, shots=shots, plugins=plugins, history=history, settings=settings, teller=tell,
         clock=clock,
     )  # fmt: skip
     studio = Studio(parts, boot_id=ground.boot_id, queue_limit=config.queue.limit, stop=stop)

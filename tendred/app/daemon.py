@@ -16,7 +16,7 @@ from msgspec.structs import asdict
 from tendred import __version__
 from tendred.app import instance
 from tendred.app.assembly import Core, Ground, Machine, assemble
-from tendred.backend import Backend, Hub, Media, Residency
+from tendred.backend import Backend, ClipMedia, Hub, Media, Residency
 from tendred.boundary.judge import Boundary
 from tendred.bus import Bus
 from tendred.clock import Ids
@@ -24,6 +24,7 @@ from tendred.config import hub as hubs
 from tendred.config.paths import Paths
 from tendred.config.schema import Config
 from tendred.config.secret import Secret
+from tendred.core.desk import ClipDesk, NoDesk
 from tendred.core.run import Runner
 from tendred.core.studio import API
 from tendred.core.telling import Teller, language_of
@@ -123,6 +124,8 @@ class Daemon:
             backend=backend,
             residency=residency,
             media=media,
+            clips=self._clips(),
+            desk=self._desk(),
             hub=self._hub(),
             plugins=plugins,
             stop=self.ask_to_stop,
@@ -155,6 +158,22 @@ class Daemon:
         self._exit.push_async_callback(self._put_back)
         self._exit.push_async_callback(engine.close)
         return engine, engine, media
+
+    def _clips(self) -> ClipMedia:
+        """A process of its own beside the one for stills: a clip takes minutes, and its file may be made to do harm."""
+        clips = MediaProcess(
+            config=self.config.media,
+            spawn=self.machine.spawn,
+            clock=self.machine.clock,
+            tasks=self._tasks,
+            stderr=self.paths.logs / "clips.log",
+        )
+        self._exit.push_async_callback(clips.close)
+        return clips
+
+    def _desk(self) -> ClipDesk:
+        """Who prices and renders clips: nobody yet."""
+        return NoDesk()
 
     def _hub(self) -> Hub:
         """What a pull is done with; its process lives no longer than the call. A simulation overrides this."""

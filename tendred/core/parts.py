@@ -21,6 +21,7 @@ from tendred.core.roster import StoredRoster
 from tendred.core.run import Runner
 from tendred.core.settings import Settings
 from tendred.core.sheets import Sheets
+from tendred.core.shots import Shots
 from tendred.core.submit import Submitter
 from tendred.core.telling import Teller
 from tendred.core.upscale import Upscaling
@@ -63,6 +64,7 @@ class Parts(Record, frozen=True):
     expander: Expander
     grids: Grids
     sheets: Sheets
+    shots: Shots
     plugins: Plugins
     history: History
     settings: Settings

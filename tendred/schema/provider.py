@@ -46,6 +46,8 @@ class Features(Record, frozen=True):
     concurrency: int
     table_date: str
     source: str
+    refine: bool = False
+    """Whether it keeps a take's latents, and can make a 4K final of them."""
 
 
 class ClipOrder(Record, frozen=True):
