@@ -119,13 +119,14 @@ class Daemon:
         backend, residency, media = self._children(announcer, boundary)
         plugins = Plugins(config.plugins, paths.data / "plugins", announcer.plugin_disabled)
         plugins.load()
+        ground = Ground(config, paths, machine, self._tasks, ids, self.boot_id, bus, database, boundary, tell, files)
         core = assemble(
-            Ground(config, paths, machine, self._tasks, ids, self.boot_id, bus, database, boundary, tell, files),
+            ground,
             backend=backend,
             residency=residency,
             media=media,
             clips=self._clips(),
-            desk=self._desk(),
+            desk=self._desk(ground),
             hub=self._hub(),
             plugins=plugins,
             stop=self.ask_to_stop,
@@ -171,8 +172,9 @@ class Daemon:
         self._exit.push_async_callback(clips.close)
         return clips
 
-    def _desk(self) -> ClipDesk:
+    def _desk(self, ground: Ground) -> ClipDesk:
         """Who prices and renders clips: nobody yet."""
+        del ground
         return NoDesk()
 
     def _hub(self) -> Hub:

@@ -27,6 +27,7 @@ SHORT: Final[dict[str, tuple[str, frozenset[str]]]] = {
     "characters": ("list", frozenset({"list", "show", "new", "edit", "remove", "sheet"})),
     "wildcards": ("list", frozenset({"list", "show", "add", "remove"})),
     "presets": ("list", frozenset({"list", "show", "set", "remove"})),
+    "shot": ("list", frozenset({"list", "show", "takes", "create", "draft", "lock", "finish", "compare", "demo"})),
     "hotfolders": ("list", frozenset({"list", "add", "remove", "rescan"})),
 }
 _VALUED: Final = frozenset({"--home", "--lang"})

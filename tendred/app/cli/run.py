@@ -29,6 +29,7 @@ from tendred.app.cli import (
     pulls,
     queue,
     settings,
+    shot,
     upscale,
     wildcards,
 )
@@ -48,6 +49,7 @@ COMMANDS = [
     expand.add,
     again.add,
     upscale.add,
+    shot.add,
     drop.add,
     check.add,
     jobs.add,

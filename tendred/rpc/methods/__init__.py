@@ -19,6 +19,7 @@ from tendred.rpc.methods import (
     pulls,
     queue,
     rpc,
+    shots,
     system,
     wildcards,
 )
@@ -29,7 +30,7 @@ def registry() -> Registry[RpcDoor]:
     methods: Registry[RpcDoor] = Registry()
     words = (prompts, wildcards, presets, characters)
     for noun in (
-        system, images, jobs, queue, library, models, pulls, loras, *words, hotfolders, events, boundary, rpc,
+        system, images, jobs, queue, library, models, pulls, loras, shots, *words, hotfolders, events, boundary, rpc,
     ):  # fmt: skip
         noun.register(methods)
     return methods
