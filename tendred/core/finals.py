@@ -47,6 +47,7 @@ _NOBODY: Final = EngineInfo(
     version=__version__, torch="", diffusers="", device="cpu", dtype="uint8", threads=0, batch_size=1
 )
 _LET_GO_S: Final = 0.1
+_LAST_WORDS_S: Final = 2.0
 
 
 class Finals:
@@ -229,6 +230,9 @@ async def _both(
         made.cancel()
         await _let_go([made, drawn], pipes, stop)
         raise
+    if not drawn.done():
+        # It may have ended first, and the media process only said so sooner.
+        await asyncio.wait([drawn], timeout=_LAST_WORDS_S)
     if not (made.done() and drawn.done()):
         await _let_go([made, drawn], pipes, stop)
     # The engine's own words come first: the media process only saw its pictures end.

@@ -150,8 +150,7 @@ class StandIn:
         with open(job.there, "rb") as there, open(job.back, "wb") as back:
             for number in range(asked.frames):
                 raw = there.read(size * (asked.height // asked.factor) * 3).translate(turned)
-                job.check()
-                job.phase("rendering", number, asked.frames)
+                self._step(job, 0, number + 1, asked.frames)
                 for at in range(0, len(raw), size * 3):
                     row = raw[at : at + size * 3]
                     spread = bytearray(len(row) * asked.factor)

@@ -37,6 +37,7 @@ from tendred.testing.hot_folders import FakeHotFolders
 from tendred.testing.pulls import FakePulls
 from tendred.testing.recipes import FakeRecipes
 from tendred.testing.records import asset_at, queued
+from tendred.testing.shots import FakeShots
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class FakeStudio(FakeRecipes):
         self._ids = Ids(self._clock, SystemRng())
         self.hotfolders = FakeHotFolders(self._ids)
         self.pulls = FakePulls(self._ids, self.happen)
+        self.shots = FakeShots(self._ids)
         self.bus = Bus()
         self.boot_id = self._ids.new("boot")
         self.events: list[Event] = []
