@@ -76,7 +76,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--size", choices=SIZES, default="1080p")
     parser.add_argument("--ffmpeg", default=None)
+    parser.add_argument("--small", action="store_true", help="half a second of 720p")
     args = parser.parse_args()
+    if args.small:
+        args.seconds, args.size = 0.5, "720p"
     width, height = SIZES[args.size]
     with tempfile.TemporaryDirectory() as folder:
         source = draw(Path(folder) / "a.mp4", Drawn(width=width, height=height, seconds=args.seconds, busy=True))

@@ -59,11 +59,11 @@ def broken(problem: str) -> NoReturn:
 @contextmanager
 def opened(path: str, sha256: str | None = None) -> Generator[Clip]:
     """A clip, if it is one (and the very one). Raises ClipUnreadable, whatever is wrong with it."""
-    try:
-        with open(os.open(path, _FLAGS), "rb") as file:
-            found, size = _hashed(file)
-            if sha256 is not None and found != sha256:
-                broken("it is not the file that was meant: its SHA-256 differs")
+    with _file(path) as file:
+        found, size = _hashed(file)
+        if sha256 is not None and found != sha256:
+            broken("it is not the file that was meant: its SHA-256 differs")
+        try:
             with av.open(
                 file,
                 format="mp4",
@@ -73,12 +73,19 @@ def opened(path: str, sha256: str | None = None) -> Generator[Clip]:
                 io_open=_nothing_else,
             ) as container:
                 yield Clip(container, *_tracks(container), found, size)
-    except av.error.FFmpegError as problem:
-        broken(str(problem.strerror or problem))
+        except av.error.FFmpegError as problem:
+            broken(str(problem.strerror or problem))
+
+
+def _file(path: str) -> BinaryIO:
+    try:
+        number = os.open(path, _FLAGS)
     except OSError as problem:
-        if problem.filename is not None and problem.filename != path:
-            raise  # of a file that is written to, not of this one
         broken(problem.strerror or str(problem))
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        broken("it is no file")
+    return os.fdopen(number, "rb")
 
 
 def probe(path: str) -> Footage:
@@ -159,16 +166,14 @@ def _tracks(container: InputContainer) -> tuple[VideoStream, AudioStream | None]
 
 
 def _hashed(file: BinaryIO) -> tuple[str, int]:
-    state = os.fstat(file.fileno())
-    if not stat.S_ISREG(state.st_mode):
-        broken("it is no file")
-    if state.st_size > CLIP_BYTES:
-        broken(f"it has {state.st_size} bytes")
+    size = os.fstat(file.fileno()).st_size
+    if size > CLIP_BYTES:
+        broken(f"it has {size} bytes")
     digest = hashlib.sha256()
     while piece := file.read(_CHUNK):
         digest.update(piece)
     file.seek(0)
-    return digest.hexdigest(), state.st_size
+    return digest.hexdigest(), size
 
 
 def _nothing_else(*_: object) -> NoReturn:

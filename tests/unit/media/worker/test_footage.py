@@ -123,8 +123,8 @@ def test_other_containers_and_many_tracks_are_refused(tmp_path):
             video = source.streams.video[0]
             streams = [output.add_stream_from_template(video) for _ in range(1 + twice)]
             for packet in source.demux(video):
-                if packet.size:
-                    packet.stream = streams[0]
+                for stream in streams if packet.size else ():
+                    packet.stream = stream
                     output.mux(packet)
         with pytest.raises(ClipUnreadable):
             probe(str(path))
