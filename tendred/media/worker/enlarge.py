@@ -29,7 +29,11 @@ QUALITY: Final = {"crf": "12", "preset": "veryfast"}
 """A master: the steps of the quantiser are small enough that no content falls below 45 dB (packaging/bench)."""
 THREADS: Final = min(4, os.cpu_count() or 1)
 """Each one holds pictures of 12 MB; more than four bring a 4K encoder near the limit of this process."""
-_SCALE: Final = "lanczos+accurate_rnd+full_chroma_int+full_chroma_inp"
+_SCALE: Final = (
+    "flags=lanczos+accurate_rnd+full_chroma_int+full_chroma_inp"
+    ":in_color_matrix=bt709:out_color_matrix=bt709:in_range=limited:out_range=limited"
+)
+"""The same matrix and range on both sides, whichever they are: otherwise colours go by way of a matrix nobody asked for."""
 _KEPT: Final = frozenset({
     "yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "yuv420p10le", "yuv422p10le", "yuv444p10le",
 })  # fmt: skip
@@ -169,7 +173,7 @@ def _lanczos(clip: Clip, work: Enlarge) -> Scaler:
     graph = Graph()
     graph.threads = THREADS
     source, sink = graph.add_buffer(template=clip.video), graph.add("buffersink")
-    graph.link_nodes(source, graph.add("scale", f"{work.width}:{work.height}:flags={_SCALE}"), sink).configure()
+    graph.link_nodes(source, graph.add("scale", f"{work.width}:{work.height}:{_SCALE}"), sink).configure()
 
     def scaled(frame: VideoFrame) -> VideoFrame:
         graph.vpush(frame)
