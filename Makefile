@@ -72,5 +72,5 @@ $(VENV)/.engine: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.engine $(PLUGINS:%=%/pyproject.toml)
-	@$(PIP) --group dev $(PLUGINS:%=-e ./%)
+	@$(PIP) -e '.[clips]' --group dev $(PLUGINS:%=-e ./%)
 	@touch $@

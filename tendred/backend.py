@@ -14,6 +14,7 @@ from typing import Protocol
 from tendred.config.secret import Secret
 from tendred.schema.asset import Identity
 from tendred.schema.credentials import KeyPlace
+from tendred.schema.footage import Enlarge, Enlarged, Footage, Look, Plain, Shown
 from tendred.schema.model import LoadedModel
 from tendred.schema.provider import Accepted, CancelTruth, ClipOrder, Features, RemoteState
 from tendred.schema.pull import Fetched, Listed, Plan
@@ -74,6 +75,32 @@ class Media(Protocol):
 
     async def prewarm(self) -> None:
         """A file will be wanted soon: get ready, or stay so. Returns at once; cheap enough for every step report."""
+        ...
+
+
+class ClipMedia(Protocol):
+    """Looks into clips and makes files of them, in a process of its own beside the one for stills.
+
+    Every call raises EngineMissing("clips") where PyAV isn't installed, and ShuttingDown while it closes.
+    """
+
+    async def probe(self, path: str) -> Footage:
+        """What a file holds that may hold anything. Raises ClipUnreadable."""
+        ...
+
+    async def enlarge(self, work: Enlarge, told: Callable[[int, int], None]) -> Enlarged:
+        """Make a clip larger; `told` hears how many pictures of all are done. Cancelling the call stops it soon.
+
+        Raises ClipUnreadable, DiskFull, FolderUnwritable, Internal.
+        """
+        ...
+
+    async def look(self, work: Look) -> Shown:
+        """Make a picture of a clip or two. Raises ClipUnreadable, DiskFull, FolderUnwritable, Internal."""
+        ...
+
+    async def plain(self, work: Plain) -> Shown:
+        """Make a file of a still that holds its pixels and nothing else. Raises StillNotOurs, DiskFull, FolderUnwritable."""
         ...
 
 

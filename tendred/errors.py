@@ -218,6 +218,10 @@ class NotSent(TendredError):
     kind, code = "not_sent", 1218
 
 
+class ClipUnreadable(TendredError):
+    kind, code = "clip_unreadable", 1230
+
+
 # The guard's answers: HTTP statuses, never JSON-RPC errors (WIRE, Transport), so `code` is the status.
 class Unauthorized(TendredError):
     kind, code = "unauthorized", 401

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tendred.app.cloudwork import Outside, cloud_rooms
-from tendred.backend import Backend, Fs, Hub, Media, Residency, Secrets, Spawn
+from tendred.backend import Backend, ClipMedia, Fs, Hub, Media, Residency, Spawn
 from tendred.boundary.judge import Boundary
 from tendred.bus import Bus
 from tendred.children import spawn_child
@@ -23,10 +23,12 @@ from tendred.core.characters import Cast
 from tendred.core.credentials import Credentials
 from tendred.core.deliver import Deliveries
 from tendred.core.expansions import Expander
+from tendred.core.finals import Finals
 from tendred.core.grids import Grids
 from tendred.core.history import History
 from tendred.core.indexing import Indexing
 from tendred.core.keep import Keeper
+from tendred.core.looks import Looks
 from tendred.core.opening import Opener
 from tendred.core.parts import Parts
 from tendred.core.pauses import Pauses
@@ -41,8 +43,12 @@ from tendred.core.retention import Retention
 from tendred.core.retry import Retries
 from tendred.core.roster import StoredRoster
 from tendred.core.run import Runner
+from tendred.core.script import Reader
 from tendred.core.settings import Settings
 from tendred.core.sheets import Sheets
+from tendred.core.shot_rows import ShotRows
+from tendred.core.shot_view import ShotView
+from tendred.core.shots import Shots
 from tendred.core.sources import Finder
 from tendred.core.studio import Studio
 from tendred.core.submit import Submitter
@@ -125,8 +131,8 @@ def assemble(
     backend: Backend,
     residency: Residency,
     media: Media,
+    clips: ClipMedia,
     hub: Hub,
-    secrets: Secrets,
     plugins: Plugins,
     outside: Outside,
     stop: Callable[[bool], None],
@@ -189,8 +195,13 @@ def assemble(
         queue=queue, boundary=boundary, index=index, keeper=keeper, pauses=pauses, watch=watch, bus=ground.bus,
         clock=clock, tell=tell, closed=closed,
     )  # fmt: skip
+    finals = Finals(
+        finder=finder, boundary=boundary, queue=queue, refusals=refusals, keeper=keeper, backend=backend, clips=clips,
+        watch=watch, ids=ids, clock=clock, language=lambda: tell.language, keep_alive_s=config.engine.keep_alive_s,
+    )  # fmt: skip
     opener = Opener(
-        queue=queue, boundary=boundary, catalog=catalog, submitter=submitter, finder=finder, upscaling=upscaling
+        queue=queue, boundary=boundary, catalog=catalog, submitter=submitter, finder=finder, upscaling=upscaling,
+        finals=finals,
     )  # fmt: skip
 
     async def claimed() -> Claim | None:
@@ -198,11 +209,18 @@ def assemble(
 
     rooms = cloud_rooms(
         ground, outside, queue=queue, settings=settings, writer=writer, finder=finder, refusals=refusals,
-        keeper=keeper, pauses=pauses, watch=watch, closed=closed,
+        keeper=keeper, pauses=pauses, watch=watch, media=clips, closed=closed,
     )  # fmt: skip
     runner = Runner(
         claim=claimed, queue=queue, opener=opener, backend=backend, keeper=keeper, watch=watch, previews=previews,
-        pauses=pauses, tell=tell, closed=closed, sheet=sheets.take,
+        pauses=pauses, tell=tell, closed=closed, sheet=sheets.take, finals=finals,
+    )  # fmt: skip
+    reader = Reader(finder=finder, index=index, cast=cast, writer=writer, judge=rooms.judge, rng=rng)
+    looks, rows = Looks(clips, paths.thumbnails), ShotRows(database)
+    shots = Shots(
+        rows=rows, quoting=rooms.quoting, finals=finals, looks=looks, clips=clips, reader=reader, ids=ids, clock=clock,
+        view=ShotView(rows=rows, queue=queue, index=index, looks=looks, cloud=rooms.cloud, language=lambda: tell.language),
+        language=lambda: tell.language, wake=runner.wake,
     )  # fmt: skip
     retention = Retention(database, clock, days=rules.history_days, jobs=rules.history_jobs)
     grids = Grids(
@@ -210,16 +228,17 @@ def assemble(
         refusals=refusals, ids=ids, rng=rng, language=lambda: tell.language,
     )  # fmt: skip
     retries = Retries(
-        queue=queue, catalog=catalog, finder=finder, submitter=submitter, grids=grids, upscaling=upscaling, ids=ids
-    )
+        queue=queue, catalog=catalog, finder=finder, submitter=submitter, grids=grids, upscaling=upscaling,
+        finals=finals, ids=ids,
+    )  # fmt: skip
     expander = Expander(writer=writer, submitter=submitter, rng=rng)
     parts = Parts(
         database=database, bus=ground.bus, queue=queue, submitter=submitter, retries=retries, upscaling=upscaling,
         runner=runner, residency=residency, pauses=pauses, watch=watch, previews=previews, recipes=recipes,
         waiting=Waiting(ground.bus), index=index, receipts=receipts,
         catalog=catalog, cache=cache, pulls=pulls, cast=cast, roster=roster, wildcards=wildcards, presets=presets,
-        expander=expander, grids=grids, sheets=sheets, credentials=Credentials(secrets, outside.adapters.keys, tell),
-        cloud=rooms.cloud, clips=rooms.quoting, spend=rooms.spend, tokens=rooms.tokens, plugins=plugins,
+        expander=expander, grids=grids, sheets=sheets, credentials=Credentials(outside.secrets, outside.adapters.keys, tell),
+        cloud=rooms.cloud, clips=rooms.quoting, spend=rooms.spend, tokens=rooms.tokens, shots=shots, plugins=plugins,
         history=history, settings=settings, teller=tell,
         clock=clock,
     )  # fmt: skip

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tendred.backend import Adapter
+from tendred.backend import Adapter, ClipMedia, Secrets
 from tendred.cloud import offer
 from tendred.cloud.broker import Broker
 from tendred.cloud.clips import Clips
 from tendred.cloud.desk import Opened, Picture
 from tendred.cloud.office import Office
 from tendred.cloud.vault import Vault
-from tendred.core.clipdesk import ClipDesk, Plain, Probe
+from tendred.core.clipdesk import ClipDesk
 from tendred.core.clipjudge import ClipJudge
 from tendred.core.clips import Quoting
 from tendred.core.cloud import Cloud
@@ -42,11 +42,10 @@ GOES_ON: Final = frozenset({None, "engine_unstable"})
 
 @dataclass(frozen=True)
 class Outside:
-    """What the daemon brings for clips: the ways to providers, and what the media process does for them."""
+    """What the daemon brings for clips: the ways to providers, the preferred first, and where their keys are."""
 
     adapters: Mapping[str, Adapter]
-    plain: Plain | None = None
-    probe: Probe | None = None
+    secrets: Secrets
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,7 @@ class CloudRooms:
     spend: Spend
     tokens: TokenRoom
     broker: Broker
+    judge: ClipJudge
 
 
 def cloud_rooms(
@@ -72,6 +72,7 @@ def cloud_rooms(
     keeper: Keeper,
     pauses: Pauses,
     watch: Watch,
+    media: ClipMedia,
     closed: Callable[[Job, Receipt | None], None],
 ) -> CloudRooms:
     """Build them. Nothing runs yet, and nothing is connected to."""
@@ -93,7 +94,7 @@ def cloud_rooms(
     )
     desk = ClipDesk(
         database=database, queue=queue, boundary=ground.boundary, judge=judge, finder=finder, keeper=keeper,
-        files=ground.files, clock=clock, opened=_opened, plain=outside.plain, probe=outside.probe, closed=kept,
+        files=ground.files, clock=clock, opened=_opened, clips=media, closed=kept,
     )  # fmt: skip
     broker = Broker(
         clips=clips, desk=desk, vault=Vault(ground.paths.clips), adapter=cloud.adapter, refunds=cloud.refunds,
@@ -105,7 +106,7 @@ def cloud_rooms(
         prices=prices, consent=Consent(clock, rng), counter=Office(database=database, queue=queue, clips=clips, broker=broker),
         clock=clock, ids=ids, rng=rng,
     )  # fmt: skip
-    return CloudRooms(cloud, quoting, Spend(database, clock), TokenRoom(database, ids, rng), broker)
+    return CloudRooms(cloud, quoting, Spend(database, clock), TokenRoom(database, ids, rng), broker, judge)
 
 
 def _opened(order: ClipOrder, first: tuple[str, str] | None, last: tuple[str, str] | None) -> Opened:

@@ -18,7 +18,7 @@ from tendred.app import instance
 from tendred.app.assembly import Core, Ground, Machine, assemble
 from tendred.app.cloudwork import Outside
 from tendred.app.owner import owner_token
-from tendred.backend import Backend, Hub, Media, Residency, Secrets
+from tendred.backend import Backend, ClipMedia, Hub, Media, Residency, Secrets
 from tendred.boundary.judge import Boundary
 from tendred.bus import Bus
 from tendred.clock import Ids
@@ -126,13 +126,14 @@ class Daemon:
         backend, residency, media = self._children(announcer, boundary)
         plugins = Plugins(config.plugins, paths.data / "plugins", announcer.plugin_disabled)
         plugins.load()
+        ground = Ground(config, paths, machine, self._tasks, ids, self.boot_id, bus, database, boundary, tell, files)
         core = assemble(
-            Ground(config, paths, machine, self._tasks, ids, self.boot_id, bus, database, boundary, tell, files),
+            ground,
             backend=backend,
             residency=residency,
             media=media,
+            clips=self._clips(),
             hub=self._hub(),
-            secrets=self._secrets,
             plugins=plugins,
             outside=self._outside(plugins),
             stop=self.ask_to_stop,
@@ -169,6 +170,18 @@ class Daemon:
         self._exit.push_async_callback(engine.close)
         return engine, engine, media
 
+    def _clips(self) -> ClipMedia:
+        """A process of its own beside the one for stills: a clip takes minutes, and its file may be made to do harm."""
+        clips = MediaProcess(
+            config=self.config.media,
+            spawn=self.machine.spawn,
+            clock=self.machine.clock,
+            tasks=self._tasks,
+            stderr=self.paths.logs / "clips.log",
+        )
+        self._exit.push_async_callback(clips.close)
+        return clips
+
     def _hub(self) -> Hub:
         """What a pull is done with; its process lives no longer than the call. A simulation overrides this."""
         return HubProcess(
@@ -188,7 +201,8 @@ class Daemon:
         A simulation overrides this.
         """
         ours = registry.build(self.paths.providers, self._secrets, self.machine.clock, cloud_net(self.config.cloud))
-        return Outside(adapters={**plugins.adapters(self._secrets, taken=ours.keys()), **ours})
+        theirs = plugins.adapters(self._secrets, taken=ours.keys())
+        return Outside(adapters={**ours, **theirs}, secrets=self._secrets)
 
     async def _begin(self, core: Core) -> None:
         """Recover what was interrupted, then let the rooms work."""

@@ -27,6 +27,7 @@ from tendred.errors import (
     CloudOff,
     CredentialsMissing,
     DiskFull,
+    EngineMissing,
     FolderUnwritable,
     InsufficientFunds,
     Internal,
@@ -59,7 +60,9 @@ LATER: Final = (
     FolderUnwritable,
 )  # fmt: skip
 """What may be better after a while, before anything was sent."""
-NEVER: Final = (BoundaryRefused, StillNotOurs, NotOffered, NotFound, TooLarge, UnsupportedParameter, Internal)
+NEVER: Final = (
+    BoundaryRefused, StillNotOurs, NotOffered, NotFound, TooLarge, UnsupportedParameter, EngineMissing, Internal,
+)  # fmt: skip
 """What won't be: the clip is refused, and its money given back."""
 LOOK_S: Final = 30.0
 """The broker looks around so often even if nobody wakes it."""
@@ -224,9 +227,12 @@ class Broker:
         """Judged once more, with its pictures uploaded: all that may fail, or be done again, without harm."""
         opened = await self._desk.open(row.job_id)
         uploads: dict[str, Any] = {}
-        for name, picture in (("first", opened.first), ("last", opened.last)):
-            if picture is not None:
-                uploads[name] = await adapter.upload(Path(picture.path), picture.media_type)
+        try:
+            for name, picture in (("first", opened.first), ("last", opened.last)):
+                if picture is not None:
+                    uploads[name] = await adapter.upload(Path(picture.path), picture.media_type)
+        finally:
+            await self._desk.uploaded(row.job_id)
         fields = {name: getattr(opened.order, name) for name in ClipOrder.__struct_fields__}
         return ClipOrder(**{**fields, **uploads})
 

@@ -29,8 +29,19 @@ class Opened(Record, frozen=True):
 class Desk(Protocol):
     """The stations before and behind a provider; `core` is behind it."""
 
-    async def open(self, job_id: str) -> Opened:
-        """Break the seal, have it judged anew if the policy changed. Raises what refuses the clip."""
+    async def open(self, job_id: str, *, pictures: bool = True) -> Opened:
+        """Break the seal, have it judged anew if the policy changed; with `pictures`, make those to upload.
+
+        Raises what refuses the clip.
+        """
+        ...
+
+    async def uploaded(self, job_id: str) -> None:
+        """Its pictures aren't needed any more."""
+        ...
+
+    async def check(self, file: Fetched) -> None:
+        """Look into what came, before it counts as here. Raises ClipUnreadable for what is no clip."""
         ...
 
     async def keep(self, job_id: str, file: Fetched | None, close: Callable[[Tx], object]) -> None:

@@ -30,6 +30,7 @@ from tendred.cloud.machine import (
 from tendred.cloud.patience import Patience
 from tendred.cloud.vault import NoClip, Vault
 from tendred.errors import (
+    ClipUnreadable,
     CloudOff,
     OutputWithheld,
     ProviderFiltered,
@@ -205,7 +206,7 @@ class Follower:
         """For one whose outcome nobody knows: the provider's own list, if it names one job that nobody else has."""
         self._looks[row.job_id] = self._looks.get(row.job_id, 0) + 1
         adapter = self._adapter(row.provider)
-        opened = await self._desk.open(row.job_id)
+        opened = await self._desk.open(row.job_id, pictures=False)
         found = await adapter.find(opened.order, (row.sent_at or self._clock.now()) - SKEW_S)
         taken = await self._clips.taken(row.provider)
         fresh = {one.remote_id for one in found or () if one.remote_id not in taken}
@@ -233,7 +234,8 @@ class Follower:
             async with adapter.download(state, offset, etag) as download:
                 self._advance(row.job_id, Advance(phase="downloading", done=download.offset, total=download.total))
                 fetched = await self._vault.take(row.job_id, row.provider, download)
-        except NoClip:
+            await self._desk.check(fetched)
+        except (NoClip, ClipUnreadable):
             await self._spoiled(row)
             return
         except ResultExpired:
@@ -245,7 +247,7 @@ class Follower:
 
     async def _spoiled(self, row: Row) -> None:
         await self._vault.drop(row.job_id)
-        problem = ProviderUnavailable("asked", provider=row.provider, problem="what it sent is no whole MP4")
+        problem = ProviderUnavailable("asked", provider=row.provider, problem="what it sent is no clip")
         if self._again(row.job_id, SPOILED):
             raise problem
         await self._apply(row, Spoiled(self._tell(problem)))

@@ -14,6 +14,7 @@ _NEAR: Final = 6
 def check(
     features: Features, model: str, *, prompt: str, width: int, height: int, seconds: int, fps: str,
     audio: bool = True, seed: int | None = None, first: bool = False, last: bool = False,
+    refine: bool = False,
 ) -> ProviderModel:  # fmt: skip
     """The model that will render it. Raises NotOffered by field, with what is near."""
     row = named(features, model)
@@ -26,6 +27,7 @@ def check(
     unless(row.seed or seed is None, "seed", str(seed), ["null"])
     unless(row.first_frame or not first, "first_frame", "a still", ["null"])
     unless((row.last_frame and first) or not last, "last_frame", "a still", ["null"])
+    unless(features.refine or not refine, "refine_of", "a clip", ["null"])
     sizes = {(size.width, size.height): size.seconds for size in row.sizes}
     rates = sizes.get((width, height))
     unless(rates is not None, "size", f"{width}x{height}", [f"{w}x{h}" for w, h in _near_sizes(sizes, width, height)])

@@ -10,19 +10,21 @@ from typing import Any, Final
 
 import msgspec
 
+from tendred.backend import ClipMedia
 from tendred.boundary.judge import Boundary
 from tendred.boundary.seal import canonical
 from tendred.clock import Clock, rfc3339
-from tendred.core.clipjudge import ClipJudge, spoken
+from tendred.core.clipjudge import ClipJudge, sent
 from tendred.core.keep import Keeper, asset_id, receipt_id
 from tendred.core.sources import Finder
-from tendred.errors import Internal, NotOffered, OutputWithheld
+from tendred.errors import ClipUnreadable, EngineMissing, Internal, NotFound, OutputWithheld
 from tendred.library.files import Files, stem
 from tendred.queue.claim import SEALED
 from tendred.queue.machine import Finished
 from tendred.queue.store import Claim, Queue
 from tendred.schema.asset import Asset, Audio, EngineInfo, ModelUse, Receipt, ReceiptVerdict
-from tendred.schema.clip import Clip, Fetched, Probed
+from tendred.schema.clip import Clip, Fetched
+from tendred.schema.footage import Footage, Plain
 from tendred.schema.provider import ClipOrder
 from tendred.schema.sealed import Conditioning, OwnStill, Reviewed
 from tendred.schema.work import Finding
@@ -31,11 +33,6 @@ from tendred.tasks import offload
 
 SAID: Final = "SELECT provider, remote_id, quoted_mcr, said_mcr FROM clip WHERE job_id = ?"
 _log = logging.getLogger(__name__)
-
-Plain = Callable[[OwnStill, Clip], Awaitable[tuple[str, str]]]
-"""A still's pixels in a file with nothing else in it, of the clip's size: its path and media type."""
-Probe = Callable[[Path], Awaitable[tuple[Probed, list[Finding]]]]
-"""What a file really holds, and what the checks of outputs say of it."""
 
 
 class ClipDesk:
@@ -53,8 +50,7 @@ class ClipDesk:
         files: Files,
         clock: Clock,
         opened: Callable[[ClipOrder, tuple[str, str] | None, tuple[str, str] | None], Any],
-        plain: Plain | None,
-        probe: Probe | None,
+        clips: ClipMedia,
         closed: Callable[[str, Receipt | None], Awaitable[None]],
     ) -> None:
         self._database = database
@@ -66,16 +62,15 @@ class ClipDesk:
         self._files = files
         self._clock = clock
         self._opened = opened
-        self._plain = plain
-        self._probe = probe
+        self._clips = clips
         self._closed = closed
 
     # -- before it is sent ---------------------------------------------------------------------------------
 
-    async def open(self, job_id: str) -> Any:
+    async def open(self, job_id: str, *, pictures: bool = True) -> Any:
         """Break the seal; if the policy changed since, have the request judged anew.
 
-        Raises Internal, BoundaryRefused, StillNotOurs, NotOffered.
+        Raises Internal, BoundaryRefused, StillNotOurs, NotFound, EngineMissing, DiskFull, FolderUnwritable.
         """
         claim = await self._claim(job_id)
         clip, conditioning = self._sealed(claim)
@@ -87,7 +82,7 @@ class ClipDesk:
             job_id=job_id,
             key=job_id,
             model=clip.model,
-            prompt=spoken(conditioning),
+            prompt=sent(conditioning),
             width=clip.width,
             height=clip.height,
             seconds=clip.seconds,
@@ -96,15 +91,37 @@ class ClipDesk:
             seed=clip.seed,
             first=None,
             last=None,
+            refine_of=await self._remote(clip.refine_of),
         )
-        return self._opened(order, await self._bare(first, clip, "first"), await self._bare(last, clip, "last"))
+        if not pictures:
+            return self._opened(order, None, None)
+        bare = [await self._bare(job_id, name, still, clip) for name, still in (("first", first), ("last", last))]
+        return self._opened(order, *bare)
 
-    async def _bare(self, still: OwnStill | None, clip: Clip, path: str) -> tuple[str, str] | None:
+    async def _bare(self, job_id: str, name: str, still: OwnStill | None, clip: Clip) -> tuple[str, str] | None:
+        """A still's pixels in the clip's size, in a file with nothing else in it."""
         if still is None:
             return None
-        if self._plain is None:
-            raise NotOffered(path=path, provider=clip.provider, near=["words alone"])
-        return await self._plain(still, clip)
+        folder = await offload(self._files.stage, job_id)
+        work = Plain(
+            source=still.path, sha256=still.sha256, target=str(folder / f"{name}.png"), width=clip.width,
+            height=clip.height, format="png",
+        )  # fmt: skip
+        made = await self._clips.plain(work)
+        return made.path, made.media_type
+
+    async def uploaded(self, job_id: str) -> None:
+        """Its pictures aren't needed any more."""
+        await offload(self._files.discard, job_id)
+
+    async def _remote(self, job_id: str | None) -> str | None:
+        """What the provider calls a clip of ours. Raises NotFound."""
+        if job_id is None:
+            return None
+        row = await self._database.read(lambda connection: connection.execute(SAID, (job_id,)).fetchone())
+        if row is None or row["remote_id"] is None:
+            raise NotFound(path="refine_of", noun="clip", name=job_id, near=[])
+        return row["remote_id"]
 
     async def _claim(self, job_id: str) -> Claim:
         job = await self._queue.get(job_id)
@@ -128,6 +145,21 @@ class ClipDesk:
 
     # -- once it is here -----------------------------------------------------------------------------------
 
+    async def check(self, file: Fetched) -> None:
+        """Raises ClipUnreadable where it is no clip; what ends the process that reads it twice is none either."""
+        try:
+            await self._probed(Path(file.path))
+        except Internal as problem:
+            raise ClipUnreadable(problem="the process that read it ended") from problem
+
+    async def _probed(self, path: Path) -> Footage | None:
+        """What is in a file; None without PyAV, where only its boxes were looked at. Raises ClipUnreadable, Internal."""
+        try:
+            return await self._clips.probe(str(path))
+        except EngineMissing as problem:
+            _log.warning("%s is kept as it came: %s", path.name, problem)
+            return None
+
     async def keep(self, job_id: str, file: Fetched | None, close: Callable[[Tx], object]) -> None:
         """Judge, publish, index, and end the job with `close` in its transaction.
 
@@ -140,13 +172,13 @@ class ClipDesk:
         published = self._files.root / f"{base}.mp4"
         if file is None and not published.is_file():
             raise FileNotFoundError(published)
-        probed = None
         if file is not None:
-            probed, findings = (None, []) if self._probe is None else await self._probe(Path(file.path))
+            # No check of clips is built yet; what one finds withholds the clip here, paid as it is.
+            findings: list[Finding] = []
             if (finding := self._boundary.judge_output(findings)) is not None:
                 raise OutputWithheld(rule=finding.rule)
             await offload(self._files.publish, Path(file.path), f"{base}.mp4")
-        asset = await self._asset(claim, clip, published, probed)
+        asset = await self._asset(claim, clip, published, await self._probed(published))
         await self._keeper.add(asset, f"{clip.prompt} {clip.model} {clip.provider}")
         verdict = ReceiptVerdict(policy=claim.reviewed.policy, anchor=conditioning.anchor, removed=claim.removed)
         row = await self._database.read(lambda connection: connection.execute(SAID, (job_id,)).fetchone())
@@ -169,13 +201,11 @@ class ClipDesk:
         _log.info("job %s: %s", job.id, job.state)
         await self._closed(job_id, receipt)
 
-    async def _asset(self, claim: Claim, clip: Clip, path: Path, probed: Probed | None) -> Asset:
+    async def _asset(self, claim: Claim, clip: Clip, path: Path, probed: Footage | None) -> Asset:
         job_id = claim.job.id
         one = asset_id(job_id, 0)
         size, digest = await offload(_hashed, path)
-        sound = None
-        if probed is not None and probed.rate is not None and probed.channels is not None:
-            sound = Audio(rate=probed.rate, channels=probed.channels)
+        sound = None if probed is None else probed.sound
         return Asset(
             id=one,
             kind="clip",
@@ -189,7 +219,7 @@ class ClipDesk:
             height=clip.height if probed is None else probed.height,
             duration_s=float(clip.seconds) if probed is None else probed.duration_s,
             fps=clip.fps if probed is None else probed.fps,
-            audio=sound,
+            audio=None if sound is None else Audio(rate=sound.rate, channels=sound.channels),
             created_at=rfc3339(self._clock.now()),
             job_id=job_id,
             index=0,

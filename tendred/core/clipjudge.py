@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import asdict
 
@@ -11,7 +11,7 @@ from tendred.boundary.seal import canonical
 from tendred.core.characters import Played
 from tendred.core.judging import judged
 from tendred.core.refusals import Refusals
-from tendred.core.trail import back
+from tendred.core.ways import spoken
 from tendred.errors import BoundaryRefused
 from tendred.schema.clip import Clip
 from tendred.schema.job import Origin
@@ -34,14 +34,20 @@ class ClipJudge:
         What its stills were asked for with is judged beside the new words: it may put the adult anchor in. Raises
         BoundaryRefused, having noted it; the span it tells is one of the prompt as received, for which `played` is needed.
         """
-        named = {"first": first and first.words, "last": last and last.words, "file name": origin.file}
-        named["character"] = clip.character and clip.character.name
-        names = [*clip.tags, *(words for words in named.values() if words)]
-        words = Words(prompt=clip.prompt, names=names, kind="clip", character=clip.character is not None)
+        shown = [still.words for still in (first, last) if still is not None]
+        names = [*clip.tags, *shown, origin.file, clip.character and clip.character.name]
+        return await self.said(clip.prompt, names, origin, character=clip.character is not None, played=played)
+
+    async def said(
+        self, prompt: str, names: Sequence[str | None], origin: Origin, *, character: bool, played: Played | None = None
+    ) -> tuple[Conditioning, list[str]]:
+        """As `allowed`, before there is a clip: the prompt, and beside it what is said in it, as whoever hears it does."""
+        beside = [*(name for name in names if name), *spoken(prompt)]
+        words = Words(prompt=prompt, names=beside, kind="clip", character=character)
         verdict, conditioning = await judged(self._boundary, words, self._language())
         if verdict.verdict == "refuse" or conditioning is None:
-            await self._refusals.note(verdict, clip.prompt, origin)
-            span = verdict.span if played is None else back(played.earlier, back(played.edits, verdict.span))
+            await self._refusals.note(verdict, prompt, origin)
+            span = verdict.span if played is None else played.received(verdict.span)
             raise BoundaryRefused(
                 path="prompt" if verdict.span else None,
                 rule=verdict.rule,
@@ -51,12 +57,17 @@ class ClipJudge:
             )
         return conditioning, verdict.removed
 
+    @property
+    def policy(self) -> str:
+        """What it judges by."""
+        return self._boundary.policy
+
     def sealed(self, job_id: str, clip: Clip, conditioning: Conditioning) -> Reviewed:
         """The final request under seal, bound to its job."""
         return self._boundary.approve(canonical({**asdict(clip), "job_id": job_id}), conditioning)
 
 
-def spoken(conditioning: Conditioning) -> str:
+def sent(conditioning: Conditioning) -> str:
     """What a provider is sent: the anchor first, as everywhere. Weights are refused before."""
     words = "".join(span.text for span in conditioning.prompt)
     return f"{conditioning.anchor}, {words}" if conditioning.anchor else words

@@ -11,11 +11,11 @@ from tendred.backend import Adapter
 from tendred.boundary.seal import canonical
 from tendred.clock import Clock, Ids, Rng, rfc3339
 from tendred.core.characters import Played
-from tendred.core.clipjudge import ClipJudge, spoken
+from tendred.core.clipjudge import ClipJudge, sent
 from tendred.core.consent import GOOD_S, Consent
 from tendred.core.sources import Finder
 from tendred.core.wording import Writer, weighed
-from tendred.errors import UnsupportedParameter
+from tendred.errors import NotFound, UnsupportedParameter
 from tendred.money import quotes
 from tendred.money.caps import STANDING
 from tendred.money.prices import Price, Prices, credits_of
@@ -59,6 +59,7 @@ class Check(Protocol):
     def __call__(
         self, features: Features, model: str, *, prompt: str, width: int, height: int, seconds: int, fps: str,
         audio: bool = True, seed: int | None = None, first: bool = False, last: bool = False,
+        refine: bool = False,
     ) -> object: ...  # fmt: skip
 
 
@@ -108,9 +109,10 @@ class Quoting:
         first = None if request.first is None else await self._finder.own(request.first, "first")
         last = None if request.last is None else await self._finder.own(request.last, "last")
         clip = _final(request, played, first, last)
+        await self._refinable(request)
         self._offered(features, clip, clip.prompt)
         conditioning, removed = await self._judge.allowed(clip, first, last, origin, played)
-        self._offered(features, clip, spoken(conditioning))
+        self._offered(features, clip, sent(conditioning))
         price = await offload(
             self._prices.price, clip.provider, clip.model, (clip.width, clip.height), clip.seconds,
             accept_stale=request.accept_stale,
@@ -134,10 +136,19 @@ class Quoting:
         await self._database.write(lambda tx: quotes.add_in(tx, quote, token_id, new, ends_at))
         return quote
 
+    async def _refinable(self, request: ClipRequest) -> None:
+        """Raises NotFound for a clip that this provider never rendered for us."""
+        if request.refine_of is None:
+            return
+        known = await self._counter.evidence(request.refine_of)
+        if known.provider != request.provider or known.remote_id is None:
+            raise NotFound(path="refine_of", noun="clip", name=request.refine_of, near=[])
+
     def _offered(self, features: Features, clip: Clip, prompt: str) -> None:
         self._check(
             features, clip.model, prompt=prompt, width=clip.width, height=clip.height, seconds=clip.seconds,
             fps=clip.fps, audio=clip.audio, seed=clip.seed, first=clip.first is not None, last=clip.last is not None,
+            refine=clip.refine_of is not None,
         )  # fmt: skip
 
     def _priced(self, clip: Clip, price: Price, job_id: str, token_id: str) -> Quote:
@@ -184,6 +195,10 @@ class Quoting:
             self._consent.take(quote_id, quote.digest, token_id, confirm)
         return await self._counter.render(quote_id, token_id)
 
+    async def job_of(self, quote_id: str) -> str | None:
+        """The job that a quote was used for, if it was."""
+        return await self._database.read(lambda connection: quotes.used_by(connection, quote_id))
+
     async def _quote(self, quote_id: str, token_id: str) -> Quote:
         return await self._database.write(lambda tx: quotes.get_in(tx, quote_id, token_id).quote)
 
@@ -224,4 +239,5 @@ def _final(request: ClipRequest, played: Played, first: OwnStill | None, last: O
         lane=request.lane,
         tags=list(dict.fromkeys(request.tags)),
         shot_id=request.shot_id,
+        refine_of=request.refine_of,
     )

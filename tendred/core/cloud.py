@@ -15,6 +15,7 @@ from tendred.money import caps
 from tendred.money.caps import PERIODS
 from tendred.money.prices import Prices, Refunds
 from tendred.schema.money import CapChanges, CloudReport, ProviderState, Refund
+from tendred.schema.provider import Features
 from tendred.schema.system import CloudState
 from tendred.store.database import Tx
 from tendred.tasks import offload
@@ -55,6 +56,10 @@ class Cloud:
         if provider not in self._on:
             raise CloudOff(path="provider", provider=provider)
         return self._adapters[provider]
+
+    def offered(self) -> list[Features]:
+        """What the providers that are switched on declare, the preferred one first."""
+        return [adapter.features for name, adapter in self._adapters.items() if name in self._on]
 
     def state(self) -> CloudState:
         """In one line."""

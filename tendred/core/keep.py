@@ -29,7 +29,7 @@ from tendred.schema.base import Record
 from tendred.schema.job import Job
 from tendred.schema.sealed import Conditioning
 from tendred.schema.still import Still, numbered, parents_of
-from tendred.schema.upscale import Upscale
+from tendred.schema.upscale import ClipUpscale, Upscale
 from tendred.schema.work import Encode, Encoded, Output
 from tendred.store.database import Database, Tx
 from tendred.tasks import offload
@@ -42,7 +42,7 @@ class Run(Record, frozen=True):
     """A claimed job, opened: what its outputs are made with."""
 
     claim: Claim
-    still: Still | Upscale
+    still: Still | Upscale | ClipUpscale
     conditioning: Conditioning
     model: Model | Part
     loras: list[Lora]
@@ -67,6 +67,7 @@ class Run(Record, frozen=True):
     def parents(self) -> list[str]:
         """The assets that its outputs come from."""
         own = parents_of(self.still) if isinstance(self.still, Still) else []
+        own += [self.still.clip.name] if isinstance(self.still, ClipUpscale) else []
         return list(dict.fromkeys([*own, *self.sources.parents]))
 
     @property
@@ -204,6 +205,10 @@ class Keeper:
         """Make a file and move it into the library, under a name relative to its folder."""
         made = await self._media.encode(work)
         return made, await offload(self._files.publish, Path(made.path), name)
+
+    async def shelve(self, staged: Path, name: str) -> Path:
+        """Move a finished file into the library, under a name relative to its folder."""
+        return await offload(self._files.publish, staged, name)
 
     def thumbnail(self, asset: str) -> str:
         """Where an asset's thumbnail goes."""

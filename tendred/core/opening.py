@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tendred.boundary.judge import Boundary
+from tendred.core.finals import Finals
 from tendred.core.keep import Run
 from tendred.core.loras import check_fit, resolved
 from tendred.core.sources import Finder
@@ -31,6 +32,7 @@ class Opener:
         submitter: Submitter,
         finder: Finder,
         upscaling: Upscaling,
+        finals: Finals,
     ) -> None:
         self._queue = queue
         self._boundary = boundary
@@ -38,6 +40,7 @@ class Opener:
         self._submitter = submitter
         self._finder = finder
         self._upscaling = upscaling
+        self._finals = finals
 
     async def opened(self, claimed: Claim) -> Run:
         """Break the seal; if the policy or the weights changed since, have the request judged anew."""
@@ -47,6 +50,8 @@ class Opener:
         if sealed["job_id"] != job.id:
             raise Internal(problem="the seal belongs to another job")
         created = await self._queue.created(job.id)
+        if job.kind == "upscale" and "clip" in sealed:
+            return await self._finals.opened(claimed, sealed, created)
         if job.kind == "upscale":
             return await self._upscaling.opened(claimed, sealed, conditioning, created)
         still = msgspec.convert(sealed, Still)

@@ -24,6 +24,7 @@ from tendred.core.roster import StoredRoster
 from tendred.core.run import Runner
 from tendred.core.settings import Settings
 from tendred.core.sheets import Sheets
+from tendred.core.shots import Shots
 from tendred.core.spend import Spend
 from tendred.core.submit import Submitter
 from tendred.core.telling import Teller
@@ -73,6 +74,7 @@ class Parts(Record, frozen=True):
     clips: Quoting
     spend: Spend
     tokens: TokenRoom
+    shots: Shots
     plugins: Plugins
     history: History
     settings: Settings

@@ -10,6 +10,7 @@ from msgspec.structs import asdict, replace
 
 from tendred.boundary.seal import canonical
 from tendred.clock import Ids
+from tendred.core.finals import Finals
 from tendred.core.grids import Grids
 from tendred.core.loras import check_fit, resolved
 from tendred.core.sources import Finder
@@ -22,7 +23,7 @@ from tendred.schema.job import Job, Origin, Submitted
 from tendred.schema.sealed import Reviewed
 from tendred.schema.sheet import Cell, SheetRequest
 from tendred.schema.still import Still
-from tendred.schema.upscale import Upscale
+from tendred.schema.upscale import ClipUpscale, Upscale
 
 Judged = tuple[dict[str, Any], Reviewed, list[str]]
 """A final request, its seal, and the wishes that were left out."""
@@ -40,6 +41,7 @@ class Retries:
         submitter: Submitter,
         grids: Grids,
         upscaling: Upscaling,
+        finals: Finals,
         ids: Ids,
     ) -> None:
         self._queue: Final = queue
@@ -48,6 +50,7 @@ class Retries:
         self._submitter: Final = submitter
         self._grids: Final = grids
         self._upscaling: Final = upscaling
+        self._finals: Final = finals
         self._ids: Final = ids
 
     async def retry(self, job_id: str, origin: Origin) -> Submitted:
@@ -85,6 +88,9 @@ class Retries:
         match before.kind:
             case "sheet":
                 return await self._sheet(msgspec.convert(request, SheetRequest), new_id, origin)
+            case "upscale" if "clip" in request:
+                final = msgspec.convert(request, ClipUpscale)
+                return asdict(final), await self._finals.review(new_id, final, origin), []
             case "upscale":
                 upscale = msgspec.convert(request, Upscale)
                 return asdict(upscale), await self._upscaling.review(new_id, upscale, origin), []

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tendred.backend import Backend
+from tendred.core.finals import Finals
 from tendred.core.keep import Keeper, Run
 from tendred.core.opening import Opener
 from tendred.core.pauses import Pauses
@@ -22,7 +23,7 @@ from tendred.queue.store import Claim, Queue
 from tendred.schema.asset import Asset, Receipt
 from tendred.schema.error import ErrorInfo
 from tendred.schema.job import Job
-from tendred.schema.upscale import Upscale
+from tendred.schema.upscale import ClipUpscale, Upscale
 from tendred.schema.work import Advance, LoraFile, Output, Preview, WorkOrder
 
 FAULTS: Final = 3
@@ -50,6 +51,7 @@ class Runner:
         tell: Callable[[BaseException], ErrorInfo],
         closed: Callable[[Job, Receipt | None], None],
         sheet: Callable[[Claim], None],
+        finals: Finals,
     ) -> None:
         self._claim = claim
         self._queue = queue
@@ -62,6 +64,7 @@ class Runner:
         self._tell = tell
         self._closed = closed
         self._sheet = sheet
+        self._finals = finals
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -86,6 +89,7 @@ class Runner:
         """Stop a running job, whichever station of the road it is at."""
         self._unwanted.add(job_id)
         await self._backend.cancel(job_id)
+        await self._finals.cancel(job_id)
 
     async def interrupt(self) -> None:
         """Put the running job, if there is one, back into the queue, uncounted."""
@@ -94,6 +98,7 @@ class Runner:
         self._put_back = True  # for this one job: `_one` takes it back at its end
         if self._current is not None:
             await self._backend.cancel(self._current)
+            await self._finals.cancel(self._current)
         await self._idle.wait()
 
     async def finish(self, grace_s: float) -> None:
@@ -171,6 +176,11 @@ class Runner:
         await self._close(claimed, run, happening)
 
     async def _make(self, run: Run) -> None:
+        if isinstance(run.still, ClipUpscale):
+            if self._put_back or run.id in self._unwanted:
+                raise Cancelled
+            await self._finals.make(run, run.still)
+            return
         indices = await self._keeper.missing(run)
         if not indices:
             return

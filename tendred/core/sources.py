@@ -13,14 +13,14 @@ from msgspec.structs import replace
 from tendred.core import masks
 from tendred.errors import InvalidParams, ModelRefused, StillNotOurs, UnsupportedParameter
 from tendred.library.index import Index
-from tendred.library.own import own_still
+from tendred.library.own import own_clip, own_still
 from tendred.library.receipts import Receipts
 from tendred.models.catalog import Model
 from tendred.models.shelf import Part, Shelf
 from tendred.models.takes import can_of, lacks
 from tendred.schema.base import Record
 from tendred.schema.families import task
-from tendred.schema.sealed import OwnStill
+from tendred.schema.sealed import OwnClip, OwnStill
 from tendred.schema.source import ControlUse, Mask, PartUse, SourceUse
 from tendred.schema.still import Still, StillRequest
 from tendred.schema.work import PartFile
@@ -111,6 +111,13 @@ class Finder:
     async def own(self, asset_id: str, path: str) -> OwnStill:
         """A still of ours. Raises StillNotOurs."""
         return await own_still(self._index, self._receipts, asset_id, path)
+
+    async def clip(self, use: PartUse, path: str) -> OwnClip:
+        """The very clip that was locked, by id and hash. Raises StillNotOurs."""
+        clip = await own_clip(self._index, self._receipts, use.name, path)
+        if clip.sha256 != use.sha256:
+            raise StillNotOurs("changed", path=path, asset_id=use.name)
+        return clip
 
     async def same(self, use: SourceUse | ControlUse, path: str) -> OwnStill:
         """The very still that was judged. Raises StillNotOurs."""

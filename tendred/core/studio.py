@@ -68,6 +68,7 @@ class Studio:
         self.cache = parts.cache
         self.pulls = parts.pulls
         self.credentials = parts.credentials
+        self.shots = parts.shots
         # What belongs to words before they are final speaks for itself: its methods are those of the doors.
         self.wildcards = parts.wildcards
         self.presets = parts.presets
@@ -92,7 +93,7 @@ class Studio:
         )
         features = [
             "stills", "sources", "upscale", "loras", "characters", "prompts", "again", "previews", "sheets", "grids",
-            "hotfolders", "events", "plugins", "pulls", "clips", "tokens",
+            "shots", "clips", "tokens", "hotfolders", "events", "plugins", "pulls",
         ]  # fmt: skip
         return Hello(api=API, version=__version__, boot_id=self._boot_id, features=features, limits=limits)
 

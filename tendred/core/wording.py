@@ -42,7 +42,7 @@ class Writer:
         expanded: dict[str, str] = {}
         trail: Edits = ()
         for field in FIELDS:
-            text, edits = await self._expanded(getattr(request, field), field, seed)
+            text, edits = await self.expanded(getattr(request, field), field, seed)
             expanded[field] = text
             trail = edits if field == "prompt" else trail
         played = await self._cast.play(replace(request, seed=seed, **expanded))
@@ -58,7 +58,8 @@ class Writer:
             ways *= combinations(template, await self._wildcards.reachable([template], field))
         return ways
 
-    async def _expanded(self, text: str, field: str, seed: int) -> tuple[str, Edits]:
+    async def expanded(self, text: str, field: str, seed: int) -> tuple[str, Edits]:
+        """The text of a field with its choices drawn, and the way back. Raises InvalidParams, NotFound, TooLarge."""
         template = _template(text, field)
         if all(isinstance(node, str) for node in template):
             return text, ()

@@ -13,9 +13,8 @@ from typing import Final
 
 from tendred.backend import Fs
 from tendred.errors import DiskFull, FolderUnwritable
-from tendred.schema.still import Format
 
-SUFFIX: Final[dict[Format, str]] = {"png": "png", "jpeg": "jpg", "webp": "webp"}
+SUFFIX: Final[dict[str, str]] = {"png": "png", "jpeg": "jpg", "webp": "webp", "mp4": "mp4"}
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 _SLUG_CHARS: Final = 40
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tendred.errors import NotFound, StillNotOurs
 from tendred.library.index import Index
 from tendred.library.receipts import Receipts
 from tendred.schema.asset import Asset
-from tendred.schema.sealed import OwnStill
+from tendred.schema.sealed import OwnClip, OwnStill
 from tendred.schema.weights import file_sha256
 from tendred.tasks import offload
 
@@ -19,11 +19,31 @@ async def own_still(index: Index, receipts: Receipts, asset_id: str, path: str |
 
     Raises StillNotOurs, with `path` for the field that asks for it. Slow as the disk: the file is hashed.
     """
+    asset = await _untouched(index, receipts, asset_id, path, "still")
+    return OwnStill(
+        asset_id=asset.id,
+        path=asset.path,
+        sha256=asset.sha256,
+        width=asset.width,
+        height=asset.height,
+        words=_words(asset.settings),
+    )
+
+
+async def own_clip(index: Index, receipts: Receipts, asset_id: str, path: str | None = None) -> OwnClip:
+    """The clip, under the same conditions. Raises StillNotOurs."""
+    asset = await _untouched(index, receipts, asset_id, path, "clip")
+    return OwnClip(asset_id=asset.id, path=asset.path, sha256=asset.sha256)
+
+
+async def _untouched(
+    index: Index, receipts: Receipts, asset_id: str, path: str | None, kind: Literal["still", "clip"]
+) -> Asset:
     try:
         asset = await index.get(asset_id)
     except NotFound:
         raise StillNotOurs(path=path, asset_id=asset_id) from None
-    if asset.kind != "still":
+    if asset.kind != kind:
         raise StillNotOurs("kind", path=path, asset_id=asset_id, kind=asset.kind)
     if asset.state != "kept":
         raise StillNotOurs("gone", path=path, asset_id=asset_id, state=asset.state)
@@ -35,14 +55,7 @@ async def own_still(index: Index, receipts: Receipts, asset_id: str, path: str |
         raise StillNotOurs("gone", path=path, asset_id=asset_id, state="missing") from None
     if found != asset.sha256:
         raise StillNotOurs("changed", path=path, asset_id=asset_id)
-    return OwnStill(
-        asset_id=asset.id,
-        path=asset.path,
-        sha256=asset.sha256,
-        width=asset.width,
-        height=asset.height,
-        words=_words(asset.settings),
-    )
+    return asset
 
 
 async def _received(receipts: Receipts, asset: Asset) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,11 +13,25 @@ from tendred.backend import Spawn
 from tendred.children import Child
 from tendred.clock import Clock
 from tendred.config.schema import MediaSection
-from tendred.errors import DiskFull, FolderUnwritable, Internal, ShuttingDown, TendredError
+from tendred.errors import (
+    Cancelled,
+    ClipUnreadable,
+    DiskFull,
+    EngineMissing,
+    FolderUnwritable,
+    Internal,
+    ShuttingDown,
+    StillNotOurs,
+    TendredError,
+)
+from tendred.schema.footage import Enlarge, Enlarged, Footage, Look, Plain, Probe, Shown
 from tendred.schema.frames import (
+    ClipRequest,
+    ClipStep,
     EncodeFailed,
     EncodeRequest,
     Hello,
+    Leave,
     MediaAnswer,
     Ready,
     ShrinkRequest,
@@ -33,19 +48,23 @@ TICK_S: Final = 1.0
 
 _log = logging.getLogger(__name__)
 
+_Work = Encode | Shrink | Probe | Enlarge | Look | Plain
+Told = Callable[[int, int], None]
+
 
 @dataclass
 class _Call:
     """Something that somebody waits for. `strikes` counts the children that ended while they worked on it."""
 
-    work: Encode | Shrink
+    work: _Work
+    told: Told | None
     answer: asyncio.Future[Any]
     sent: bool = False
     strikes: int = 0
 
 
 class MediaProcess:
-    """See backend.Media.
+    """See backend.Media and backend.ClipMedia.
 
     The child works through its calls in order, so the oldest one is the one it is at: the clock runs for that
     one, and a death is held against that one alone. It is repeated once in a new child, the others as often
@@ -79,14 +98,26 @@ class MediaProcess:
     async def shrink(self, work: Shrink) -> Shrunk:
         return await self._done(work)
 
-    async def _done(self, work: Encode | Shrink) -> Any:
+    async def probe(self, path: str) -> Footage:
+        return await self._done(Probe(path=path))
+
+    async def look(self, work: Look) -> Shown:
+        return await self._done(work)
+
+    async def plain(self, work: Plain) -> Shown:
+        return await self._done(work)
+
+    async def enlarge(self, work: Enlarge, told: Told) -> Enlarged:
+        return await self._done(work, told)
+
+    async def _done(self, work: _Work, told: Told | None = None) -> Any:
         async with self._slots:
             if self._closed:
                 raise ShuttingDown
             if not self._calls:
                 self._since = self._clock.mono()
             self._number += 1
-            number, call = self._number, _Call(work, asyncio.get_running_loop().create_future())
+            number, call = self._number, _Call(work, told, asyncio.get_running_loop().create_future())
             self._calls[number] = call
             self._ensure()
             try:
@@ -96,7 +127,12 @@ class MediaProcess:
                 self._calls.pop(number, None)
                 raise
             # A caller that is cancelled from here on leaves its call in place until the child has dealt with it.
-            return await call.answer
+            try:
+                return await call.answer
+            except asyncio.CancelledError:
+                if self._child is not None and told is not None:
+                    await self._child.send(Leave(call=number))
+                raise
 
     async def prewarm(self) -> None:
         if not self._closed:
@@ -172,8 +208,12 @@ class MediaProcess:
                 await child.send(EncodeRequest(call=number, work=work, quality=self._config.jpeg_quality))
             case Shrink() as work:
                 await child.send(ShrinkRequest(call=number, work=work))
+            case work:
+                await child.send(ClipRequest(call=number, work=work))
 
     def _take(self, frame: Up) -> None:
+        if isinstance(frame, ClipStep):
+            self._step(frame)
         if not isinstance(frame, MediaAnswer):
             return
         call = self._calls.pop(frame.call, None)
@@ -184,6 +224,13 @@ class MediaProcess:
             call.answer.set_exception(_error(frame))
         else:
             call.answer.set_result(frame.made)
+
+    def _step(self, frame: ClipStep) -> None:
+        """It is at work: a long clip may take as long as it likes, as long as pictures come."""
+        self._since = self._clock.mono()
+        call = self._calls.get(frame.call)
+        if call is not None and call.told is not None and not call.answer.done():
+            call.told(frame.done, frame.total)
 
     async def _watch(self, child: Child) -> None:
         """Kill a child that is stuck, or has had nothing to do for long enough."""
@@ -209,12 +256,29 @@ class MediaProcess:
                 del self._calls[number]
             elif call.strikes >= STRIKES:
                 del self._calls[number]
-                call.answer.set_exception(Internal(problem=f"the media process is gone: {problem}"))
+                call.answer.set_exception(_gone(call.work, problem))
+
+
+def _gone(work: _Work, problem: str) -> TendredError:
+    """What ended two children: a clip that came from elsewhere may be made for that."""
+    if isinstance(work, Probe | Look):
+        return ClipUnreadable(problem=f"the process that read it ended: {problem}")
+    return Internal(problem=f"the media process is gone: {problem}")
 
 
 def _error(frame: EncodeFailed) -> TendredError:
-    if frame.kind == DiskFull.kind:
-        return DiskFull(folder=frame.folder)
-    if frame.kind == FolderUnwritable.kind:
-        return FolderUnwritable(folder=frame.folder, problem=frame.problem)
-    return Internal(problem=frame.problem)
+    match frame.kind:
+        case DiskFull.kind:
+            return DiskFull(folder=frame.folder)
+        case FolderUnwritable.kind:
+            return FolderUnwritable(folder=frame.folder, problem=frame.problem)
+        case ClipUnreadable.kind:
+            return ClipUnreadable(problem=frame.problem)
+        case EngineMissing.kind:
+            return EngineMissing(frame.variant, problem=frame.problem)
+        case StillNotOurs.kind:
+            return StillNotOurs(frame.variant)
+        case Cancelled.kind:
+            return Cancelled()
+        case _:
+            return Internal(problem=frame.problem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from typing import Any, Final
 
 import msgspec
@@ -60,6 +61,12 @@ def get_in(tx: Tx, quote_id: str, token_id: str) -> Offered:
     if row["expires_at"] <= tx.now:
         raise QuoteExpired(quote_id=quote_id)
     return Offered(quote=msgspec.json.decode(row["doc"], type=Quote), token_id=row["token_id"], job=row["job"])
+
+
+def used_by(connection: sqlite3.Connection, quote_id: str) -> str | None:
+    """The job that a quote was used for; None where it wasn't, or is forgotten."""
+    row = connection.execute(GET, (quote_id,)).fetchone()
+    return None if row is None else row["used_by"]
 
 
 def use_in(tx: Tx, quote_id: str, job_id: str) -> None:

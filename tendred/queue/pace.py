@@ -36,6 +36,9 @@ def work_of(kind: Kind, request: Mapping[str, Any]) -> float:
     """How much a request asks of the engine: pictures x steps x megapixels, 1 where it doesn't say; a sheet nothing."""
     if kind == "sheet":
         return 0.0
+    frames = request.get("frames")
+    if isinstance(frames, int):
+        return float(frames)  # a clip made larger: so many pictures as a still is one
     said = [request.get(name) for name in ("count", "steps", "width", "height")]
     sizes = [size for size in said if isinstance(size, int) and size > 0]
     return math.prod(sizes) / 1e6 if len(sizes) == len(said) else 1.0

@@ -48,6 +48,9 @@ class ClipRequest(Asked, frozen=True):
     tags: Annotated[list[Tag], Meta(max_length=32)] = []
     accept_stale: Annotated[bool, Meta(description="Take a price list that is older than 90 days.")] = False
     shot_id: Id | None = None
+    refine_of: (
+        Annotated[Id, Meta(description="A clip's job whose latents are refined, where the provider keeps them.")] | None
+    ) = None
 
 
 class Clip(Record, frozen=True):
@@ -68,17 +71,7 @@ class Clip(Record, frozen=True):
     lane: Lane
     tags: list[str]
     shot_id: str | None = None
-
-
-class Probed(Record, frozen=True):
-    """What a clip's file really holds; `rate` (Hz) and `channels` are null where there is no sound."""
-
-    width: int
-    height: int
-    duration_s: float
-    fps: str
-    rate: int | None
-    channels: int | None
+    refine_of: str | None = None
 
 
 class Fetched(Record, frozen=True):

@@ -47,6 +47,10 @@ MEANINGS: Final[dict[str, tuple[str, str]]] = {
     "model.pull_paused": ("pull", "A person lets it rest; what was fetched stays."),
     "model.pull_failed": ("pull", "Something is in the way that doesn't pass by itself; `error` says what."),
     "model.pull_cancelled": ("pull", "It was given up, and what was fetched is removed."),
+    "shot.created": ("shot", "Somebody wrote down what they are after."),
+    "shot.locked": ("shot", "A take of it was frozen."),
+    "shot.finishing": ("shot", "A job makes the 4K final of its locked take."),
+    "take.rendering": ("take", "Another take of a shot was paid for; its job goes with it."),
 }
 """What an event's `data` holds, and what happened. A reference page is made of this."""
 TOPICS: Final = tuple(MEANINGS)

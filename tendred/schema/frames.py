@@ -12,6 +12,7 @@ import msgspec
 
 from tendred.schema.asset import EngineInfo
 from tendred.schema.base import Record
+from tendred.schema.footage import ClipMade, ClipWork
 from tendred.schema.job import Phase
 from tendred.schema.pull import Fetch, FetchDone, Fetched, Listed, Look, PullFailed
 from tendred.schema.work import Encode, Encoded, Finding, Shrink, Shrunk, WorkOrder
@@ -67,6 +68,19 @@ class ShrinkRequest(Record, frozen=True, tag="shrink"):
 
     call: int
     work: Shrink
+
+
+class ClipRequest(Record, frozen=True, tag="clip"):
+    """Media: look into a clip, or make something of one."""
+
+    call: int
+    work: ClipWork
+
+
+class Leave(Record, frozen=True, tag="leave"):
+    """Media: nobody wants this call's clip any more."""
+
+    call: int
 
 
 # Child to daemon.
@@ -171,6 +185,21 @@ class ShrinkDone(Record, frozen=True, tag="shrunk"):
     made: Shrunk
 
 
+class ClipStep(Record, frozen=True, tag="clip_step"):
+    """Media: `done` of `total` pictures of a clip."""
+
+    call: int
+    done: int
+    total: int
+
+
+class ClipDone(Record, frozen=True, tag="clip_done"):
+    """Media: what was found or made."""
+
+    call: int
+    made: ClipMade
+
+
 class EncodeFailed(Record, frozen=True, tag="encode_failed"):
     """Media: no file, and why (an error kind). `folder` is the one that could not be written to, if that was it."""
 
@@ -178,14 +207,15 @@ class EncodeFailed(Record, frozen=True, tag="encode_failed"):
     kind: str
     problem: str
     folder: str = ""
+    variant: str = ""
 
 
-MediaRequest = EncodeRequest | ShrinkRequest
-MediaAnswer = EncodeDone | ShrinkDone | EncodeFailed
-Down = Hello | Run | Cancel | Unload | Previews | MediaRequest | Look | Fetch
+MediaRequest = EncodeRequest | ShrinkRequest | ClipRequest
+MediaAnswer = EncodeDone | ShrinkDone | ClipDone | EncodeFailed
+Down = Hello | Run | Cancel | Unload | Previews | MediaRequest | Leave | Look | Fetch
 Up = (
     Ready | Beat | Phased | ModelLoaded | ModelGone | Glimpse | Drawn | Done | Stopped | Failed | MediaAnswer
-    | Listed | Fetched | FetchDone | PullFailed
+    | ClipStep     | Listed | Fetched | FetchDone | PullFailed
 )  # fmt: skip
 
 _DOWN: Final = msgspec.msgpack.Decoder(Down)

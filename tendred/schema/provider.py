@@ -46,6 +46,8 @@ class Features(Record, frozen=True):
     concurrency: int
     table_date: str
     source: str
+    refine: bool = False
+    """Whether it keeps a take's latents, and can make a 4K final of them."""
 
 
 class ClipOrder(Record, frozen=True):
@@ -63,6 +65,8 @@ class ClipOrder(Record, frozen=True):
     seed: int | None
     first: str | None
     last: str | None
+    refine_of: str | None = None
+    """The remote id of a clip whose latents the provider kept: this one is made from them."""
 
 
 class Accepted(Record, frozen=True):

@@ -48,6 +48,14 @@ class Reviewed(Record, frozen=True):
     mac: bytes
 
 
+class OwnClip(Record, frozen=True):
+    """A clip of this library whose file is the one that its receipt names. Only `library.own` makes one."""
+
+    asset_id: str
+    path: str
+    sha256: str
+
+
 class OwnStill(Record, frozen=True):
     """A still of this library whose file is the one that its receipt names. Only `library.own` makes one.
 

@@ -1,4 +1,4 @@
-"""A still made larger: as it is asked for, and as it is done."""
+"""A still or a locked take made larger: as it is asked for, and as it is done."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from tendred.schema.base import Asked, Id, Name, Record
 from tendred.schema.character import CharacterUse
-from tendred.schema.source import SourceUse
+from tendred.schema.source import PartUse, SourceUse
 from tendred.schema.still import Format, KeepAlive, Lane, Tag
 
 LANCZOS: Final = "lanczos"
@@ -48,3 +48,29 @@ class Upscale(Record, frozen=True):
     lane: Lane
     keep_alive_s: float
     tags: list[str]
+
+
+class ClipUpscale(Record, frozen=True):
+    """The final request of a 4K master: the locked take `clip`, picture by picture. `format` is always mp4.
+
+    Words, seed and character are those of the take.
+    """
+
+    clip: PartUse
+    shot_id: str
+    take_id: str
+    factor: int
+    model: str
+    width: int
+    height: int
+    fps: str
+    frames: int
+    prompt: str
+    seed: int
+    count: int
+    character: CharacterUse | None
+    lane: Lane
+    keep_alive_s: float
+    tags: list[str]
+    format: str = "mp4"
+    negative_prompt: str = ""

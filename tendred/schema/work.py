@@ -33,7 +33,8 @@ class WorkOrder(Record, frozen=True):
     """One job for a backend. `indices` are the outputs still to make; raw pictures go to `staging`.
 
     `loras` and `parts` are those of the sealed request, in its order. `kind` tells what the request is: a Still or
-    an Upscale, whose model is an upscaler (an empty path: none is needed).
+    an Upscale, whose model is an upscaler (an empty path: none is needed). `frames`: a ClipUpscale, without indices;
+    its pictures come and go through the FIFOs of the roles `there` and `back` (see schema.footage.Engine).
     """
 
     job_id: str
@@ -44,7 +45,7 @@ class WorkOrder(Record, frozen=True):
     indices: list[int]
     staging: str
     keep_alive_s: float
-    kind: Literal["still", "upscale"] = "still"
+    kind: Literal["still", "upscale", "frames"] = "still"
     parts: list[PartFile] = []
     previews: bool = False
     """Whether somebody looks on from the start; later see Backend.previews."""

@@ -156,6 +156,14 @@ CREATE TABLE token (
   revoked_at REAL) WITHOUT ROWID;
 """
 
+_SHOTS: Final = """
+CREATE TABLE shot (id TEXT PRIMARY KEY, doc BLOB NOT NULL) WITHOUT ROWID;
+-- A row from the quote on; `n` and `job_id` once it was paid for.
+CREATE TABLE take (
+  id TEXT PRIMARY KEY, shot_id TEXT NOT NULL REFERENCES shot(id), quote_id TEXT NOT NULL UNIQUE, n INTEGER, job_id TEXT,
+  doc BLOB NOT NULL, UNIQUE (shot_id, n)) WITHOUT ROWID;
+"""
+
 
 def _run(connection: sqlite3.Connection, script: str) -> None:
     # executescript would commit on its own; the statements go one by one inside our transaction.
@@ -172,7 +180,8 @@ MIGRATIONS: Final[list[tuple[str, Callable[[sqlite3.Connection], None]]]] = [
     ("0002-line", lambda connection: _run(connection, _LINE)),
     ("0003-pulls", lambda connection: _run(connection, _PULLS)),
     ("0004-model-files", lambda connection: _run(connection, _MODEL_FILES)),
-    ("0005-money", lambda connection: _run(connection, _MONEY)),
+    ("0010-money", lambda connection: _run(connection, _MONEY)),
+    ("0011-shots", lambda connection: _run(connection, _SHOTS)),
 ]
 
 

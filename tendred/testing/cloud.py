@@ -99,6 +99,8 @@ class Provider:
     truth: CancelTruth = "still_billed"
     bills_failed: bool = False
     balance_mcr: int = 100_000_000
+    film: Callable[[str], bytes] = movie
+    """What it renders, from something that is another for each job."""
     jobs: dict[str, Rendering] = field(default_factory=dict[str, Rendering])
     submits: list[str] = field(default_factory=list[str])
     forgotten: set[str] = field(default_factory=set[str])
@@ -116,7 +118,7 @@ class Provider:
         """Accept an order, and bill it."""
         number = len(self.jobs) + 1
         job = Rendering(f"{self.features.provider}-{number}", order, self.clock.now(), self.price_mcr(order), ends)
-        job.data = movie(f"{order.key}:{number}")
+        job.data = self.film(f"{order.key}:{number}")
         if ends == "failed" and not self.bills_failed:
             job.cost_mcr = 0
         self.jobs[job.remote_id] = job

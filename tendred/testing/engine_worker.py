@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from tendred import __version__
-from tendred.engine.worker.loop import Enlarging, Errand, Job, Picture, serve
+from tendred.engine.worker.loop import Enlarging, Errand, Job, Picture, Stretching, serve
 from tendred.engine.worker.pipes import Pipes
 from tendred.errors import (
     EngineMissing,
@@ -141,6 +141,24 @@ class StandIn:
             self._step(job, index, 1, 1)
             pattern = f"{job.parts['image'].sha256}|{job.upscale.factor}|{job.model_sha256}"
             job.drawn(index, _striped(job, index, pattern, []), INFO)
+
+    def stretch(self, job: Stretching) -> None:
+        """Every pixel becomes a square of its own colour, upside down in light: no resampler would do that."""
+        self._script = load_script()
+        asked, size = job.clip, job.clip.width // job.clip.factor
+        turned = bytes(255 - value for value in range(256))
+        with open(job.there, "rb") as there, open(job.back, "wb") as back:
+            for number in range(asked.frames):
+                raw = there.read(size * (asked.height // asked.factor) * 3).translate(turned)
+                self._step(job, 0, number + 1, asked.frames)
+                for at in range(0, len(raw), size * 3):
+                    row = raw[at : at + size * 3]
+                    spread = bytearray(len(row) * asked.factor)
+                    for colour in range(3):
+                        for copy in range(asked.factor):
+                            spread[colour + 3 * copy :: 3 * asked.factor] = row[colour::3]
+                    back.write(bytes(spread) * asked.factor)
+                back.flush()
 
     def unload(self, model: str) -> bool:
         there, self._model = self._model == model, None

@@ -63,7 +63,8 @@ class BareDesk:
     def __init__(self, database: Database, boundary: Boundary, queue: Queue, cut: Callable[[str], None]) -> None:
         self._database, self._boundary, self._queue, self._cut = database, boundary, queue, cut
 
-    async def open(self, job_id: str) -> Opened:
+    async def open(self, job_id: str, *, pictures: bool = True) -> Opened:
+        del pictures
         row = await self._database.read(
             lambda connection: connection.execute(
                 "SELECT sealed_request, conditioning, policy, mac FROM job WHERE id = ?", (job_id,)
@@ -77,6 +78,14 @@ class BareDesk:
             name: getattr(clip, name) for name in ("prompt", "model", "width", "height", "seconds", "fps", "audio")
         }
         return Opened(order=ClipOrder(job_id=job_id, key=job_id, seed=None, first=None, last=None, **fields))
+
+    async def uploaded(self, job_id: str) -> None:
+        del job_id
+        self._cut("uploaded")
+
+    async def check(self, file: Fetched) -> None:
+        del file
+        self._cut("check")
 
     async def keep(self, job_id: str, file: Fetched | None, close: Callable[[Tx], object]) -> None:
         if file is None:

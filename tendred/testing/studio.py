@@ -40,6 +40,7 @@ from tendred.testing.hot_folders import FakeHotFolders
 from tendred.testing.pulls import FakePulls
 from tendred.testing.recipes import FakeRecipes
 from tendred.testing.records import asset_at, queued
+from tendred.testing.shots import FakeShots
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class FakeStudio(FakeRecipes):
         self.pulls = FakePulls(self._ids, self.happen)
         self.secrets = MemorySecrets()
         self.credentials = Credentials(self.secrets, lambda: PACKAGED, Teller(language, SystemRng()))
+        self.shots = FakeShots(self._ids)
         self.bus = Bus()
         self.boot_id = self._ids.new("boot")
         self.events: list[Event] = []

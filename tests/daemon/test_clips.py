@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import aiohttp
@@ -16,7 +18,12 @@ from tendred.errors import StillNotOurs
 from tendred.schema.clip import ClipRequest
 from tendred.schema.job import Origin
 from tendred.testing.cloud import MemoryAdapter, Provider, features
+from tendred.testing.credentials import MemorySecrets
 from tendred.testing.warp import WarpClock
+
+pytest.importorskip("av")
+
+from tendred.testing.drawn import Drawn, draw
 
 ASKED = {
     "prompt": "rain on a tin roof, a slow pan, thunder far away", "provider": "ltx", "model": "ltx-2-3-fast",
@@ -25,20 +32,27 @@ ASKED = {
 CAPS = {"job_mcr": 40_000, "day_mcr": 100_000, "month_mcr": 200_000}
 
 
+@cache
+def film():
+    """A small clip, whatever was asked for: what came is looked into by the real media child."""
+    with tempfile.TemporaryDirectory() as folder:
+        return draw(Path(folder) / "a.mp4", Drawn(width=128, height=96, seconds=0.5)).read_bytes()
+
+
 class World:
     """The providers of these tests: the same whatever daemon asks."""
 
     def __init__(self):
         self.clock = WarpClock()
         self.said = features("ltx", poll_s=0.05)
-        self.there = Provider(self.said, self.clock, lambda order: 36_000)
+        self.there = Provider(self.said, self.clock, lambda order: 36_000, film=lambda _: film())
 
     def kind(self):
         there = self.there
 
         class CloudDaemon(Daemon):
             def _outside(self, plugins):
-                return Outside(adapters={"ltx": MemoryAdapter(there)})
+                return Outside(adapters={"ltx": MemoryAdapter(there)}, secrets=MemorySecrets())
 
         return CloudDaemon
 
@@ -117,6 +131,8 @@ async def test_a_clip_from_quote_to_library(open_peer, world):
     [asset_id] = job["asset_ids"]
     asset = await peer.call("library.get", asset_id=asset_id)
     assert (asset["kind"], asset["media_type"]) == ("clip", "video/mp4")
+    assert (asset["width"], asset["height"], asset["duration_s"]) == (128, 96, 0.5)  # what is in it, not what was asked
+    assert asset["audio"] == {"rate": 48_000, "channels": 2}
     [rendered] = world.there.jobs.values()
     assert Path(asset["path"]).read_bytes() == rendered.data
     [receipt] = (peer.daemon.home / "pictures").rglob("*.receipt.json")

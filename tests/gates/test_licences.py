@@ -43,3 +43,12 @@ def test_everything_that_is_installed_for_us_is_allowed(licences, capsys):
     assert licences.main() == 0
     assert "torch" in {distribution.metadata["Name"] for distribution in licences.closure(licences.roots())}
     assert "0 not allowed" in capsys.readouterr().out
+
+
+def test_what_wheels_bring_along_is_told_and_comes_with_an_extra_only(licences):
+    class Told:
+        metadata = {"Name": "av", "License-Expression": "BSD-3-Clause"}
+
+    assert licences.judge(licences.licence(Told)) == licences.UNKNOWN
+    asked = {licences.Requirement(text).name for text in licences.roots()}
+    assert not asked & set(licences.BUNDLED)

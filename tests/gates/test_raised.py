@@ -42,6 +42,7 @@ from tendred.schema.money import CapChanges, Quote
 from tendred.testing.adapters import CLIP, ORDER, adapter_for, fetched, ready
 from tendred.testing.clock import ManualClock
 from tendred.testing.cloud import MemoryAdapter, Provider, features
+from tendred.testing.credentials import MemorySecrets
 from tendred.testing.hub import FakeHub, Fault, Repo, model
 from tendred.testing.providers.clips import canned
 from tendred.testing.providers.faults import Fault as Failing
@@ -68,7 +69,7 @@ class CloudDaemon(Daemon):
 
     def _outside(self, plugins):
         there = Provider(features("ltx"), self.machine.clock, lambda _: 0)
-        return Outside(adapters={"ltx": MemoryAdapter(there)})
+        return Outside(adapters={"ltx": MemoryAdapter(there)}, secrets=MemorySecrets())
 
 
 class Bench:

@@ -102,13 +102,21 @@ cloud.login provider key
 cloud.logout provider
 cloud.status
 events.unsubscribe subscription_id
+shots.create prompt name? first? last? character? tags=[]
+shots.draft shot_id provider? model? size="1080p" orientation="landscape" seconds=6 fps="24" audio=true seed? accept_stale=false
+shots.takes shot_id
+shots.compare left right
+shots.lock take_id
+shots.finish shot_id way? upscaler? consent=false lane="normal" accept_stale=false
+shots.show shot_id
+shots.list limit=50 cursor?
 """
 KINDS = """
 -32700 parse_error -32600 invalid_request -32601 method_not_found -32602 invalid_params -32603 internal
 1001 boundary_refused 1002 output_withheld 1003 still_not_ours 1010 not_found 1011 idempotency_conflict 1012 too_large
 1013 not_permitted 1014 slow_down 1015 needs_socket 1016 events_gone 1017 shutting_down 1018 wrong_state
 1101 queue_full 1102 model_missing 1103 model_refused 1104 unsupported_parameter 1105 engine_missing 1106 engine_died
-1107 out_of_memory 1108 disk_full 1109 folder_unwritable 1110 signer_broken 1120 model_in_use
+1107 out_of_memory 1108 disk_full 1109 folder_unwritable 1110 signer_broken 1120 model_in_use 1230 clip_unreadable
 1201 cloud_off 1202 credentials_missing 1203 keyring_unavailable 1204 prices_missing 1205 prices_stale 1206 not_offered
 1207 quote_expired 1208 quote_used 1209 quote_mismatch 1210 consent_required 1211 cap_exceeded 1212 provider_refused
 1213 provider_filtered 1214 provider_unavailable 1215 insufficient_funds 1216 outcome_unknown 1217 result_expired
@@ -129,6 +137,7 @@ engine.died model.loaded model.unloaded model.added model.removed model.scanning
 plugin.disabled system.started system.stopping
 model.pull_queued model.pulling model.pull_progress model.pulled model.pull_paused model.pull_failed
 model.pull_cancelled
+shot.created shot.locked shot.finishing take.rendering
 """
 STATES = "queued running cancelling succeeded failed cancelled parked unknown"
 PHASES = "loading sampling decoding saving uploading rendering downloading"

@@ -64,12 +64,17 @@ def _asked(ctx: Context) -> dict[str, Any]:
 def _quote(ctx: Context) -> int:
     quote = ctx.own("clips.quote", **_asked(ctx))
     ctx.out.document(quote)
-    _offer(ctx, quote)
-    ctx.out.note(ctx.say("quote_next", id=quote["id"]))
+    offer(ctx, quote)
     return Exit.DONE
 
 
-def _offer(ctx: Context, quote: dict[str, Any]) -> None:
+def offer(ctx: Context, quote: dict[str, Any]) -> None:
+    """A quote, and how it is taken."""
+    _priced(ctx, quote)
+    ctx.out.note(ctx.say("quote_next", id=quote["id"]))
+
+
+def _priced(ctx: Context, quote: dict[str, Any]) -> None:
     ctx.out.line(
         ctx.say(
             "quote", seconds=quote["seconds"], model=quote["model"], provider=quote["provider"],
@@ -83,7 +88,7 @@ def _offer(ctx: Context, quote: dict[str, Any]) -> None:
 
 def _make(ctx: Context) -> int:
     quote = ctx.own("clips.quote", **_asked(ctx))
-    _offer(ctx, quote)
+    _priced(ctx, quote)
     return _taken(ctx, quote["id"], None)
 
 

@@ -102,10 +102,10 @@ def _image(ctx: Context) -> int:
     return see_through(ctx, ctx.call("images.generate", **fields)["job"])
 
 
-def check_output(ctx: Context) -> None:
-    """Refuse an --output that would lie or can't be written, before anything is made."""
+def check_output(ctx: Context, formats: dict[str, str] = FORMATS) -> None:
+    """Refuse an --output that would lie or can't be written, before anything is made. `formats`: by the name's ending."""
     if ctx.args.output is not None:
-        _fits(ctx, ctx.args.output)
+        _fits(ctx, ctx.args.output, formats)
         _writable(ctx, ctx.args.output)
 
 
@@ -146,12 +146,12 @@ def _about(asset: dict[str, Any]) -> list[str]:
     return [f"{asset['width']} x {asset['height']}", *seed, *steps, *model, asset["id"]]
 
 
-def _fits(ctx: Context, target: Path) -> None:
+def _fits(ctx: Context, target: Path, formats: dict[str, str]) -> None:
     """A name's ending says what is in the file, or there is none."""
     ending = target.suffix
     if not ending or target.is_dir():
         return
-    meant = FORMATS.get(ending.lower())
+    meant = formats.get(ending.lower())
     if meant is None:
         raise ctx.stop(Exit.USAGE, "invalid_params", "odd_ending", path=target, ending=ending)
     if getattr(ctx.args, "format", None) not in {None, meant}:

@@ -30,6 +30,7 @@ SHORT: Final[dict[str, tuple[str, frozenset[str]]]] = {
     "cloud": ("status", frozenset({"status", "login", "logout", "enable", "disable", "report"})),
     "spend": ("report", frozenset({"report", "ledger", "caps", "resolve", "reconcile"})),
     "tokens": ("list", frozenset({"list", "create", "revoke"})),
+    "shot": ("list", frozenset({"list", "show", "takes", "create", "draft", "lock", "finish", "compare", "demo"})),
     "hotfolders": ("list", frozenset({"list", "add", "remove", "rescan"})),
 }
 _VALUED: Final = frozenset({"--home", "--lang"})

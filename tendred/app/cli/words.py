@@ -113,6 +113,30 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "reason_engine_unstable_next": ("Look at tendre logs; it is tried again by itself.", "Voyez tendre logs ; il est relancé de lui-même."),
     "reason_other_next": ("See tendre doctor", "Voyez tendre doctor"),
     "queue_runs": ("runs", "avance"),
+    "shot_short": (
+        "The prompt has {words} words. Models drift with fewer than {least}: say what moves, what it looks like and what is heard.",
+        "Le texte a {words} mots. En dessous de {least}, les modèles divaguent : dites ce qui bouge, à quoi cela ressemble et ce qu'on entend.",
+    ),
+    "shot_long": (
+        "The prompt has {words} words. Models follow {most} at most.",
+        "Le texte a {words} mots. Les modèles en suivent {most} au plus.",
+    ),
+    "shot_speech": ("Somebody says: {words}", "Quelqu'un dit : {words}"),
+    "way_open": ("A 4K final by {way}: open", "Un final 4K par {way} : possible"),
+    "way_closed": ("A 4K final by {way}: closed. {reason}", "Un final 4K par {way} : exclu. {reason}"),
+    "rehearsal": (
+        "A rehearsal: the clip is drawn on this machine, no account is used, nothing is sent and nothing is paid.",
+        "Une répétition : le clip est dessiné sur cette machine, sans compte ; rien n'est envoyé, rien n'est payé.",
+    ),
+    "rehearsed": (
+        "That was the rehearsal. Spent: 0. The final is {width} x {height}, with sound.",
+        "C'était la répétition. Dépensé : 0. Le final fait {width} x {height}, avec le son.",
+    ),
+    "rehearsal_failed": ("The rehearsal broke off (exit code {code}).", "La répétition s'est interrompue (code {code})."),
+    "rehearsal_failed_next": (
+        "What it said stands above; clips need PyAV: pip install 'tendred[clips]'",
+        "Ce qu'elle a dit est ci-dessus ; les clips demandent PyAV : pip install 'tendred[clips]'",
+    ),
     "queue_held": ("paused ({reason})", "en pause ({reason})"),
     "nothing_waits": ("nothing waits", "rien n'attend"),
     "none": ("There is nothing to show.", "Rien à montrer."),

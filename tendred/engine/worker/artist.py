@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tendred import __version__
-from tendred.engine.worker.loop import Enlarging, Errand, Job, in_short
+from tendred.engine.worker.loop import Enlarging, Errand, Job, Stretching, in_short
 from tendred.errors import EngineMissing, OutOfMemory, TendredError
 from tendred.schema.asset import EngineInfo
 from tendred.schema.frames import Hello, Ready
@@ -62,6 +62,12 @@ class Artist:
         with self._troubles(job):
             for index in job.order.indices:
                 job.drawn(index, enlarge(job, self._device, index), self._info("float32"))
+
+    def stretch(self, job: Stretching) -> None:
+        from tendred.engine.worker.enlarge import stretch
+
+        with self._troubles(job):
+            stretch(job, self._device)
 
     @contextmanager
     def _troubles(self, job: Errand) -> Generator[None]:

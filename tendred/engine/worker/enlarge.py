@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn import functional
 
 from tendred.engine.worker.draw import stored
-from tendred.engine.worker.loop import Enlarging, Picture, in_short
+from tendred.engine.worker.loop import Enlarging, Picture, Stretching, in_short
 from tendred.engine.worker.memory import ran_out
 from tendred.engine.worker.parts import judged
 from tendred.engine.worker.pictures import picture
@@ -76,6 +76,29 @@ def enlarge(job: Enlarging, device: str, index: int) -> Picture:
                 large, upscaler, device, lambda done, total, at=number: _tell(job, done + at * total, total * passes)
             )
     return stored(job, index, resized(large, *job.size), [])
+
+
+def stretch(job: Stretching, device: str) -> None:
+    """One picture after another, from one FIFO to the other, until no more come. Raises as `enlarge`, and Internal."""
+    asked = job.clip
+    job.phase("loading", 0, None)
+    upscaler = open_upscaler(asked.model, job.order.model_path, job.model_sha256, device)
+    width, height = asked.width // asked.factor, asked.height // asked.factor
+    passes = 0 if upscaler is None else rounds(asked.factor, upscaler.scale)
+    with open(job.there, "rb") as there, open(job.back, "wb") as back:
+        for number in range(asked.frames + 1):
+            raw = there.read(width * height * 3)
+            if not raw:
+                return
+            if len(raw) != width * height * 3 or number == asked.frames:
+                break
+            _tell(job, number, asked.frames)
+            large = np.frombuffer(raw, "uint8").reshape(height, width, 3)
+            for _ in range(passes):
+                large = _pass(large, upscaler, device, lambda _done, _total: job.check())
+            back.write(resized(large, *job.size).tobytes())
+            back.flush()
+    raise Internal(problem="the clip's pictures are not of the size or number that was said")
 
 
 def rounds(factor: int, scale: int) -> int:

@@ -30,10 +30,13 @@ from tendred.schema.frames import (
 from tendred.schema.job import Phase
 from tendred.schema.sealed import Conditioning
 from tendred.schema.still import Still, numbered
-from tendred.schema.upscale import Upscale
+from tendred.schema.upscale import ClipUpscale, Upscale
 from tendred.schema.work import Finding, WorkOrder
 
 PROBLEM_CHARACTERS: Final = 300
+_REQUESTS: Final[dict[str, type[Still | Upscale | ClipUpscale]]] = {
+    "still": Still, "upscale": Upscale, "frames": ClipUpscale,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,15 @@ class Enlarging(Errand):
     upscale: Upscale
 
 
+@dataclass(frozen=True, kw_only=True)
+class Stretching(Errand):
+    """A clip's pictures to make larger, as they come."""
+
+    clip: ClipUpscale
+    there: Path
+    back: Path
+
+
 class _Judged(msgspec.Struct):
     """What a sealed request says beside the still."""
 
@@ -163,6 +175,10 @@ class Draws(Protocol):
 
     def enlarge(self, job: Enlarging) -> None:
         """Make the order's picture larger and report it. Raises TendredError; Cancelled when told to stop."""
+        ...
+
+    def stretch(self, job: Stretching) -> None:
+        """Make one picture after another larger until no more come. Raises as `enlarge`."""
         ...
 
     def unload(self, model: str) -> bool:
@@ -205,7 +221,13 @@ def in_short(problem: BaseException) -> str:
 def _answer(pipes: Pipes, artist: Draws, key: bytes, order: WorkOrder) -> Done | Stopped | Failed:
     try:
         job = _open(key, order, pipes)
-        artist.draw(job) if isinstance(job, Job) else artist.enlarge(job)
+        match job:
+            case Job():
+                artist.draw(job)
+            case Enlarging():
+                artist.enlarge(job)
+            case Stretching():
+                artist.stretch(job)
     except Cancelled:
         return Stopped(job_id=order.job_id)
     except TendredError as error:
@@ -216,21 +238,26 @@ def _answer(pipes: Pipes, artist: Draws, key: bytes, order: WorkOrder) -> Done |
     return Done(job_id=order.job_id)
 
 
-def _open(key: bytes, order: WorkOrder, pipes: Pipes) -> Job | Enlarging:
+def _open(key: bytes, order: WorkOrder, pipes: Pipes) -> Job | Enlarging | Stretching:
     """The request as it was judged. An order that says anything else than its seal is refused too."""
     try:
         request, conditioning = open_seal(key, order.reviewed)
         judged = msgspec.json.decode(request, type=_Judged)
-        asked = msgspec.json.decode(request, type=Still if order.kind == "still" else Upscale)
+        asked = msgspec.json.decode(request, type=_REQUESTS[order.kind])
     except (SealBroken, msgspec.DecodeError, ValueError) as problem:
         raise Internal(problem="seal") from problem
     if asked.model != order.model or not all(0 <= index < asked.count for index in order.indices):
         raise Internal(problem="seal")
-    parts = _parts(order, asked)
     common: dict[str, Any] = {
-        "order": order, "model_sha256": judged.model_sha256, "parts": parts, "pipes": pipes, "seed": asked.seed,
+        "order": order, "model_sha256": judged.model_sha256, "pipes": pipes, "seed": asked.seed,
         "size": (asked.width, asked.height),
     }  # fmt: skip
+    if isinstance(asked, ClipUpscale):
+        ways = {file.role: Path(file.path) for file in order.parts}
+        if sorted(ways) != ["back", "there"]:
+            raise Internal(problem="seal")
+        return Stretching(clip=asked, parts={}, **ways, **common)
+    common["parts"] = _parts(order, asked)
     if isinstance(asked, Upscale):
         return Enlarging(upscale=asked, **common)
     return Job(still=asked, loras=_loras(order, asked, judged.loras_sha256), conditioning=conditioning, **common)

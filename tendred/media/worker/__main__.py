@@ -1,4 +1,7 @@
-"""The media child: frames in on stdin, frames out on what was stdout, nothing else. It ends with its stdin."""
+"""The media child: frames in on stdin, frames out on what was stdout, nothing else. It ends with its stdin.
+
+PyAV comes in with the first clip: a process that only makes files of stills never loads it.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,22 @@ import threading
 
 import msgspec
 
-from tendred.errors import TendredError
+from tendred.errors import Cancelled, TendredError
 from tendred.media.worker.confine import confine
+from tendred.schema.footage import ClipMade
 from tendred.schema.frames import (
+    ClipDone,
+    ClipRequest,
+    ClipStep,
     EncodeDone,
     EncodeFailed,
     EncodeRequest,
     Hello,
+    Leave,
     MediaRequest,
     Ready,
     ShrinkDone,
+    ShrinkRequest,
     Up,
     pack,
     read_down,
@@ -31,18 +40,21 @@ def main() -> None:
     os.dup2(2, 1)  # whatever a library prints goes to the log, not among the frames
     confine()
     calls: queue.SimpleQueue[MediaRequest] = queue.SimpleQueue()
+    unwanted: set[int] = set()
     try:
         while (frame := read_down(sys.stdin.buffer)) is not None:
             if isinstance(frame, Hello):
-                threading.Thread(target=_work, args=(frames, calls), daemon=True).start()
+                threading.Thread(target=_work, args=(frames, calls, unwanted), daemon=True).start()
             elif isinstance(frame, MediaRequest):
                 calls.put(frame)
+            elif isinstance(frame, Leave):
+                unwanted.add(frame.call)
     except msgspec.DecodeError:
         os._exit(2)
     os._exit(0)
 
 
-def _work(frames: int, calls: queue.SimpleQueue[MediaRequest]) -> None:
+def _work(frames: int, calls: queue.SimpleQueue[MediaRequest], unwanted: set[int]) -> None:
     try:
         from tendred.media.worker import encode, shrink  # Pillow comes in here
     except ImportError as problem:
@@ -53,20 +65,36 @@ def _work(frames: int, calls: queue.SimpleQueue[MediaRequest]) -> None:
     while True:
         call = calls.get()
         try:
-            if isinstance(call, EncodeRequest):
-                answer: Up = EncodeDone(call=call.call, made=encode.encode(call.work, call.quality))
-            else:
-                answer = ShrinkDone(call=call.call, made=shrink.shrink(call.work))
+            match call:
+                case EncodeRequest():
+                    answer: Up = EncodeDone(call=call.call, made=encode.encode(call.work, call.quality))
+                case ShrinkRequest():
+                    answer = ShrinkDone(call=call.call, made=shrink.shrink(call.work))
+                case ClipRequest():
+                    answer = ClipDone(call=call.call, made=_clip(frames, call, unwanted))
         except TendredError as error:
             answer = EncodeFailed(
                 call=call.call,
                 kind=error.kind,
+                variant=error.variant,
                 problem=str(error.detail.get("problem", "")),
                 folder=str(error.detail.get("folder", "")),
             )
         except Exception as error:  # noqa: BLE001 - one bad picture is one bad answer; the others still want theirs
             answer = EncodeFailed(call=call.call, kind="internal", problem=f"{type(error).__name__}: {error}")
+        unwanted.discard(call.call)
         _say(frames, answer)
+
+
+def _clip(frames: int, call: ClipRequest, unwanted: set[int]) -> ClipMade:
+    from tendred.media.worker import clips  # PyAV comes in here
+
+    def steps(done: int, total: int) -> None:
+        if call.call in unwanted:
+            raise Cancelled
+        _say(frames, ClipStep(call=call.call, done=done, total=total))
+
+    return clips.clip(call.work, steps)
 
 
 def _say(frames: int, record: Up) -> None:

@@ -25,7 +25,7 @@ THUMBNAIL_SIDE: Final = 256
 THUMBNAIL_QUALITY: Final = 80
 MEDIA_TYPES: Final = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -109,7 +109,7 @@ def write(path: Path, data: bytes) -> None:
             file.write(data)
     except OSError as problem:
         _drop(path)
-        if problem.errno in _FULL:
+        if problem.errno in FULL:
             raise DiskFull(folder=str(path.parent)) from problem
         raise FolderUnwritable(folder=str(path.parent), problem=problem.strerror) from problem
 

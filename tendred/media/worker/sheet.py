@@ -34,7 +34,7 @@ def draw(plan: SheetPlan, width: int, height: int) -> Image.Image:
 
 def _paste(sheet: Image.Image, pen: ImageDraw.ImageDraw, one: Placed) -> None:
     try:
-        data = _read(one.path, one.sha256)
+        data = read(one.path, one.sha256)
         with Image.open(BytesIO(data), formats=_FORMATS) as picture:
             small = picture.convert("RGB").resize((one.width, one.height), Image.Resampling.LANCZOS, reducing_gap=2.0)
     except (OSError, ValueError, UnidentifiedImageError, Image.DecompressionBombError):
@@ -43,7 +43,8 @@ def _paste(sheet: Image.Image, pen: ImageDraw.ImageDraw, one: Placed) -> None:
     sheet.paste(small, (one.x, one.y))
 
 
-def _read(path: str, sha256: str) -> bytes:
+def read(path: str, sha256: str) -> bytes:
+    """A picture of the library, if it is the very one. Raises ValueError, OSError."""
     with open(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
         data = file.read(_BYTES)
     if hashlib.sha256(data).hexdigest() != sha256:

@@ -21,6 +21,7 @@ from tendred.rpc.methods import (
     pulls,
     queue,
     rpc,
+    shots,
     spend,
     system,
     tokens,
@@ -33,8 +34,8 @@ def registry() -> Registry[RpcDoor]:
     methods: Registry[RpcDoor] = Registry()
     words = (prompts, wildcards, presets, characters)
     for noun in (
-        system, images, clips, jobs, queue, library, models, pulls, loras, *words, cloud, spend, tokens, hotfolders,
-        events, boundary, rpc,
+        system, images, clips, shots, jobs, queue, library, models, pulls, loras, *words, cloud, spend, tokens,
+        hotfolders, events, boundary, rpc,
     ):  # fmt: skip
         noun.register(methods)
     return methods

@@ -17,8 +17,9 @@ import pytest
 from tendred.children import spawn_child
 from tendred.clock import SystemClock
 from tendred.config.schema import MediaSection
-from tendred.errors import DiskFull, FolderUnwritable, Internal, ShuttingDown
+from tendred.errors import ClipUnreadable, DiskFull, FolderUnwritable, Internal, ShuttingDown
 from tendred.media.supervisor import IN_FLIGHT, MediaProcess
+from tendred.schema.footage import Enlarge, Look, Take
 from tendred.schema.work import Encode
 from tendred.tasks import Tasks
 
@@ -257,3 +258,79 @@ async def test_closing_ends_the_child_and_tells_who_waits(tmp_path: Path) -> Non
         await media.prewarm()
         assert len(spawner.started) == 1
         assert spawner.started[0].returncode is not None
+
+
+def clip_in(folder: Path, **fields: object) -> Path:
+    pytest.importorskip("av")
+    from tendred.testing.drawn import Drawn, draw
+
+    return draw(folder / "a.mp4", Drawn(**{"width": 1280, "height": 720, "seconds": 0.2, **fields}))
+
+
+def enlarged(clip: Path, folder: Path) -> Enlarge:
+    return Enlarge(
+        source=str(clip), sha256=sha256_of(str(clip)), target=str(folder / "b.mp4"), width=3840, height=2160, engine=None,
+        settings={},
+    )  # fmt: skip
+
+
+async def test_a_clip_is_looked_into_enlarged_and_pictured_by_one_child(tmp_path: Path) -> None:
+    clip = clip_in(tmp_path)
+    steps: list[tuple[int, int]] = []
+    async with running(tmp_path) as (media, spawner):
+        found = await media.probe(str(clip))
+        assert (found.width, found.frames) == (1280, 5)
+        made = await media.enlarge(enlarged(clip, tmp_path), lambda done, total: steps.append((done, total)))
+        assert (made.footage.width, made.footage.sha256) == (3840, sha256_of(str(tmp_path / "b.mp4")))
+        assert steps == [(number, 5) for number in range(1, 6)]
+        take = Take(path=str(clip), sha256=found.sha256, label="one")
+        shown = await media.look(Look(kind="poster", takes=[take], target=str(tmp_path / "p.webp")))
+        assert sha256_of(shown.path) == shown.sha256
+        assert len(spawner.started) == 1
+
+
+async def test_a_file_that_is_no_clip_costs_its_own_call_alone(tmp_path: Path) -> None:
+    clip = clip_in(tmp_path)
+    (tmp_path / "x.mp4").write_bytes(os.urandom(10_000))
+    async with running(tmp_path) as (media, spawner):
+        with pytest.raises(ClipUnreadable):
+            await media.probe(str(tmp_path / "x.mp4"))
+        assert (await media.probe(str(clip))).frames == 5
+        assert len(spawner.started) == 1
+
+
+async def test_a_clip_that_ends_the_child_twice_is_unreadable(tmp_path: Path) -> None:
+    async with running(tmp_path, GREET + "read_down(sys.stdin.buffer); os._exit(9)") as (media, spawner):
+        with pytest.raises(ClipUnreadable):
+            await media.probe(str(tmp_path / "x.mp4"))
+        assert len(spawner.started) == 2
+
+
+async def test_a_clip_may_take_long_as_long_as_pictures_come(tmp_path: Path) -> None:
+    slow = (
+        "call = read_down(sys.stdin.buffer)\n"
+        "for done in range(6):\n"
+        "    time.sleep(0.3); say(ClipStep(call=call.call, done=done, total=6))\n"
+        "say(EncodeFailed(call=call.call, kind='clip_unreadable', problem='at its end'))\n"
+        "time.sleep(60)\n"
+    )
+    told: list[int] = []
+    async with running(tmp_path, GREET + slow, timeout_s=1.2) as (media, spawner):
+        with pytest.raises(ClipUnreadable, match="at its end"):
+            await media.enlarge(enlarged(Path(__file__), tmp_path), lambda done, _total: told.append(done))
+        assert told == [0, 1, 2, 3, 4, 5]
+        assert len(spawner.started) == 1
+
+
+async def test_a_clip_that_nobody_wants_any_more_is_left_where_it_is(tmp_path: Path) -> None:
+    clip = clip_in(tmp_path, seconds=3.0)
+    begun = asyncio.Event()
+    async with running(tmp_path) as (media, spawner):
+        waiting = asyncio.ensure_future(media.enlarge(enlarged(clip, tmp_path), lambda _done, _total: begun.set()))
+        await begun.wait()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert (await media.probe(str(clip))).frames == 72
+        assert not (tmp_path / "b.mp4").exists()
+        assert len(spawner.started) == 1

@@ -336,3 +336,39 @@ def test_the_discovery_file_is_named(tendre, peer):
     shown = tendre("config", "path", "--json").document
     assert shown["discovery"] == str(peer.paths.discovery)
     assert f"  discovery {peer.paths.discovery}" in tendre("config", "path").err.splitlines()
+
+
+def test_a_shot_from_words_to_a_locked_take(tendre, peer):
+    made = tendre("shot", "create", "a", "square", "says", '"good evening"', "--name", "square")
+    shot = made.out.strip()
+    assert "good evening" in made.err
+    assert "4 words" not in made.err
+    assert "5 words" in made.err
+    drafted = tendre("shot", "draft", shot, "--size", "720p", "--seconds", "6", "--portrait", "--silent")
+    assert drafted.out.startswith("36 credits by the list of 2026-11-22")
+    assert "upscale: open" in drafted.err
+    assert "refine: closed" in drafted.err
+    [take] = tendre("shot", "takes", shot, "--json").document["takes"]
+    assert (take["width"], take["height"], take["audio"]) == (720, 1280, False)
+    told = tendre("shot", "takes", shot)
+    assert take["id"] in told.out
+    assert "/s.webp" in told.err
+    assert "locked" in tendre("shot", "lock", take["id"]).out
+    assert tendre("shot").out.splitlines()[1].split()[:3] == [shot, "locked", "1"]
+    assert "take 1" in tendre("shot", "show", shot).out
+    assert tendre("shot", "compare", take["id"], take["id"]).out.strip() == "/compare.webp"
+
+
+def test_a_shot_is_finished_by_consent_or_not_at_all(tendre, peer):
+    shot = tendre("shot", "create", "a square").out.strip()
+    early = tendre("shot", "finish", shot, "--json")
+    assert (early.code, early.document["error"]["kind"]) == (1, "wrong_state")
+    tendre("shot", "draft", shot)
+    [take] = tendre("shot", "takes", shot, "--json").document["takes"]
+    tendre("shot", "lock", take["id"])
+    refused = tendre("shot", "finish", shot, "--way", "new_take")
+    assert refused.code == 6
+    offered = tendre("shot", "finish", shot, "--way", "new_take", "--consent")
+    assert (offered.code, "Another take" in offered.err, "credits" in offered.out) == (0, True, True)
+    assert tendre("shot", "finish", shot, "-o", "still.png").code == 2
+    assert tendre("shot", "show", "shot_none", "--json").document["error"]["kind"] == "not_found"
