@@ -85,12 +85,15 @@ def cloud_rooms(
     async def kept(job_id: str, receipt: Receipt | None) -> None:
         closed(await queue.get(job_id), receipt)
 
+    def stopped(provider: str) -> None:
+        broker.off(provider)  # it is made below, of this switch
+
     cloud = Cloud(
         adapters=outside.adapters,
         settings=settings,
         prices=prices,
-        stopped=lambda name: broker.off(name),  # noqa: PLW0108 - it is made below, of this switch
-        woken=lambda: broker.wake(),  # noqa: PLW0108 - as above
+        stopped=stopped,
+        woken=lambda: broker.wake(),  # noqa: PLW0108 - it is made below, of this switch
     )
     desk = ClipDesk(
         database=database, queue=queue, boundary=ground.boundary, judge=judge, finder=finder, keeper=keeper,

@@ -252,4 +252,6 @@ def _book(tx: Tx, job_id: str, arrow: Step) -> None:
 
 
 def _row(row: sqlite3.Row) -> Row:
-    return Row(**{name: row[name] if name != "unwanted" else bool(row[name]) for name in Row.__struct_fields__})
+    fields: dict[str, Any] = {name: row[name] for name in Row.__struct_fields__}
+    fields["unwanted"] = bool(row["unwanted"])
+    return Row(**fields)

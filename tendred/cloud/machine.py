@@ -294,10 +294,10 @@ def step(facts: Facts, event: Event) -> Step | None:
             return Step("rendering")
         case "submitted" | "rendering", Ready():
             return Step("ready")
-        case "submitted" | "rendering" | "ready" | "downloading", RemoteFailed(error):
+        case "submitted" | "rendering" | "ready" | "downloading", RemoteFailed() as gone:
             if facts.unwanted:
-                return Step("cancelled", _given_up(event), "stop")
-            return Step("failed", _given_up(event), "fail", error)
+                return Step("cancelled", _given_up(gone), "stop")
+            return Step("failed", _given_up(gone), "fail", gone.error)
         case "submitted" | "rendering", Gone(error):
             return Step("expired", Unsure("the provider forgot it before its outcome was seen"), "fail", error)
         case "ready" | "downloading", Gone(error):

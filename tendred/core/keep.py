@@ -149,6 +149,7 @@ class Keeper:
 
     async def keep(self, run: Run, output: Output, staging: Path) -> Asset:
         """Judge, encode, publish and index one output. Raises OutputWithheld, DiskFull, FolderUnwritable."""
+        assert not isinstance(run.still, ClipUpscale), "clips are no engine's output"
         if (finding := self._boundary.judge_output(output.findings)) is not None:
             raise OutputWithheld(rule=finding.rule)
         name = run.file(output.index)

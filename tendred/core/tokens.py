@@ -56,8 +56,8 @@ class TokenRoom:
         """What the holder of a token may do now: nothing once it was revoked."""
         if token_id == LOCAL_GRANT.token_id:
             return LOCAL_GRANT.scopes
-        held = (grant.scopes for grant in (*self._fixed.values(), *self._known.values()) if grant.token_id == token_id)
-        return next(held, frozenset())
+        grants = [*self._fixed.values(), *self._known.values()]
+        return next((grant.scopes for grant in grants if grant.token_id == token_id), frozenset[Scope]())
 
     async def create(self, name: str, scopes: list[Scope], cap_mcr: int, by: frozenset[Scope]) -> TokenMade:
         """Make one. Nobody gives away what they don't have. Raises NotPermitted, TooLarge."""

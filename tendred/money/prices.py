@@ -7,7 +7,7 @@ import tomllib
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
@@ -95,7 +95,7 @@ class Prices:
         """What so many seconds cost. Raises PricesMissing, PricesStale."""
         table = self.table(provider)
         days = (dt.datetime.fromtimestamp(self._clock.now(), dt.UTC).date() - table.date).days
-        told = {"provider": provider, "days": days, "date": table.date.isoformat()}
+        told: dict[str, Any] = {"provider": provider, "days": days, "date": table.date.isoformat()}
         if days > DEAD_DAYS:
             raise PricesStale("dead", **told)
         if days < -AHEAD_DAYS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
@@ -72,5 +72,5 @@ class ClipUpscale(Record, frozen=True):
     lane: Lane
     keep_alive_s: float
     tags: list[str]
-    format: str = "mp4"
+    format: Literal["mp4"] = "mp4"
     negative_prompt: str = ""

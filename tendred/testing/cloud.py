@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from tendred.backend import Download
 from tendred.clock import Clock
 from tendred.errors import (
     CredentialsMissing,
@@ -217,7 +218,7 @@ class MemoryAdapter:
         ]
 
     @asynccontextmanager
-    async def download(self, state: RemoteState, offset: int, etag: str | None) -> AsyncGenerator[MemoryDownload]:
+    async def download(self, state: RemoteState, offset: int, etag: str | None) -> AsyncGenerator[Download]:
         there = self.provider
         there.cut("download")
         fault = there.fault("download")
@@ -250,9 +251,9 @@ class MemoryDownload:
     def __init__(self, adapter: MemoryAdapter, job: Rendering, offset: int, etag: str | None, fault: Fault) -> None:
         self._adapter, self._job, self._fault = adapter, job, fault
         self._data = b"no movie at all" if fault == "spoiled" else job.data
-        self.etag = f'"{job.remote_id}-{job.version}"'
+        self.etag: str | None = f'"{job.remote_id}-{job.version}"'
         self.offset = offset if etag == self.etag and offset <= len(self._data) else 0
-        self.total = len(self._data) - 5 if fault == "long" else len(self._data)
+        self.total: int | None = len(self._data) - 5 if fault == "long" else len(self._data)
 
     async def pieces(self) -> AsyncGenerator[bytes]:
         for number, piece in enumerate(self._cut()):

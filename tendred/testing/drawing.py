@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from tendred.app.assembly import Machine
 from tendred.app.cloudwork import Outside
 from tendred.app.daemon import Daemon
+from tendred.backend import Adapter
 from tendred.config.paths import Paths
 from tendred.config.schema import Config
 from tendred.hooks.manager import Plugins
@@ -33,7 +34,7 @@ class DrawingDaemon(Daemon):
     def __init__(self, config: Config, paths: Paths, machine: Machine) -> None:
         super().__init__(config, paths, machine)
         self.there = FakeLtx(self._draw)
-        self.adapter = adapter_for(self.there)
+        self.adapter: Adapter | None = None
         self.drawn: dict[str, Any] = {}
         """Fields of Wanted that differ from what was asked for."""
 
@@ -53,6 +54,7 @@ class DrawingDaemon(Daemon):
 
     def refines(self, yes: bool) -> None:  # noqa: FBT001 - it reads as a sentence
         """Whether the provider says that it keeps latents."""
+        assert self.adapter is not None
         self.adapter.features = replace(self.adapter.features, refine=yes)
 
     async def pay(self, quote_id: str, *, fails: bool = False) -> Job:

@@ -42,7 +42,9 @@ class Drawn(Record, frozen=True):
 
 def draw(path: Path, what: Drawn) -> Path:
     """Write it as MP4."""
-    with av.open(str(path), "w", format="mp4") as output:
+    frames: Any = VideoFrame  # PyAV's stubs leave Pillow out
+    opened: Any = av.open(str(path), "w", format="mp4")
+    with opened as output:
         video: Any = output.add_stream(
             what.codec, rate=Fraction(what.fps), options={"crf": "16", "preset": "ultrafast"}
         )
@@ -54,7 +56,7 @@ def draw(path: Path, what: Drawn) -> Path:
         step = 1 / Fraction(what.fps)
         sounds, heard = samples(what), 0
         for number in range(round(what.seconds / step)):
-            frame = VideoFrame.from_image(_picture(ground, what, number, float(number * step)))
+            frame = frames.from_image(_picture(ground, what, number, float(number * step)))
             frame.pts, frame.time_base = number, step
             output.mux(video.encode(frame))
             while sound is not None and heard < len(sounds) and heard / what.rate <= float((number + 1) * step):

@@ -32,6 +32,7 @@ from tendred.schema.job import Origin
 from tendred.schema.money import CapChanges, Quote
 from tendred.schema.provider import ClipOrder
 from tendred.schema.sealed import Reviewed
+from tendred.schema.work import Advance
 from tendred.store.database import Database, Tx
 from tendred.tasks import Tasks
 from tendred.testing.cloud import MemoryAdapter, Provider
@@ -100,6 +101,11 @@ class BareDesk:
         await self._database.write(work)
 
 
+def unseen(job_id: str, advance: Advance) -> None:
+    """Nobody looks on."""
+    del job_id, advance
+
+
 async def at_once(function: Callable[..., Any], /, *args: Any) -> Any:
     """See cloud.vault.Runs: no thread, no chance."""
     return function(*args)
@@ -152,7 +158,7 @@ class Life:
             clips=self.clips, desk=desk, vault=Vault(self.home / "clips", at_once), adapter=adapters.__getitem__,
             refunds=lambda name: ("billed", "unknown") if self.providers[name].bills_failed else ("unknown", "unknown"),
             held=lambda: False, clock=self.clock, rng=Chance("broker"), tasks=self.tasks, tell=said,
-            advance=lambda *_: None, closed=lambda _: None,
+            advance=unseen, closed=lambda _: None,
         )  # fmt: skip
         self.office = Office(database=self.database, queue=queue, clips=self.clips, broker=self.broker)
         await self.broker.recover()
@@ -208,7 +214,7 @@ class Life:
 
     async def caps(self, **mcr: int) -> None:
         """Set caps."""
-        changes = CapChanges(**mcr, tokens={TOKEN: 1 << 40})
+        changes = msgspec.convert({**mcr, "tokens": {TOKEN: 1 << 40}}, CapChanges)
         await self.database.write(lambda tx: caps.set_in(tx, changes))
 
     async def order(self, number: int, provider: str, total_mcr: int) -> str | Exception | None:

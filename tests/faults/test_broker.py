@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 
 import pytest
@@ -23,12 +24,16 @@ def judge():
 
 
 @pytest.fixture(scope="module")
-async def template(tmp_path_factory, judge):
+def template(tmp_path_factory, judge):
     """An empty database, made once."""
     home = tmp_path_factory.mktemp("template")
-    life = Life(home, judge)
-    await life.begin()
-    await life.end()
+
+    async def live():
+        life = Life(home, judge)
+        await life.begin()
+        await life.end()
+
+    asyncio.run(live())
     return home / "tendred.db"
 
 

@@ -154,7 +154,8 @@ def _takes(ctx: Context) -> int:
     ]  # fmt: skip
     ctx.out.table(("N", "TAKE", "STATE", "WHAT", "SIZE", "LENGTH", "FPS", "MODEL"), rows)
     for it in found["takes"]:
-        for kind, path in (it["pictures"] or {}).items():
+        pictures: dict[str, str] = it["pictures"] or {}
+        for kind, path in pictures.items():
             ctx.out.note(f"  {it['n']} {kind:<10}{path}")
     return Exit.DONE
 

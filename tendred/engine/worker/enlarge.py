@@ -95,6 +95,7 @@ def stretch(job: Stretching, device: str) -> None:
             _tell(job, number, asked.frames)
             large = np.frombuffer(raw, "uint8").reshape(height, width, 3)
             for _ in range(passes):
+                assert upscaler is not None
                 large = _pass(large, upscaler, device, lambda _done, _total: job.check())
             back.write(resized(large, *job.size).tobytes())
             back.flush()
@@ -172,7 +173,7 @@ def _times(span: slice, scale: int) -> slice:
     return slice(span.start * scale, span.stop * scale)
 
 
-def _tell(job: Enlarging, done: int, total: int) -> None:
+def _tell(job: Enlarging | Stretching, done: int, total: int) -> None:
     job.check()
     job.phase("rendering", done, total)
 

@@ -72,6 +72,7 @@ def opened(path: str, sha256: str | None = None) -> Generator[Clip]:
                 buffer_size=_CHUNK,
                 io_open=_nothing_else,
             ) as container:
+                assert isinstance(container, InputContainer)
                 yield Clip(container, *_tracks(container), found, size)
         except av.error.FFmpegError as problem:
             broken(str(problem.strerror or problem))
@@ -153,7 +154,8 @@ def _tracks(container: InputContainer) -> tuple[VideoStream, AudioStream | None]
     if len(videos) != 1 or len(sounds) > 1:
         broken(f"it has {len(videos)} tracks of pictures and {len(sounds)} of sound")
     video, context = videos[0], videos[0].codec_context
-    if context is None or (sounds and sounds[0].codec_context is None):
+    contexts: list[object] = [context, *(sound.codec_context for sound in sounds)]
+    if None in contexts:  # whatever the stubs say
         broken("its format is not one that clips come in")
     if context.width not in SIDES or context.height not in SIDES:
         broken(f"its pictures are {context.width} x {context.height}")
