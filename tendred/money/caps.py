@@ -8,6 +8,7 @@ from typing import Final
 
 from tendred.errors import CapExceeded
 from tendred.money.ledger import Hold, day_of
+from tendred.money.prices import credits_of
 from tendred.schema.money import CapChanges, Caps, CapState
 from tendred.store.database import Tx
 
@@ -43,7 +44,10 @@ def check_in(tx: Tx, hold: Hold) -> None:
     if tight is not None:
         left, name = tight
         missing = tx.one(GET, name) is None
-        raise CapExceeded("unset" if missing else "", cap=name, left_mcr=max(0, left), wanted_mcr=hold.mcr)
+        raise CapExceeded(
+            "unset" if missing else "", cap=name, left_mcr=max(0, left), wanted_mcr=hold.mcr,
+            left=credits_of(max(0, left)), wanted=credits_of(hold.mcr),
+        )  # fmt: skip
 
 
 def set_in(tx: Tx, changes: CapChanges) -> None:

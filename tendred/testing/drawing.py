@@ -25,7 +25,7 @@ from tendred.testing.providers.ltx import FakeLtx
 
 ORIGIN: Final = Origin(door="rpc")
 _CAP: Final = 10**9
-_WAIT_S: Final = 60
+_WAIT_S: Final = 600
 
 
 class DrawingDaemon(Daemon):

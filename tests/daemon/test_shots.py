@@ -27,6 +27,7 @@ from tendred.testing.daemon import TestDaemon, quiet
 from tendred.testing.drawing import ORIGIN, DrawingDaemon
 from tendred.testing.loras import write
 
+COMPACT = {"body.0.weight": [4, 3, 3, 3], "body.2.weight": [12, 4, 3, 3]}
 WORDS = "A yellow square glides over grey fields; it clicks softly at each turn."
 
 
@@ -100,7 +101,7 @@ async def test_from_words_to_a_4k_file_with_the_same_sound(daemon, shots, desk):
 
 
 async def test_an_upscaler_of_the_engine_sees_every_picture(daemon, shots, desk):
-    write(daemon.home / "data" / "models" / "upscalers" / "sharp.safetensors", {"body.0.weight": [4, 3, 3, 3]})
+    write(daemon.home / "data" / "models" / "upscalers" / "sharp.safetensors", COMPACT)
     shot = await locked(shots, desk)
     finished = await shots.finish(FinishRequest(shot_id=shot.id, upscaler="sharp"), ORIGIN, OWNER)
     asset = await ended(daemon, finished)
@@ -111,7 +112,7 @@ async def test_an_upscaler_of_the_engine_sees_every_picture(daemon, shots, desk)
 
 
 async def test_an_engine_that_dies_once_costs_one_more_attempt(daemon, shots, desk):
-    write(daemon.home / "data" / "models" / "upscalers" / "sharp.safetensors", {"body.0.weight": [4, 3, 3, 3]})
+    write(daemon.home / "data" / "models" / "upscalers" / "sharp.safetensors", COMPACT)
     shot = await locked(shots, desk)
     daemon.script(die_at_step=2, die_times=1)
     finished = await shots.finish(FinishRequest(shot_id=shot.id, upscaler="sharp"), ORIGIN, OWNER)
@@ -261,6 +262,7 @@ async def test_shots_survive_a_restart_and_know_what_was_paid_meanwhile(daemon, 
     try:
         found = await again.studio.shots.show(shot.id)
         assert found.locked == shot.locked
+        await again.studio.cloud.disable(None)
         with pytest.raises(CloudOff):  # nobody renders here any more: no provider is switched on
             await again.studio.shots.draft(DraftRequest(shot_id=shot.id), ORIGIN, OWNER)
         asset = await ended(again, await again.studio.shots.finish(FinishRequest(shot_id=shot.id), ORIGIN, OWNER))

@@ -9,9 +9,9 @@ from typing import Any, Final
 from tendred.app.cli.context import Context
 from tendred.app.cli.credits import told
 from tendred.app.cli.exits import Exit
+from tendred.app.cli.image import CLIPS, check_output, outputs, see_through
 from tendred.app.cli.jobs import when
 from tendred.app.cli.parser import Commands, Parser, actions, command, count
-from tendred.app.cli.watch import add_options, conclude, follow
 
 _FIELDS: Final = (
     "prompt", "provider", "model", "width", "height", "seconds", "fps", "audio", "seed", "first", "last", "character",
@@ -25,11 +25,11 @@ def add(commands: Commands) -> None:
     make = command(noun, "make", "quote a clip, have it confirmed, and render it", _make)
     for one in (quote, make):
         _request(one)
-    add_options(make)
+    outputs(make)
     render = command(noun, "render", "render what was quoted", _render)
     render.add_argument("quote_id", metavar="QUOTE")
     render.add_argument("--confirm", metavar="CODE", help="the code that was shown (tendre clip confirm QUOTE)")
-    add_options(render)
+    outputs(render)
     command(noun, "confirm", "show the code for a quote", _confirm).add_argument("quote_id", metavar="QUOTE")
     command(noun, "show", "all that is known of a clip at its provider", _show).add_argument("job_id", metavar="JOB")
 
@@ -87,12 +87,14 @@ def _priced(ctx: Context, quote: dict[str, Any]) -> None:
 
 
 def _make(ctx: Context) -> int:
+    check_output(ctx, CLIPS)
     quote = ctx.own("clips.quote", **_asked(ctx))
     _priced(ctx, quote)
     return _taken(ctx, quote["id"], None)
 
 
 def _render(ctx: Context) -> int:
+    check_output(ctx, CLIPS)
     return _taken(ctx, ctx.args.quote_id, ctx.args.confirm)
 
 
@@ -111,10 +113,7 @@ def _taken(ctx: Context, quote_id: str, code: str | None) -> int:
         shown = ctx.own("clips.confirm", quote_id=quote_id)
         ctx.out.note(ctx.say("code", code=shown["code"], total=told(shown["total_mcr"])))
         code = sys.stdin.readline().strip() or "-"
-    job = ctx.own("clips.render", quote_id=quote_id, confirm=code)
-    ctx.out.note(ctx.say("queued", id=job["id"]))
-    job = follow(ctx, job)
-    return conclude(ctx, job, {"job": job})
+    return see_through(ctx, ctx.own("clips.render", quote_id=quote_id, confirm=code))
 
 
 def _show(ctx: Context) -> int:

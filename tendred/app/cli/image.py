@@ -21,6 +21,7 @@ from tendred.app.cli.paused import Notice
 from tendred.app.cli.watch import add_options, conclude, follow
 
 FORMATS: Final = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+CLIPS: Final = {".mp4": "mp4"}
 
 
 def add(commands: Commands) -> None:

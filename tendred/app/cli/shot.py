@@ -12,13 +12,12 @@ import msgspec
 from tendred.app.cli.clip import offer
 from tendred.app.cli.context import Context
 from tendred.app.cli.exits import Exit
-from tendred.app.cli.image import check_output, outputs, see_through
+from tendred.app.cli.image import CLIPS, check_output, outputs, see_through
 from tendred.app.cli.out import short
 from tendred.app.cli.parser import Commands, actions, command
 
 WORDS: Final = 48
 FOLDER: Final = "tendre-rehearsal"
-CLIPS: Final = {".mp4": "mp4"}
 
 
 def add(commands: Commands) -> None:
