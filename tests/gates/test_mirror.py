@@ -55,7 +55,6 @@ ELSEWHERE = {
     "tendred/core/spend.py": "tests/daemon/test_clips.py: over every room",
     "tendred/queue/clips.py": "tests/daemon/test_clips.py: what a job says of its clip",
     "tendred/rpc/methods/clips.py": "tests/daemon/test_clips.py: over HTTP",
-    "tendred/rpc/methods/cloud.py": "tests/daemon/test_clips.py: over HTTP",
     "tendred/rpc/methods/spend.py": "tests/daemon/test_clips.py: over HTTP",
     "tendred/rpc/methods/tokens.py": "tests/daemon/test_clips.py: over HTTP",
     "tendred/core/expansions.py": "tests/daemon/test_prompts.py: the dry run of the road",

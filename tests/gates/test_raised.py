@@ -281,6 +281,13 @@ class Bench:
             adapter = adapter_for(provider)
         await adapter.submit(ORDER)
 
+    async def clip_unreadable(self):
+        pytest.importorskip("av")
+        from tendred.media.worker.footage import probe
+
+        (self.tmp_path / "no.mp4").write_bytes(b"no clip")
+        probe(str(self.tmp_path / "no.mp4"))
+
     async def not_offered(self):
         named(tables("ltx").features(), "ltx-2-pro")
 

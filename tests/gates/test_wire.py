@@ -13,7 +13,7 @@ from typing import get_args
 
 import aiohttp
 import pytest
-from msgspec import NODEFAULT, UNSET
+from msgspec import NODEFAULT, UNSET, Struct
 from msgspec.structs import fields
 
 from tendred.app.cli.exits import Exit
@@ -110,6 +110,21 @@ shots.lock take_id
 shots.finish shot_id way? upscaler? consent=false lane="normal" accept_stale=false
 shots.show shot_id
 shots.list limit=50 cursor?
+clips.quote prompt provider model width height seconds fps="24" audio=true seed? first? last? character? lane="normal" tags=[] accept_stale=false shot_id? refine_of?
+clips.confirm quote_id
+clips.render quote_id confirm
+clips.evidence job_id
+cloud.enable provider caps={}
+cloud.disable provider?
+cloud.report
+spend.report by="day" after="0000-00-00" before="9999-99-99"
+spend.ledger job_id? limit=50 cursor?
+spend.caps changes={}
+spend.resolve job_id outcome remote_id? charged_mcr?
+spend.reconcile provider balance_mcr topped_up_mcr=0
+tokens.create name scopes cap_mcr=0
+tokens.list
+tokens.revoke token_id
 """
 KINDS = """
 -32700 parse_error -32600 invalid_request -32601 method_not_found -32602 invalid_params -32603 internal
@@ -187,6 +202,8 @@ def written(field):
         default = field.default_factory()
     if default is NODEFAULT or default is UNSET:
         return field.name
+    if isinstance(default, Struct):
+        return f"{field.name}={{}}"
     return f"{field.name}?" if default is None else f"{field.name}={json.dumps(default)}"
 
 

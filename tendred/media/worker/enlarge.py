@@ -18,6 +18,7 @@ import av
 from av.filter import Graph
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
+from PIL import Image
 
 from tendred.errors import DiskFull, FolderUnwritable
 from tendred.media.worker import marking
@@ -195,7 +196,8 @@ def _by_engine(engine: Engine, work: Enlarge, pixels: str) -> Generator[Scaler]:
             raw = back.read(size)
             if len(raw) != size:
                 raise EOFError("the engine ended before the last picture")
-            large = VideoFrame.from_bytes(raw, work.width, work.height, format="rgb24")
+            # PyAV's own from_bytes knows no rgb24.
+            large = VideoFrame.from_image(Image.frombytes("RGB", (work.width, work.height), raw))
             full = ColorRange.JPEG if frame.color_range == ColorRange.JPEG else ColorRange.MPEG
             return large.reformat(format=pixels, dst_colorspace=matrix, dst_color_range=full)
 
