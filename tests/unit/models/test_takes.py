@@ -30,7 +30,7 @@ def test_the_starters_form():
     takes = form(inspect(STARTER_PATH, "starter"))
     width, steps = takes["width"], takes["steps"]
     assert (width.default, width.minimum, width.maximum, width.multiple) == (128, 64, 1024, 8)
-    assert (steps.type, steps.default, steps.minimum, steps.maximum) == ("integer", 20, 1, 200)
+    assert (steps.type, steps.default, steps.minimum, steps.maximum) == ("integer", 10, 1, 200)
     assert takes["guidance"].type == "number"
     assert takes["scheduler"].choices == [
         "ddim",
