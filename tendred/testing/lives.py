@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from tendred.backend import Adapter
 from tendred.boundary.judge import Boundary, Words
 from tendred.boundary.seal import canonical
 from tendred.cloud.broker import Broker
@@ -29,7 +30,7 @@ from tendred.schema.clip import ENDED, Clip, Fetched
 from tendred.schema.error import ErrorInfo, tell
 from tendred.schema.event import Event
 from tendred.schema.job import Origin
-from tendred.schema.money import CapChanges, Quote
+from tendred.schema.money import CapChanges, Quote, Refund
 from tendred.schema.provider import ClipOrder
 from tendred.schema.sealed import Reviewed
 from tendred.schema.work import Advance
@@ -153,16 +154,28 @@ class Life:
         queue = Queue(self.database, limit=1000)
         self.clips = self._clips_type(self.database, queue)
         desk = BareDesk(self.database, self.boundary, queue, self.cut)
-        adapters = {name: MemoryAdapter(provider) for name, provider in self.providers.items()}
+        adapters = self.adapters()
         self.broker = Broker(
             clips=self.clips, desk=desk, vault=Vault(self.home / "clips", at_once), adapter=adapters.__getitem__,
-            refunds=lambda name: ("billed", "unknown") if self.providers[name].bills_failed else ("unknown", "unknown"),
+            refunds=self.refunds,
             held=lambda: False, clock=self.clock, rng=Chance("broker"), tasks=self.tasks, tell=said,
             advance=unseen, closed=lambda _: None,
         )  # fmt: skip
         self.office = Office(database=self.database, queue=queue, clips=self.clips, broker=self.broker)
         await self.broker.recover()
         self.tasks.spawn("broker", self.broker.run())
+
+    def adapters(self) -> Mapping[str, Adapter]:
+        """Our ways to the providers, new ones in each life."""
+        return {name: MemoryAdapter(provider) for name, provider in self.providers.items()}
+
+    def refunds(self, name: str) -> tuple[Refund, Refund]:
+        """A provider's terms for jobs that fail, and for filtered ones."""
+        return ("billed", "unknown") if self.providers[name].bills_failed else ("unknown", "unknown")
+
+    def takes(self) -> Iterable[tuple[str, int]]:
+        """How often each order was really accepted."""
+        return [one for provider in self.providers.values() for one in provider.takes().items()]
 
     def heard(self, event: Event) -> None:
         """Somebody listens to events; here nobody does."""
@@ -275,9 +288,8 @@ class Life:
 
     async def check(self) -> None:
         """What holds after every step."""
-        for provider in self.providers.values():
-            doubles = {key: count for key, count in provider.takes().items() if count > 1}
-            assert doubles == {}, f"submitted twice: {doubles}"
+        doubles = {key: count for key, count in self.takes() if count > 1}
+        assert doubles == {}, f"submitted twice: {doubles}"
         both = "SELECT credit AS account, mcr FROM ledger UNION ALL SELECT debit, -mcr FROM ledger"
         accounts = await self.rows(f"SELECT account, sum(mcr) AS mcr FROM ({both}) GROUP BY account")
         assert sum(row["mcr"] for row in accounts) == 0
