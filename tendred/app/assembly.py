@@ -209,7 +209,7 @@ def assemble(
 
     rooms = cloud_rooms(
         ground, outside, queue=queue, settings=settings, writer=writer, finder=finder, refusals=refusals,
-        keeper=keeper, pauses=pauses, watch=watch, media=clips, closed=closed,
+        keeper=keeper, pauses=pauses, watch=watch, closed=closed,
     )  # fmt: skip
     runner = Runner(
         claim=claimed, queue=queue, opener=opener, backend=backend, keeper=keeper, watch=watch, previews=previews,

@@ -42,10 +42,14 @@ GOES_ON: Final = frozenset({None, "engine_unstable"})
 
 @dataclass(frozen=True)
 class Outside:
-    """What the daemon brings for clips: the ways to providers, the preferred first, and where their keys are."""
+    """What the daemon brings for clips: the ways to providers, the preferred first, and where their keys are.
+
+    `media` looks into what comes from them, and makes the pictures that go there.
+    """
 
     adapters: Mapping[str, Adapter]
     secrets: Secrets
+    media: ClipMedia
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,6 @@ def cloud_rooms(
     keeper: Keeper,
     pauses: Pauses,
     watch: Watch,
-    media: ClipMedia,
     closed: Callable[[Job, Receipt | None], None],
 ) -> CloudRooms:
     """Build them. Nothing runs yet, and nothing is connected to."""
@@ -97,7 +100,7 @@ def cloud_rooms(
     )
     desk = ClipDesk(
         database=database, queue=queue, boundary=ground.boundary, judge=judge, finder=finder, keeper=keeper,
-        files=ground.files, clock=clock, opened=_opened, clips=media, closed=kept,
+        files=ground.files, clock=clock, opened=_opened, clips=outside.media, closed=kept,
     )  # fmt: skip
     broker = Broker(
         clips=clips, desk=desk, vault=Vault(ground.paths.clips), adapter=cloud.adapter, refunds=cloud.refunds,

@@ -132,7 +132,7 @@ class Daemon:
             backend=backend,
             residency=residency,
             media=media,
-            clips=self._clips(),
+            clips=self._footage("clips"),
             hub=self._hub(),
             plugins=plugins,
             outside=self._outside(plugins),
@@ -170,14 +170,17 @@ class Daemon:
         self._exit.push_async_callback(engine.close)
         return engine, engine, media
 
-    def _clips(self) -> ClipMedia:
-        """A process of its own beside the one for stills: a clip takes minutes, and its file may be made to do harm."""
+    def _footage(self, name: str) -> ClipMedia:
+        """A process of its own beside the one for stills: a clip takes minutes, and its file may be made to do harm.
+
+        Two of them, each there only while it is used: what was paid for doesn't wait behind an enlargement.
+        """
         clips = MediaProcess(
             config=self.config.media,
             spawn=self.machine.spawn,
             clock=self.machine.clock,
             tasks=self._tasks,
-            stderr=self.paths.logs / "clips.log",
+            stderr=self.paths.logs / f"{name}.log",
         )
         self._exit.push_async_callback(clips.close)
         return clips
@@ -202,7 +205,7 @@ class Daemon:
         """
         ours = registry.build(self.paths.providers, self._secrets, self.machine.clock, cloud_net(self.config.cloud))
         theirs = plugins.adapters(self._secrets, taken=ours.keys())
-        return Outside(adapters={**ours, **theirs}, secrets=self._secrets)
+        return Outside(adapters={**ours, **theirs}, secrets=self._secrets, media=self._footage("results"))
 
     async def _begin(self, core: Core) -> None:
         """Recover what was interrupted, then let the rooms work."""

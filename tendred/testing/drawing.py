@@ -69,7 +69,9 @@ class DrawingDaemon(Daemon):
     def _outside(self, plugins: Plugins) -> Outside:
         del plugins
         self.adapter = adapter_for(self.there, poll_s=0.1)
-        return Outside(adapters={self.there.provider: self.adapter}, secrets=MemorySecrets())
+        return Outside(
+            adapters={self.there.provider: self.adapter}, secrets=MemorySecrets(), media=self._footage("results")
+        )
 
     async def _draw(self, wanted: Wanted) -> bytes:
         return await drawn(dataclasses.replace(wanted, **self.drawn))

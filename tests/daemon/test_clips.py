@@ -52,7 +52,9 @@ class World:
 
         class CloudDaemon(Daemon):
             def _outside(self, plugins):
-                return Outside(adapters={"ltx": MemoryAdapter(there)}, secrets=MemorySecrets())
+                return Outside(
+                    adapters={"ltx": MemoryAdapter(there)}, secrets=MemorySecrets(), media=self._footage("results")
+                )
 
         return CloudDaemon
 

@@ -69,7 +69,7 @@ class CloudDaemon(Daemon):
 
     def _outside(self, plugins):
         there = Provider(features("ltx"), self.machine.clock, lambda _: 0)
-        return Outside(adapters={"ltx": MemoryAdapter(there)}, secrets=MemorySecrets())
+        return Outside(adapters={"ltx": MemoryAdapter(there)}, secrets=MemorySecrets(), media=self._footage("results"))
 
 
 class Bench:
