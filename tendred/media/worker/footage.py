@@ -169,7 +169,7 @@ def _tracks(container: InputContainer) -> tuple[VideoStream, AudioStream | None]
 
 def _hashed(file: BinaryIO) -> tuple[str, int]:
     size = os.fstat(file.fileno()).st_size
-    if size > CLIP_BYTES:
+    if not 0 < size <= CLIP_BYTES:
         broken(f"it has {size} bytes")
     digest = hashlib.sha256()
     while piece := file.read(_CHUNK):
