@@ -111,9 +111,11 @@ class Vault:
             return Fetched(path=str(path), bytes=file.tell(), sha256=digest.hexdigest())
 
     def _kept(self, job_id: str, sha256: str) -> Fetched | None:
+        if not self._part(job_id).is_file():
+            return None  # it may have been published just before a crash
         try:
             fetched = self._whole(job_id)
-        except (OSError, NoClip):
+        except NoClip:
             return None
         return fetched if fetched.sha256 == sha256 else None
 

@@ -7,6 +7,7 @@ that fails, fails again. `Life.check` are the promises that hold after every ste
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import shutil
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
@@ -60,10 +61,13 @@ class Mortal(Tasks):
 
 
 class BareDesk:
-    """See cloud.desk.Desk: the boundary's seal is real, the library is one table."""
+    """See cloud.desk.Desk: the boundary's seal is real, the library is one table and a folder."""
 
-    def __init__(self, database: Database, boundary: Boundary, queue: Queue, cut: Callable[[str], None]) -> None:
+    def __init__(
+        self, database: Database, boundary: Boundary, queue: Queue, cut: Callable[[str], None], library: Path
+    ) -> None:
         self._database, self._boundary, self._queue, self._cut = database, boundary, queue, cut
+        self._library = library
 
     async def open(self, job_id: str, *, pictures: bool = True) -> Opened:
         del pictures
@@ -90,12 +94,16 @@ class BareDesk:
         self._cut("check")
 
     async def keep(self, job_id: str, file: Fetched | None, close: Callable[[Tx], object]) -> None:
-        if file is None:
-            raise FileNotFoundError
+        published = self._library / f"{job_id}.mp4"
+        if file is not None:
+            self._cut("publish")
+            self._library.mkdir(exist_ok=True)
+            Path(file.path).rename(published)
         self._cut("keep")
+        sha256 = hashlib.sha256(published.read_bytes()).hexdigest()
 
         def work(tx: Tx) -> None:
-            tx.run("INSERT INTO kept VALUES (?, ?)", job_id, file.sha256)
+            tx.run("INSERT INTO kept VALUES (?, ?)", job_id, sha256)
             close(tx)
             self._queue.apply_in(tx, job_id, Finished())
 
@@ -153,7 +161,7 @@ class Life:
         await self.database.write(lambda tx: tx.run(KEPT).rowcount)
         queue = Queue(self.database, limit=1000)
         self.clips = self._clips_type(self.database, queue)
-        desk = BareDesk(self.database, self.boundary, queue, self.cut)
+        desk = BareDesk(self.database, self.boundary, queue, self.cut, self.home / "library")
         adapters = self.adapters()
         self.broker = Broker(
             clips=self.clips, desk=desk, vault=Vault(self.home / "clips", at_once), adapter=adapters.__getitem__,

@@ -75,7 +75,7 @@ def film(tmp_path_factory):
 
 
 def owned(daemon):
-    client = daemon.client()
+    client = daemon.client(240)
     token = None if client is None else read_owner(daemon.paths.owner_token)
     return None if client is None or token is None else client.bearing(token.reveal())
 

@@ -86,3 +86,10 @@ async def test_what_was_verified_is_known_again_and_what_was_changed_is_not(tmp_
     await vault.drop("job_1")
     assert list(tmp_path.iterdir()) == []
     assert await vault.at("job_1") == (0, None)
+
+
+async def test_what_was_published_before_a_crash_is_not_here_any_more(tmp_path, there):
+    vault = Vault(tmp_path)
+    _, fetched = await there.fetch(vault)
+    Path(fetched.path).rename(tmp_path / "published.mp4")
+    assert await vault.kept("job_1", fetched.sha256) is None
