@@ -8,7 +8,7 @@ from typing import Any
 from tendred.errors import NotFound, StillNotOurs
 from tendred.library.index import Index
 from tendred.library.receipts import Receipts
-from tendred.schema.asset import Asset
+from tendred.schema.asset import Asset, Receipt
 from tendred.schema.sealed import OwnStill
 from tendred.schema.weights import file_sha256
 from tendred.tasks import offload
@@ -27,7 +27,7 @@ async def own_still(index: Index, receipts: Receipts, asset_id: str, path: str |
         raise StillNotOurs("kind", path=path, asset_id=asset_id, kind=asset.kind)
     if asset.state != "kept":
         raise StillNotOurs("gone", path=path, asset_id=asset_id, state=asset.state)
-    if not await _received(receipts, asset):
+    if (receipt := await _receipt(receipts, asset)) is None:
         raise StillNotOurs("unfinished", path=path, asset_id=asset_id)
     try:
         found = await offload(file_sha256, Path(asset.path))
@@ -42,16 +42,18 @@ async def own_still(index: Index, receipts: Receipts, asset_id: str, path: str |
         width=asset.width,
         height=asset.height,
         words=_words(asset.settings),
+        anchor=receipt.verdict.anchor,
     )
 
 
-async def _received(receipts: Receipts, asset: Asset) -> bool:
-    """A receipt is written when a job is closed; without one, nobody vouches for the picture."""
+async def _receipt(receipts: Receipts, asset: Asset) -> Receipt | None:
+    """The one that names the picture. It is written when a job is closed; without one, nobody vouches for it."""
     try:
         receipt = await receipts.get(asset.receipt_id)
     except NotFound:
-        return False
-    return any(made.asset_id == asset.id and made.sha256 == asset.sha256 for made in receipt.made)
+        return None
+    vouched = any(made.asset_id == asset.id and made.sha256 == asset.sha256 for made in receipt.made)
+    return receipt if vouched else None
 
 
 def _words(settings: dict[str, Any]) -> str:
