@@ -107,6 +107,8 @@ class Cache:
         """Forget an entry. Raises ModelInUse while it draws, and unless `force` where somebody would miss it."""
         info, place = await self._one(name, kind)
         self._check_removable(info, place, delete_files=delete_files)
+        if delete_files:
+            await self._check_alone(info)
         who = await self._users(info)
         if (words := in_words(who)) and not force:
             raise ModelInUse(
@@ -178,6 +180,16 @@ class Cache:
             raise InvalidParams(path="delete_files", problem=f"{info.path} is another program's; delete it there")
         if place is not None and not place.added and not delete_files:
             problem = f"{info.path} lies in the daemon's own folder; only deleting the file takes it off the list"
+            raise InvalidParams(path="delete_files", problem=problem)
+
+    async def _check_alone(self, info: ModelInfo) -> None:
+        """Raises InvalidParams where another entry has these files too, or a part of them."""
+        others = [(one.kind, one.name, one.path) for one in await self._catalog.list()]
+        others += [(place.kind, place.name, str(place.path)) for place in await self._shelf.places()]
+        others = [other for other in others if other[:2] != (info.kind, info.name)]
+        shared = await offload(_shared, Path(info.path), others)
+        if shared is not None:
+            problem = f"{shared} has the same files; remove that first, or leave the files"
             raise InvalidParams(path="delete_files", problem=problem)
 
     async def _forget(
@@ -254,6 +266,21 @@ def _delete(aside: Path) -> None:
         shutil.rmtree(aside)
     except OSError as problem:
         raise FolderUnwritable(folder=str(aside.parent), problem=problem.strerror or str(problem)) from problem
+
+
+def _shared(path: Path, others: list[tuple[ModelKind, str, str]]) -> str | None:
+    """The name of one whose files would go with these: its path, or what it leads to, is in, around or the same."""
+    own = _place(path)
+    for _, name, other in others:
+        for there in (_place(Path(other)), Path(os.path.realpath(other))):
+            if there.is_relative_to(own) or own.is_relative_to(there):
+                return name
+    return None
+
+
+def _place(path: Path) -> Path:
+    """Where a path itself is, link or not."""
+    return Path(os.path.realpath(path.parent), path.name)
 
 
 def _is_below(path: Path, folder: Path) -> bool:

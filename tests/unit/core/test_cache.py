@@ -186,6 +186,25 @@ async def test_a_folder_of_our_own_is_deleted_whole_and_links_are_not_followed(s
     assert linked.is_file()
 
 
+async def test_files_that_another_name_has_too_are_not_deleted(stock):
+    folder = shutil.copytree(stock.folder("mine"), stock.own / "mine")
+    inside = sparse(folder / "fine" / "fine.safetensors", vae())
+    link = stock.root / "elsewhere" / "linked"
+    link.symlink_to(folder)
+    for path, name in ((folder, "mine"), (folder, "same"), (link, "linked"), (inside, "fine")):
+        await stock.cache.add(str(path), name)
+    for name in ("mine", "same", "fine"):
+        for force in (False, True):
+            with pytest.raises(InvalidParams) as caught:
+                await removal(stock, name, force=force, delete_files=True)
+            assert caught.value.path == "delete_files"
+    assert inside.is_file()
+    for name in ("same", "linked", "fine"):
+        await removal(stock, name)
+    await removal(stock, "mine", delete_files=True)
+    assert not folder.exists()
+
+
 async def test_no_path_leads_out_of_our_own_folder(stock):
     """Whoever may add a folder may have it deleted, so it must be where it says."""
     outside = stock.folder("mine")
