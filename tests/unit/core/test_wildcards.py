@@ -1,3 +1,6 @@
+import asyncio
+import time
+
 import pytest
 
 from tendred.core.template import DEPTH, parse
@@ -68,6 +71,21 @@ async def test_one_is_added_replaced_and_removed(wildcards, folder):
     assert [file for file in folder.rglob("*") if file.is_file()] == []
     with pytest.raises(NotFound):
         await wildcards.remove("a/colours")
+
+
+async def test_a_name_that_many_ask_for_at_once_is_given_once(folder):
+    class Slow(SystemFs):
+        def write(self, path, data):
+            super().write(path, data)
+            time.sleep(0.05)
+
+    wildcards = Wildcards(folder, Slow())
+    adding = [wildcards.add("colours", [f"red {number}"], replace=False) for number in range(4)]
+    told = await asyncio.gather(*adding, return_exceptions=True)
+    refused = [one for one in told if isinstance(one, Exception)]
+    assert [(type(one), one.path) for one in refused] == [(InvalidParams, "name")] * 3
+    replacing = [wildcards.add("colours", [f"blue {number}"], replace=True) for number in range(4)]
+    assert all(one.state == "ready" for one in await asyncio.gather(*replacing))
 
 
 @pytest.mark.parametrize("name", ["", "..", "../x", "a..b", "A", "a b", "/a", "a/", "a__b", ".a", "é", "a\n", "con\0"])
