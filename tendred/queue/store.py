@@ -238,9 +238,10 @@ class Queue:
 
         def work(tx: Tx) -> list[Job]:
             job = self.apply_in(tx, job_id, CancelAsked())
-            cells = job.request["cells"] if job.kind == "sheet" and job.state in {"cancelling", "cancelled"} else []
-            asked = dict.fromkeys(cell["job_id"] for cell in cells if cell["job_id"] is not None)
-            there = [cell for cell in asked if tx.one(THERE, cell) is not None]
+            unwanted = job.kind == "sheet" and job.state in {"cancelling", "cancelled"}
+            cells: list[dict[str, Any]] = job.request["cells"] if unwanted else []
+            asked: list[str] = [cell["job_id"] for cell in cells if cell["job_id"] is not None]
+            there = [cell for cell in dict.fromkeys(asked) if tx.one(THERE, cell) is not None]
             return [job, *(self.apply_in(tx, cell, CancelAsked()) for cell in there)]
 
         return await self._database.write(work)
