@@ -123,7 +123,7 @@ def _yaml(file: Path) -> Any:
 
     try:
         # A few lines of aliases to aliases stand for more than any memory holds, and no program writes them here.
-        events = YAML(typ="safe", pure=True).parse(text)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] # it is untyped
+        events = YAML(typ="safe", pure=True).parse(text)  # pyright: ignore[reportUnknownMemberType] # it is untyped
         if any(isinstance(event, AliasEvent) for event in cast("Iterator[object]", events)):
             return None
         return YAML(typ="safe", pure=True).load(text)  # pyright: ignore[reportUnknownMemberType] # see above
