@@ -172,12 +172,13 @@ class Wildcards:
     def _names(self) -> list[str]:
         found: list[str] = []
         for folder, inner, files in os.walk(self._folder):
-            inner[:] = sorted(one for one in inner if not one.startswith("."))
+            # What can't be printed is no wildcard's name, and maybe none that JSON can hold.
+            inner[:] = sorted(one for one in inner if not one.startswith(".") and one.isprintable())
             below = Path(folder).relative_to(self._folder)
             found += [
                 (below / file).as_posix().removesuffix(ENDING)
                 for file in sorted(files)
-                if file.endswith(ENDING) and not file.startswith(".")
+                if file.endswith(ENDING) and not file.startswith(".") and file.isprintable()
             ]
             if len(found) >= FILES:
                 break

@@ -1,4 +1,5 @@
 import asyncio
+import os
 import time
 
 import pytest
@@ -132,6 +133,17 @@ async def test_one_that_names_itself_is_refused_with_the_chain_whichever_option_
     assert {one.name: one.state for one in await wildcards.list()} == dict.fromkeys(
         ["a", "alone", "b", "start"], "refused"
     )
+
+
+async def test_files_whose_names_can_not_be_told_are_none(wildcards, folder):
+    put(folder, colour="red\n")
+    (folder / "a\nb").mkdir()
+    (folder / "a\nb" / "x.txt").write_text("x")
+    os.close(os.open(os.fsencode(folder) + b"/colo\xff.txt", os.O_CREAT | os.O_WRONLY))
+    assert [one.name for one in await wildcards.list()] == ["colour"]
+    with pytest.raises(NotFound) as caught:
+        await reached(wildcards, "__colo__")
+    assert caught.value.detail["near"] == ["colour"]
 
 
 async def test_an_unknown_one_is_told_with_near_names(wildcards, folder):
