@@ -202,6 +202,7 @@ def assemble(
     opener = Opener(
         queue=queue, boundary=boundary, catalog=catalog, submitter=submitter, finder=finder, upscaling=upscaling,
         finals=finals,
+        recipes=recipes,
     )  # fmt: skip
 
     async def claimed() -> Claim | None:

@@ -34,8 +34,8 @@ class Words(Record, frozen=True):
     """Every word of a final request, after plugins and expansion.
 
     `spans` and `negative_spans` are how the two prompts are weighed; none of them: every word counts alike. `names`:
-    LoRAs, character, model, tags, file names; they are judged as prompt text. `character`: one is in use, so a person
-    is in frame whatever the prompt says.
+    LoRAs, character, model, tags, file names; they are judged as prompt text. `character`: one is in use, or a picture
+    of somebody, so a person is in frame whatever the prompt says.
     """
 
     prompt: str

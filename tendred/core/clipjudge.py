@@ -34,16 +34,24 @@ class ClipJudge:
         What its stills were asked for with is judged beside the new words: it may put the adult anchor in. Raises
         BoundaryRefused, having noted it; the span it tells is one of the prompt as received, for which `played` is needed.
         """
-        shown = [still.words for still in (first, last) if still is not None]
-        names = [*clip.tags, *shown, origin.file, clip.character and clip.character.name]
-        return await self.said(clip.prompt, names, origin, character=clip.character is not None, played=played)
+        stills = [still for still in (first, last) if still is not None]
+        names = [*clip.tags, origin.file, clip.character and clip.character.name]
+        return await self.said(clip.prompt, names, stills, origin, character=clip.character is not None, played=played)
 
     async def said(
-        self, prompt: str, names: Sequence[str | None], origin: Origin, *, character: bool, played: Played | None = None
+        self,
+        prompt: str,
+        names: Sequence[str | None],
+        stills: Sequence[OwnStill],
+        origin: Origin,
+        *,
+        character: bool,
+        played: Played | None = None,
     ) -> tuple[Conditioning, list[str]]:
         """As `allowed`, before there is a clip: the prompt, and beside it what is said in it, as whoever hears it does."""
-        beside = [*(name for name in names if name), *spoken(prompt)]
-        words = Words(prompt=prompt, names=beside, kind="clip", character=character)
+        beside = [*(name for name in (*names, *(still.words for still in stills)) if name), *spoken(prompt)]
+        somebody = character or any(still.anchor is not None for still in stills)
+        words = Words(prompt=prompt, names=beside, kind="clip", character=somebody)
         verdict, conditioning = await judged(self._boundary, words, self._language())
         if verdict.verdict == "refuse" or conditioning is None:
             await self._refusals.note(verdict, prompt, origin)

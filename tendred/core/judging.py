@@ -30,7 +30,8 @@ def names_of(
     names |= {f"loras[{number}]": lora.adapter.words for number, lora in enumerate(loras) if lora.adapter.words}
     names |= {f"tags[{number}]": tag for number, tag in enumerate(said.tags)} | sources.names()
     who = said.character.name if isinstance(said.character, CharacterUse) else said.character
-    named = {"character": who, "file name": file, "model": model_words or None}
+    model = "\n".join(part for part in (said.model, model_words) if part)
+    named = {"character": who, "file name": file, "model": model or None}
     return names | {path: name for path, name in named.items() if name is not None}
 
 
@@ -52,7 +53,8 @@ def words_of(
         negative_spans=negative.spans,
         names=list(names_of(said, loras, file, model_words, sources).values()),
         kind=kind,
-        character=said.character is not None,
+        # Who is in a picture that it comes from stays in frame, however this one is worded.
+        character=said.character is not None or any(still.anchor is not None for still in sources.stills),
     )
 
 

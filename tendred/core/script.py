@@ -66,8 +66,8 @@ class Reader:
         # Choices are drawn here, once: every take of the shot, and a new one at 4K, begins from the same words.
         prompt, edits = await self._writer.expanded(new.prompt, "prompt", self._rng.below(1 << SEED_BITS))
         played = Played(StillRequest(prompt=prompt), earlier=edits)
-        names = [*(still.words for still in stills), *new.tags, new.name, character and character.name]
-        await self._judge.said(prompt, names, origin, character=character is not None, played=played)
+        names = [*new.tags, new.name, character and character.name]
+        await self._judge.said(prompt, names, stills, origin, character=character is not None, played=played)
         return Script(prompt=prompt, stills=stills, character=character, policy=self._judge.policy)
 
     async def _character(self, new: NewShot, stills: list[OwnStill]) -> CharacterUse | None:

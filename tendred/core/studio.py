@@ -25,7 +25,6 @@ from tendred.core.submit import Submission
 from tendred.core.tokens import TokenRoom
 from tendred.core.upscale import UpscaleSubmission
 from tendred.errors import NotFound, ShuttingDown
-from tendred.queue.machine import CancelAsked
 from tendred.queue.pages import JobQuery
 from tendred.schema.again import Again
 from tendred.schema.asset import Asset, AssetPage, Receipt
@@ -208,17 +207,13 @@ class Studio:
         """Cancel, in any state; twice is fine."""
         if (await self._p.queue.get(job_id)).kind == "clip":
             return self._live(await self.clips.cancel(job_id))
-        job = await self._p.queue.apply(job_id, CancelAsked())
-        if job.kind == "sheet":
-            if job.state == "cancelling":
-                self._p.sheets.cancel(job_id)
-            # Nobody wants the cells of a grid without the grid.
-            for cell in job.request["cells"] if job.state in {"cancelling", "cancelled"} else ():
-                if cell["job_id"] is not None:
-                    await self.cancel(cell["job_id"])
-        elif job.state == "cancelling":
-            await self._p.runner.cancel(job_id)
-        return self._live(job)
+        jobs = await self._p.queue.cancel(job_id)
+        for job in jobs:
+            if job.state == "cancelling" and job.kind == "sheet":
+                self._p.sheets.cancel(job.id)
+            elif job.state == "cancelling":
+                await self._p.runner.cancel(job.id)
+        return self._live(jobs[0])
 
     async def move(self, job_id: str, to: str) -> Job:
         """Put a waiting job `first` or `last` of its lane, in a lane, or before the job of that id."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from tendred.errors import NotFound, StillNotOurs
 from tendred.library.index import Index
 from tendred.library.receipts import Receipts
-from tendred.schema.asset import Asset
+from tendred.schema.asset import Asset, Receipt
 from tendred.schema.sealed import OwnClip, OwnStill
 from tendred.schema.weights import file_sha256
 from tendred.tasks import offload
@@ -19,7 +19,7 @@ async def own_still(index: Index, receipts: Receipts, asset_id: str, path: str |
 
     Raises StillNotOurs, with `path` for the field that asks for it. Slow as the disk: the file is hashed.
     """
-    asset = await _untouched(index, receipts, asset_id, path, "still")
+    asset, receipt = await _untouched(index, receipts, asset_id, path, "still")
     return OwnStill(
         asset_id=asset.id,
         path=asset.path,
@@ -27,18 +27,19 @@ async def own_still(index: Index, receipts: Receipts, asset_id: str, path: str |
         width=asset.width,
         height=asset.height,
         words=_words(asset.settings),
+        anchor=receipt.verdict.anchor,
     )
 
 
 async def own_clip(index: Index, receipts: Receipts, asset_id: str, path: str | None = None) -> OwnClip:
     """The clip, under the same conditions. Raises StillNotOurs."""
-    asset = await _untouched(index, receipts, asset_id, path, "clip")
+    asset, _ = await _untouched(index, receipts, asset_id, path, "clip")
     return OwnClip(asset_id=asset.id, path=asset.path, sha256=asset.sha256)
 
 
 async def _untouched(
     index: Index, receipts: Receipts, asset_id: str, path: str | None, kind: Literal["still", "clip"]
-) -> Asset:
+) -> tuple[Asset, Receipt]:
     try:
         asset = await index.get(asset_id)
     except NotFound:
@@ -47,7 +48,7 @@ async def _untouched(
         raise StillNotOurs("kind", path=path, asset_id=asset_id, kind=asset.kind)
     if asset.state != "kept":
         raise StillNotOurs("gone", path=path, asset_id=asset_id, state=asset.state)
-    if not await _received(receipts, asset):
+    if (receipt := await _receipt(receipts, asset)) is None:
         raise StillNotOurs("unfinished", path=path, asset_id=asset_id)
     try:
         found = await offload(file_sha256, Path(asset.path))
@@ -55,16 +56,17 @@ async def _untouched(
         raise StillNotOurs("gone", path=path, asset_id=asset_id, state="missing") from None
     if found != asset.sha256:
         raise StillNotOurs("changed", path=path, asset_id=asset_id)
-    return asset
+    return asset, receipt
 
 
-async def _received(receipts: Receipts, asset: Asset) -> bool:
-    """A receipt is written when a job is closed; without one, nobody vouches for the picture."""
+async def _receipt(receipts: Receipts, asset: Asset) -> Receipt | None:
+    """The one that names the picture. It is written when a job is closed; without one, nobody vouches for it."""
     try:
         receipt = await receipts.get(asset.receipt_id)
     except NotFound:
-        return False
-    return any(made.asset_id == asset.id and made.sha256 == asset.sha256 for made in receipt.made)
+        return None
+    vouched = any(made.asset_id == asset.id and made.sha256 == asset.sha256 for made in receipt.made)
+    return receipt if vouched else None
 
 
 def _words(settings: dict[str, Any]) -> str:

@@ -59,7 +59,8 @@ class OwnClip(Record, frozen=True):
 class OwnStill(Record, frozen=True):
     """A still of this library whose file is the one that its receipt names. Only `library.own` makes one.
 
-    `words` is what it was asked for with. Sides are in pixels.
+    `words` is what it was asked for with; `anchor` what the boundary put first then, null where nobody could be in
+    frame. Sides are in pixels.
     """
 
     asset_id: str
@@ -68,3 +69,4 @@ class OwnStill(Record, frozen=True):
     width: int
     height: int
     words: str
+    anchor: str | None

@@ -109,7 +109,7 @@ def _pieces(pipe: Any, spans: list[Span], anchor: str) -> list[_Piece]:
         start = offsets[at][0] if at < len(offsets) else 0
         stop = offsets[end - 1][1] if end > at else 0
         pieces.append(_Piece(anchor + text[start:stop], [1.0] * len(anchor) + weights[start:stop]))
-        at = end
+        at = _gap(text, offsets, end)
     return pieces
 
 
@@ -125,6 +125,13 @@ def _cut(text: str, offsets: list[tuple[int, int]], at: int, room: int) -> int:
         if offsets[end - 1][1] < offsets[end][0]:
             return end
     return full
+
+
+def _gap(text: str, offsets: list[tuple[int, int]], at: int) -> int:
+    """The first token from `at` on that begins a word: the end of a cut one would read as a word that nobody judged."""
+    while 0 < at < len(offsets) and offsets[at - 1][1] == offsets[at][0] and text[offsets[at][0] - 1].isalnum():
+        at += 1
+    return at
 
 
 @contextmanager

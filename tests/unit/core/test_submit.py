@@ -253,6 +253,14 @@ async def test_what_a_models_files_say_of_themselves_is_judged(room, tmp_path):
     assert (caught.value.path, caught.value.detail["rule"]) == ("model", "minor.word")
 
 
+async def test_the_name_of_a_model_is_judged_like_that_of_a_lora(room, tmp_path):
+    folder = shutil.copytree(STARTER_PATH, tmp_path / "plain", copy_function=shutil.copyfile)
+    await room.catalog.add(str(folder), "toddler mix")
+    with pytest.raises(BoundaryRefused) as caught:
+        await room.one(model="toddler mix")
+    assert (caught.value.path, caught.value.detail["rule"]) == ("model", "minor.word")
+
+
 async def test_a_prompt_of_exactly_the_limit_is_taken(room):
     assert len((await room.one("é" * 4096)).request["prompt"]) == 4096
 
@@ -269,10 +277,10 @@ def test_everything_that_says_what_will_be_seen_is_judged():
     adapter = Adapter(family="sdxl", bytes=1, about=About(), words="painted\nponds", parts={})
     loras = [Lora(name="style", path="/style", sha256="1" * 64, ships=False, adapter=adapter)]
     words = words_of(still, loras, file="file.txt")
-    assert words.names == ["style", "painted\nponds", "tag", "mira", "file.txt"]
+    assert words.names == ["style", "painted\nponds", "tag", "mira", "file.txt", "starter"]
     assert words.character
     plain = words_of(STILL, [])
-    assert (plain.character, plain.names) == (False, [])
+    assert (plain.character, plain.names) == (False, ["starter"])
 
 
 async def test_loras_are_settled_and_sealed_with_their_hashes(room):

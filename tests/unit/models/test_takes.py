@@ -70,7 +70,7 @@ def test_a_models_own_scheduler_always_fits(own, fit):
 
 def test_a_loras_weight():
     one = weight()
-    assert (one.name, one.default, one.minimum, one.maximum) == ("weight", 1.0, -4, 4)
+    assert (one.name, one.default, one.minimum, one.maximum) == ("weight", 1.0, 0, 4)
 
 
 def test_what_begins_with_a_picture_and_how_far_the_encoder_is_read():
