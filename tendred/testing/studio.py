@@ -78,6 +78,7 @@ class FakeStudio(FakeRecipes):
         self.oldest = 1
         self.submissions: list[Submission] = []
         self.stops: list[bool] = []
+        self.stopping = False
         self.told: list[BaseException] = []
         self._jobs: dict[str, Job] = {}
         self._keys: dict[str, tuple[str, StillRequest]] = {}

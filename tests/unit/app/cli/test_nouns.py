@@ -345,7 +345,8 @@ def test_a_shot_from_words_to_a_locked_take(tendre, peer):
     assert "4 words" not in made.err
     assert "5 words" in made.err
     drafted = tendre("shot", "draft", shot, "--size", "720p", "--seconds", "6", "--portrait", "--silent")
-    assert drafted.out.startswith("36 credits by the list of 2026-11-22")
+    assert drafted.out.startswith("6 s of drawn at rehearsal: 36 credits")
+    assert "Prices of 2026-11-22" in drafted.out
     assert "upscale: open" in drafted.err
     assert "refine: closed" in drafted.err
     [take] = tendre("shot", "takes", shot, "--json").document["takes"]
