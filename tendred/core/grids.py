@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
@@ -16,7 +15,7 @@ from tendred.clock import Ids, Rng
 from tendred.core.again import Wish
 from tendred.core.refusals import Refusals
 from tendred.core.sheets import refused
-from tendred.core.submit import SEED_BITS, Submission, Submitter
+from tendred.core.submit import SEED_BITS, Submission, Submitter, asked_hash
 from tendred.core.wording import Writer
 from tendred.errors import BoundaryRefused, InvalidParams, ModelMissing, NotFound, StillNotOurs, TendredError, TooLarge
 from tendred.library.index import Index, Query
@@ -68,8 +67,8 @@ class Grids:
         Raises TooLarge before anything is made, and what `images.generate` raises; the path of a value is its place
         on its axis (`x.values[2]`).
         """
-        key_hash = hashlib.sha256(canonical(request)).digest()
-        if key is not None and (known := await self._queue.by_key(key, key_hash)) is not None:
+        key_hash = asked_hash(request)
+        if (known := await self._queue.by_key(key, key_hash)) is not None:
             return _grid(known, deduplicated=True)
         axes = _axes(request)
         base, said = await self._base(request, asked, axes)
@@ -108,8 +107,8 @@ class Grids:
 
     async def chosen(self, request: ContactRequest, wish: Wish) -> Submitted:
         """A sheet of the stills that were named. Raises InvalidParams, NotFound, StillNotOurs, BoundaryRefused, QueueFull."""
-        key_hash = hashlib.sha256(canonical(wish.asked)).digest()
-        if wish.key is not None and (known := await self._queue.by_key(wish.key, key_hash)) is not None:
+        key_hash = asked_hash(wish.asked)
+        if (known := await self._queue.by_key(wish.key, key_hash)) is not None:
             return Submitted(job=known, deduplicated=True)
         stills = [await self._still(place, one) for place, one in enumerate(request.asset_ids)]
         labels = [told(still) for still in stills] if request.labels is None else request.labels

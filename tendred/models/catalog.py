@@ -199,11 +199,11 @@ class Catalog:
         )  # fmt: skip
 
     def _look(self, path: Path, name: str) -> tuple[str, Folder]:
-        whole = path.is_file()
-        now = mark_whole(path, name) if whole else mark(path, name)
+        now = _mark(path, name)
         seen = self._seen.get(str(path))
         if seen is None or seen[0] != now:
-            seen = self._seen[str(path)] = (now, inspect_whole(path, name) if whole else inspect(path, name))
+            look = inspect_whole if path.is_file() else inspect
+            seen = self._seen[str(path)] = (now, look(path, name))
         return seen
 
     async def _sha256(self, path: Path, name: str, seen: str) -> str:
@@ -215,7 +215,7 @@ class Catalog:
                 known = await (offload(file_sha256, path) if whole else self._hashes.of_folder(path))
             except (OSError, ValueError) as problem:
                 raise ModelRefused(name=name, reason="header", problem=str(problem)) from problem
-            if await offload(mark_whole if whole else mark, path, name) != seen:
+            if await offload(_mark, path, name) != seen:
                 raise ModelRefused(name=name, reason="header", problem="its files changed while they were read")
             await self._hashes.remember(path, seen, known)
         return known
@@ -223,6 +223,11 @@ class Catalog:
 
 def _taken(name: str, path: object) -> InvalidParams:
     return InvalidParams(path="name", problem=f"{name} is taken by {path}; give it another name")
+
+
+def _mark(path: Path, name: str) -> str:
+    """Changes whenever the model does. Blocking, quick. Raises ModelRefused."""
+    return mark_whole(path, name) if path.is_file() else mark(path, name)
 
 
 def _there(path: Path) -> bool:

@@ -214,8 +214,10 @@ class Queue:
         if waiting >= self._limit:
             raise QueueFull(queued=waiting, limit=self._limit, retry_after_s=Paces(tx.connection).room_s())
 
-    async def by_key(self, key: str, key_hash: bytes) -> Job | None:
-        """The job that a key made before. Raises IdempotencyConflict."""
+    async def by_key(self, key: str | None, key_hash: bytes) -> Job | None:
+        """The job that a key made before; None without a key. Raises IdempotencyConflict."""
+        if key is None:
+            return None
         return await self._database.read(lambda connection: _by_key(connection, key, key_hash))
 
     async def created(self, job_id: str) -> float:

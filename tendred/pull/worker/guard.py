@@ -30,7 +30,7 @@ def addresses(host: str) -> list[str]:
         return []
 
 
-def unproxied() -> Resolve:
+def unproxied(look_up: Callable[[str], list[str]] = addresses) -> Resolve:
     """How to look up names. Behind a proxy the names are its business; addresses that stand in a URL never are.
 
     Whether one is in use is asked for each request: `NO_PROXY` alone is no proxy, and it keeps some hosts from theirs.
@@ -41,7 +41,7 @@ def unproxied() -> Resolve:
         if _literal(host):
             return [host]
         proxied = (proxies.get(scheme) or proxies.get("all")) and not proxy_bypass(host)
-        return [] if proxied else addresses(host)
+        return [] if proxied else look_up(host)
 
     return resolve
 

@@ -1,12 +1,9 @@
 """Words from as they were received to as they are judged, and the way back."""
 
-import threading
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tendred.core import wording
 from tendred.core.characters import Cast, Sheet
 from tendred.core.presets import Presets
 from tendred.core.settings import Settings
@@ -94,20 +91,6 @@ async def test_what_cannot_be_written_out_is_told(writer, fields, kind, path):
     with pytest.raises(kind) as caught:
         await writer.write(StillRequest(**fields), 0)
     assert caught.value.path == path
-
-
-async def test_long_texts_are_worked_out_beside_the_loop(writer, monkeypatch):
-    where = []
-
-    class Watched(wording.Draw):
-        def expand(self, template):
-            where.append(threading.current_thread() is threading.main_thread())
-            return super().expand(template)
-
-    monkeypatch.setattr(wording, "Draw", Watched)
-    for prompt in ("{a|b}", "{a|b}" * 200, "__who__"):
-        await writer.write(StillRequest(prompt=prompt), 0)
-    assert where == [True, False, False]
 
 
 async def test_ways_too_deep_to_be_taken_are_told(writer, tmp_path):

@@ -4,7 +4,6 @@ import sqlite3
 
 import pytest
 
-from tendred.models import places
 from tendred.models.places import Spot, expanded, given, well_known
 
 YAML = """
@@ -122,17 +121,6 @@ def test_a_database_that_is_a_trap_names_nothing(tmp_path, made):
     with contextlib.closing(sqlite3.connect(tmp_path / "databases" / "invokeai.db")) as connection, connection:
         connection.executescript(made)
     assert paths(expanded(given(tmp_path))) == [str(tmp_path / "models")]
-
-
-def test_a_long_look_into_a_database_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr(places, "_INVOKE_S", -1.0)
-    monkeypatch.setattr(places, "_STEPS", 1)
-    (tmp_path / "databases").mkdir()
-    with contextlib.closing(sqlite3.connect(tmp_path / "databases" / "invokeai.db")) as connection, connection:
-        connection.executescript(
-            """CREATE TABLE models (config); INSERT INTO models VALUES ('{"path": "/x", "name": "x"}')"""
-        )
-    assert expanded(given(tmp_path)) == []
 
 
 def test_a_database_that_is_none_names_nothing(tmp_path):
