@@ -30,7 +30,7 @@ def names_of(
     names |= {f"loras[{number}]": lora.adapter.words for number, lora in enumerate(loras) if lora.adapter.words}
     names |= {f"tags[{number}]": tag for number, tag in enumerate(said.tags)} | sources.names()
     who = said.character.name if isinstance(said.character, CharacterUse) else said.character
-    named = {"character": who, "file name": file, "model": model_words or None}
+    named = {"character": who, "file name": file, "model": "\n".join(filter(None, (said.model, model_words))) or None}
     return names | {path: name for path, name in named.items() if name is not None}
 
 

@@ -174,7 +174,7 @@ class Sheets:
         if msgspec.json.decode(sealed)["job_id"] != one.claim.job.id:
             raise Internal(problem="the seal belongs to another job")
         if one.claim.reviewed.policy != self._boundary.policy and (no := refused(self._boundary, request, "en")):
-            raise BoundaryRefused(rule=no.rule, reason=no.reason, span=None, policy=no.policy)
+            raise BoundaryRefused(rule=no.rule, reason=no.reason, span=None, policy=no.policy, passes=no.passes)
         created = await self._queue.created(one.claim.job.id)
         one.stem = stem(one.claim.job.id, created, f"sheet {request.title}")
         jobs = {cell.job_id for cell in request.cells if cell.job_id is not None}
