@@ -13,7 +13,7 @@ from tendred.schema.base import Record
 from tendred.schema.sealed import OwnStill
 from tendred.schema.source import Rect
 from tendred.schema.still import StillRequest
-from tendred.schema.stroke import COLOURS, FINENESS, POINTS, STROKES, Stroke, StrokesUse
+from tendred.schema.stroke import COLOURS, FINENESS, POINTS, SETS, STROKES, Stroke, StrokesUse
 
 
 class Painting(Record, frozen=True):
@@ -66,6 +66,7 @@ def _check_sum(painted: Iterable[StrokesUse], path: str) -> None:
         (sum(use.strokes for use in uses), STROKES, "strokes"),
         (sum(use.points for use in uses), POINTS, "points"),
         (len(colours), COLOURS, "colours"),
+        (len(uses), SETS, "sets of strokes"),
     ):
         if many > limit:
             problem = f"with what was painted before there are {many} {what}; at most {limit} may be"

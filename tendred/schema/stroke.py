@@ -11,6 +11,8 @@ from tendred.schema.base import Asked, Record
 STROKES: Final = 2_000
 POINTS: Final = 200_000
 COLOURS: Final = 64
+SETS: Final = 64
+"""So many times may be painted over a still and what it comes from: each is named in every still that follows."""
 FINENESS: Final = 256
 """A stroke is at least this fraction of the short side wide. Finer, more or of more colours, they are a picture by another name."""
 

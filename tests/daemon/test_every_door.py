@@ -8,14 +8,12 @@ is drawn (see test_seal). A new method, field, route, hook or format without a w
 
 from __future__ import annotations
 
-import itertools
 import json
 
 import aiohttp
 import msgspec
 import pytest
 
-from tendred.boundary.seal import canonical, seal
 from tendred.core.studio import Submission
 from tendred.errors import TendredError
 from tendred.hooks.spec import Hooks
@@ -24,17 +22,10 @@ from tendred.rpc.http import Front
 from tendred.rpc.methods import registry
 from tendred.rpc.openrpc import document
 from tendred.schema.job import Origin
-from tendred.schema.sealed import Conditioning
 from tendred.schema.still import Amendment, StillRequest
-from tendred.testing.headers import folder
-from tendred.testing.loras import layers, write
+from tendred.testing.doors import HARMLESS, REFUSED, TRACES, World, bases
 from tendred.testing.plugins import installed
-from tendred.testing.walk import ANY_KEY, filled, leaves, shown
-
-HARMLESS = "heather"
-REFUSED = {"minor": "a 15 year old", "person": "looks exactly like Winston Churchill"}
-TRACES = ("15 year", "churchill")
-NEGATIVE_FIELDS = ("negative_prompt",)
+from tendred.testing.walk import filled, leaves, shown
 
 DOCUMENT = document(registry())
 COMPONENTS = DOCUMENT["components"]["schemas"]
@@ -61,159 +52,6 @@ DRAWN = {
     "loras.add": {"name"},
 }
 """Where words come to be drawn, or stand beside what is drawn, after being used by whoever stored them."""
-
-
-def bases(world):
-    """Params that work, for every method that carries text; some in several ways."""
-    hills = {"prompt": "red hills"}
-    asset, job = {"asset_id": world.asset}, {"job_id": world.cancelled}
-    by_words = {"field": "prompt", "values": ["blue"], "replace": "red"}
-    return {
-        "boundary.check": [hills],
-        "characters.create": [{"name": "anna", "fragment": "a woman in red"}],
-        "characters.get": [{"name": "mira"}],
-        "characters.remove": [{"name": "nobody"}],
-        "characters.sheet": [{"name": "mira"}],
-        "characters.update": [{"name": "berta"}],
-        "events.since": [{"seq": 1}],
-        "events.subscribe": [{}],
-        "events.unsubscribe": [{"subscription_id": "sub_1"}],
-        "hotfolders.add": [{"path": str(world.root / "nowhere")}],
-        "hotfolders.remove": [{"hotfolder_id": "hot_1"}],
-        "hotfolders.rescan": [{}],
-        "images.again": [{**asset, "insist": True}],
-        "images.generate": [hills],
-        "images.grid": [
-            {**hills, "x": {"field": "seed", "values": [1]}, "y": {"field": "negative_prompt", "values": ["fog"]}},
-            {**hills, "x": by_words},
-            {**hills, "x": {"field": "seed", "values": [1]}, "y": by_words},
-        ],
-        "images.upscale": [asset],
-        "images.variations": [{**asset, "count": 1}],
-        "jobs.cancel": [job],
-        "jobs.get": [job],
-        "jobs.list": [{}],
-        "jobs.move": [{**job, "to": "first"}],
-        "jobs.preview": [job],
-        "jobs.retry": [job],
-        "jobs.wait": [{**job, "timeout_s": 0}],
-        "library.get": [asset],
-        "library.remove": [{"asset_id": "ast_1"}],
-        "library.restore": [asset],
-        "library.search": [{}],
-        "library.sheet": [{"asset_ids": [world.asset]}],
-        "library.tag": [{**asset, "add": ["nice"]}],
-        "loras.add": [{"path": str(world.lora), "name": "ink"}],
-        "loras.remove": [{"name": "nothing"}],
-        "loras.show": [{"name": "nothing"}],
-        "models.add": [{"path": str(world.model), "name": "other"}],
-        "models.pull": [{"repo": "maker/tiny"}],
-        "models.remove": [{"name": "nothing"}],
-        "models.scan": [{"folders": [str(world.root / "nowhere")], "known_places": False}],
-        "models.show": [{}],
-        "models.unload": [{}],
-        "models.use": [{"name": "starter"}],
-        "models.verify": [{"name": "nothing"}],
-        "presets.remove": [{"name": "nothing"}],
-        "presets.set": [{"name": "misty", "fields": {"negative_prompt": "fog"}}],
-        "presets.show": [{"name": "nothing"}],
-        "prompts.expand": [hills],
-        "pulls.cancel": [{"pull_id": "pul_1"}],
-        "pulls.get": [{"pull_id": "pul_1"}],
-        "pulls.list": [{}],
-        "pulls.pause": [{"pull_id": "pul_1"}],
-        "pulls.resume": [{"pull_id": "pul_1"}],
-        "pulls.wait": [{"pull_id": "pul_1", "timeout_s": 0}],
-        "system.hello": [{"client": "walk", "version": "1"}],
-        "wildcards.add": [{"name": "weather", "options": ["sunny"], "replace": True}],
-        "wildcards.remove": [{"name": "nothing"}],
-        "wildcards.show": [{"name": "nothing"}],
-    }
-
-
-def uses(method, params):
-    """Requests that use what a call stored."""
-    name = params.get("name")
-    match method:
-        case "wildcards.add":
-            return [{"prompt": f"hills, __{name}__"}, {"prompt": "hills", "negative_prompt": f"__{name}__"}]
-        case "presets.set":
-            return [{"prompt": "hills", "preset": name}]
-        case "characters.create" | "characters.update":
-            return [{"prompt": "hills", "character": name}, {"prompt": f"@{name} on a hill"}]
-        case "models.add":
-            return [{"prompt": "hills", "model": name}]
-        case "loras.add":
-            return [{"prompt": "hills", "loras": [{"name": name}]}]
-        case _:
-            return []
-
-
-class World:
-    """A daemon that draws nothing, with one of each thing that can be named."""
-
-    def __init__(self, daemon, session):
-        self.daemon, self.session, self.root = daemon, session, daemon.home / "walk"
-        self.calls = itertools.count()
-        self.seen: set[str] = set()
-
-    async def prepare(self):
-        self.asset = (await self.daemon.still("hills")).asset_ids[0]
-        await self.daemon.studio.pause(mode="drain", unload=False)
-        self.cancelled = (await self.daemon.submit("hills")).id
-        await self.daemon.studio.cancel(self.cancelled)
-        self.lora, self.model = self.root / "ink.safetensors", self.root / "other"
-        write(self.lora)
-        shapes = {f"{layer}.weight": [high, wide] for layer, (wide, high) in layers().items()}
-        folder(self.model, shapes)
-        await self.call("characters.create", name="berta", fragment="a woman in blue")
-        await self.sealed()
-
-    async def call(self, method, /, **params):
-        """The error's kind, or None. Each call is a client of its own: else the back-off would hide the boundary."""
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        headers = {"Tendred-Client": f"walk{next(self.calls)}/1"}
-        async with self.session.post(f"{self.daemon.url}/rpc", json=body, headers=headers) as answer:
-            told = await answer.json()
-        return told["error"]["data"]["kind"] if "error" in told else None
-
-    async def sealed(self):
-        """What was sealed since the last look, as text: the negative prompts apart, where words say what is not wanted."""
-        sql = "SELECT id, sealed_request, conditioning FROM job"
-        rows = await self.daemon.studio._p.database.read(lambda connection: connection.execute(sql).fetchall())
-        positive, negative = [], []
-        for row in rows:
-            if row["id"] in self.seen:
-                continue
-            self.seen.add(row["id"])
-            request = json.loads(row["sealed_request"])
-            conditioning = msgspec.json.decode(row["conditioning"], type=Conditioning)
-            negative += [request.pop("negative_prompt", ""), "".join(span.text for span in conditioning.negative)]
-            positive += [json.dumps(request), "".join(span.text for span in conditioning.prompt)]
-        return "\n".join(positive).casefold(), "\n".join(negative).casefold()
-
-    async def tried(self, method, params):
-        """What a call, and the uses of what it stored, sealed."""
-        await self.call(method, **params)
-        for request in uses(method, params):
-            await self.call("images.generate", **request)
-        return await self.sealed()
-
-    async def walk(self, method, leaf):
-        """Try one place. Returns whether harmless words come to be drawn."""
-        samples = {"asset_id": self.asset, "model": "ink", "field": "negative_prompt", "colour": "#ff0000",
-                   ANY_KEY: "negative_prompt"}  # fmt: skip
-        reached = False
-        for base in bases(self)[method]:
-            for text in (HARMLESS, *REFUSED.values()):
-                params = filled(PARAMS[method], COMPONENTS, base, leaf, text, samples)
-                positive, negative = await self.tried(method, params)
-                reached |= HARMLESS in positive + negative
-                where = f"{method} {shown(leaf)}"
-                assert not any(trace in positive for trace in TRACES), where
-                # A wish against minors is fine there; a person's name works as a theme there too.
-                assert TRACES[1] not in negative, where
-        return reached
 
 
 @pytest.fixture
@@ -244,7 +82,7 @@ def test_every_method_that_carries_text_has_a_way_to_be_tried():
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("method", [name for name, found in CARRIES.items() if found])
 async def test_nothing_refused_is_sealed_whatever_field_it_comes_in(world, method):
-    reached = {shown(leaf) for leaf in CARRIES[method] if await world.walk(method, leaf)}
+    reached = {shown(leaf) for leaf in CARRIES[method] if await world.walk(method, leaf, PARAMS[method], COMPONENTS)}
     assert reached == DRAWN.get(method, set())
 
 
@@ -437,90 +275,3 @@ async def test_a_wildcard_that_somebody_wrote_on_the_disk_is_judged(world):
     positive, _ = await world.sealed()
     assert HARMLESS in positive
     assert TRACES[0] not in positive
-
-
-async def test_what_was_stored_before_the_rules_is_judged_when_it_is_used(world):
-    """Characters and presets as an older policy would have let them in; the same for recipes and retried jobs."""
-    bad = REFUSED["minor"]
-    await world.call("presets.set", name="misty", fields={"negative_prompt": "fog"})
-    database = world.daemon.studio._p.database
-    changes = [
-        ("UPDATE setting SET value = CAST(replace(CAST(value AS TEXT), ?, ?) AS BLOB)", "a woman in blue", bad),
-        ("UPDATE asset SET doc = CAST(replace(CAST(doc AS TEXT), ?, ?) AS BLOB)", '"prompt":"hills"', f'"prompt":"{bad}"'),
-        ("UPDATE job SET request = CAST(replace(CAST(request AS TEXT), ?, ?) AS BLOB)", '"prompt":"hills"', f'"prompt":"{bad}"'),
-    ]  # fmt: skip
-    for sql, old, new in changes:
-        count = await database.write(lambda tx, sql=sql, old=old, new=new: tx.run(sql, old, new).rowcount)
-        assert count > 0
-    for method, params in (
-        ("images.generate", {"prompt": "hills", "character": "berta"}),
-        ("images.generate", {"prompt": "@berta"}),
-        ("images.generate", {"prompt": "hills", "control": [{"asset_id": world.asset, "model": "ink"}]}),
-        ("images.generate", {"prompt": "hills", "image": {"asset_id": world.asset}}),
-        ("images.again", {"asset_id": world.asset, "insist": True}),
-        ("images.variations", {"asset_id": world.asset}),
-        ("images.upscale", {"asset_id": world.asset}),
-        ("jobs.retry", {"job_id": world.cancelled}),
-    ):
-        kind = await world.call(method, **params)
-        assert kind in {"boundary_refused", "not_found"}, method
-        assert kind == "boundary_refused" or "control" in params
-    positive, _ = await world.sealed()
-    assert positive == ""
-
-
-# -- resuming
-
-
-async def test_a_job_that_waited_under_another_policy_is_judged_anew_at_its_claim(world):
-    """Sealed with this very key, by a policy that let it in."""
-    key = (world.daemon.home / "state" / "boundary.key").read_bytes()
-    waiting = [await world.daemon.submit(words) for words in ("red hills", "blue hills")]
-    database = world.daemon.studio._p.database
-    for job, prompt in zip(waiting, ("red hills", REFUSED["minor"]), strict=True):
-        sql = "SELECT sealed_request, conditioning FROM job WHERE id = ?"
-        row = await database.read(lambda connection, job=job: connection.execute(sql, (job.id,)).fetchone())
-        request = {**json.loads(row["sealed_request"]), "prompt": prompt}
-        conditioning = {**json.loads(row["conditioning"]), "prompt": [{"text": prompt, "weight": 1.0}]}
-        old = seal(key, canonical(request), canonical(conditioning), "0+older")
-        change = "UPDATE job SET sealed_request = ?, conditioning = ?, policy = ?, mac = ? WHERE id = ?"
-        values = (old.request, old.conditioning, old.policy, old.mac, job.id)
-        await database.write(lambda tx, values=values: tx.run(change, *values))
-    await world.daemon.studio.resume()
-    good, bad = [await world.daemon.studio.wait(job.id, 20) for job in waiting]
-    assert (good.state, good.error) == ("succeeded", None)
-    assert (bad.state, bad.error.kind, bad.asset_ids) == ("failed", "boundary_refused", [])
-    asset = await world.daemon.studio.asset(good.asset_ids[0])
-    assert asset.policy == world.daemon.studio._p.submitter._boundary.policy
-
-
-# -- asking beforehand is never put off; trying is
-
-
-async def test_submits_back_off_and_checks_do_not(daemon):
-    headers = {"Authorization": f"Bearer {daemon.token}", "Accept-Language": "fr", "Tendred-Client": "one/1"}
-    async with aiohttp.ClientSession(headers=headers) as session:
-
-        async def call(method, client="one/1", **params):
-            body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-            async with session.post(f"{daemon.url}/rpc", json=body, headers={"Tendred-Client": client}) as answer:
-                return await answer.json()
-
-        kinds = [(await call("images.generate", prompt=REFUSED["minor"]))["error"]["data"] for _ in range(6)]
-        assert [error["kind"] for error in kinds] == ["boundary_refused"] * 5 + ["slow_down"]
-        assert kinds[5]["detail"]["retry_after_s"] >= 1
-        assert "tendre check" in kinds[5]["next"]
-        assert kinds[0]["message"].startswith("Refusé par la règle minor.age")
-        assert "21 ans" in kinds[0]["next"]
-        assert kinds[0]["detail"]["span"] == [0, 13]
-        # Even what is allowed waits; asking doesn't, and neither does anybody else.
-        assert (await call("images.generate", prompt="hills"))["error"]["data"]["kind"] == "slow_down"
-        for prompt, verdict in ((REFUSED["minor"], "refuse"), ("hills", "allow")):
-            for _ in range(8):
-                assert (await call("boundary.check", prompt=prompt))["result"]["verdict"] == verdict
-        assert "result" in await call("images.generate", client="two/1", prompt="hills")
-    rows = await daemon.studio._p.database.read(
-        lambda connection: connection.execute("SELECT * FROM refusal").fetchall()
-    )
-    assert len(rows) == 5
-    assert not any("year" in str(value) for row in rows for value in tuple(row))

@@ -135,6 +135,8 @@ def told(name: str, value: Any) -> Any:
             return f"{much}, feather {value['feather']}" if value["feather"] else much
         case "control":
             return ", ".join(f"{one['asset_id']}:{one['model']}:{one['scale']:g}" for one in value)
+        case "painted":
+            return f"{sum(one['strokes'] for one in value)} strokes"
         case "vae":
             return value["name"]
         case _:

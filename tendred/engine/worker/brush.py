@@ -29,7 +29,9 @@ def _draw(pen: ImageDraw.ImageDraw, stroke: Stroke) -> None:
     width = math.ceil(stroke.width)
     if len(points) > 1:
         pen.line(points, fill=stroke.colour, width=width, joint="curve")
-    if width > 1 or len(points) == 1:
-        before, after = width // 2, (width - 1) // 2
-        for x, y in {points[0], points[-1]}:
+    before, after = width // 2, (width - 1) // 2
+    for x, y in {points[0], points[-1]}:
+        if width == 1:
+            pen.point((x, y), fill=stroke.colour)  # an ellipse of one pixel is none
+        else:
             pen.ellipse((x - before, y - before, x + after, y + after), fill=stroke.colour)

@@ -9,7 +9,7 @@ from tendred.schema.decode import convert
 from tendred.schema.sealed import OwnStill
 from tendred.schema.source import Control, Rect, Source
 from tendred.schema.still import StillRequest
-from tendred.schema.stroke import COLOURS, POINTS, STROKES, Stroke, StrokesUse
+from tendred.schema.stroke import COLOURS, POINTS, SETS, STROKES, Stroke, StrokesUse
 
 RED = "#ff0000"
 
@@ -102,6 +102,12 @@ def test_a_stroke_is_not_finer_than_a_256th(short, width, fits):
         assert painting(request, [], short, short * 2).painted
     else:
         assert refused(request, width=short, height=short * 2)[0].endswith(".width")
+
+
+def test_a_still_is_painted_over_so_many_times():
+    before = [StrokesUse(sha256=str(number), strokes=1, points=1, colours=[RED]) for number in range(SETS)]
+    assert painting(asked([]), [still(painted=before)], 64, 64).painted == before
+    assert "sets" in refused(asked([stroke()]), [still(painted=before)])[1]
 
 
 def test_half_a_point_is_none():
