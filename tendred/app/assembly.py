@@ -185,7 +185,7 @@ def assemble(
 
     sheets = Sheets(
         queue=queue, boundary=boundary, index=index, keeper=keeper, pauses=pauses, watch=watch, bus=ground.bus,
-        clock=clock, tell=tell, closed=closed,
+        clock=clock, own=own, tell=tell, closed=closed,
     )  # fmt: skip
     opener = Opener(
         queue=queue, boundary=boundary, catalog=catalog, submitter=submitter, finder=finder, upscaling=upscaling

@@ -55,7 +55,8 @@ def words_of(
         kind=kind,
         # A LoRA or a ControlNet makes other weights of these: no exemption holds for them any more.
         model_sha256=None if said.loras or said.control else model_sha256,
-        character=said.character is not None,
+        # Whom a person painted, no word tells.
+        character=said.character is not None or (isinstance(said, Still) and bool(said.painted)),
     )
 
 

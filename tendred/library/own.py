@@ -98,6 +98,13 @@ class OwnStills:
             painted=msgspec.convert(asset.settings.get("painted", []), list[StrokesUse]),
         )
 
+    async def vouched(self, asset: Asset) -> bool:
+        """Whether an asset's row tells the hash that is sealed as ours. Its file isn't looked at."""
+        try:
+            return await self._sealed(asset, None) == asset.sha256
+        except StillNotOurs:
+            return False
+
     async def _sealed(self, asset: Asset, path: str | None) -> str:
         """The hash that its row vouches for; never the one that the asset itself tells."""
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from tendred.core.masks import regions, settled
+from tendred.core.masks import regions, rows, settled
 from tendred.core.strokes import painting
 from tendred.engine.worker.brush import painted
 from tendred.engine.worker.pictures import arranged, bits, laid_over
@@ -144,7 +144,7 @@ def test_what_arrives_is_one_bit(photograph):
 
 def test_a_photograph_in_dots_is_refused(photograph):
     runs = runs_of(photograph > np.median(photograph))
-    assert max(regions(runs, SIDE)) > REGIONS
+    assert max(regions(rows(runs, SIDE))) > REGIONS
     with pytest.raises(InvalidParams) as caught:
         settled(Mask(runs=runs, width=SIDE, height=SIDE), SIDE, SIDE)
     assert str(REGIONS) in caught.value.detail["problem"]
@@ -156,7 +156,7 @@ def test_what_fits_into_a_mask_is_not_the_photograph(photograph):
     for radius in np.arange(0, 16, 0.5):
         seen = np.asarray(blurred.filter(ImageFilter.GaussianBlur(float(radius))), "float64")
         runs = runs_of(seen > np.median(seen))
-        if max(regions(runs, SIDE)) <= REGIONS:
+        if max(regions(rows(runs, SIDE))) <= REGIONS:
             break
     mask = bits(settled(Mask(runs=runs, width=SIDE, height=SIDE), SIDE, SIDE), SIDE, SIDE)
     white = np.ones((SIDE, SIDE, 3), "float32")
