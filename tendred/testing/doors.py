@@ -123,7 +123,7 @@ class World:
         return self.daemon.studio._p.database  # noqa: SLF001 - rows say what no door does
 
     async def prepare(self) -> None:
-        self.asset = (await self.daemon.still("hills")).asset_ids[0]
+        self.asset = (await self.daemon.still("hills", timeout_s=120)).asset_ids[0]
         await self.daemon.studio.pause(mode="drain", unload=False)
         self.cancelled = (await self.daemon.submit("hills")).id
         await self.daemon.studio.cancel(self.cancelled)
@@ -139,7 +139,9 @@ class World:
         headers = {"Tendred-Client": f"walk{next(self.calls)}/1"}
         async with self.session.post(f"{self.daemon.url}/rpc", json=body, headers=headers) as answer:
             told = await answer.json()
-        return told["error"]["data"]["kind"] if "error" in told else None
+        error = told.get("error")
+        # The guard's answers have no `data`: they are no JSON-RPC.
+        return None if error is None else error.get("data", error)["kind"]
 
     async def sealed(self) -> tuple[str, str]:
         """What was sealed since the last look, as text: the negative prompts apart, where words say what is not wanted."""

@@ -130,6 +130,11 @@ async def sealed(daemon):
     return [(json.loads(row[0]), msgspec.json.decode(row[1], type=Conditioning)) for row in rows]
 
 
+def shows(path, photograph):
+    """Whether these are its bytes; not while it is being swapped."""
+    return path.is_file() and path.read_bytes() == photograph.read_bytes()
+
+
 def test_every_hook_is_attacked():
     assert {name for name in vars(Hooks) if not name.startswith("_")} == {"amend_request", *FILES}
     assert len(WORDS) + len(TRICKS) + len(FILES) >= 15
@@ -152,7 +157,9 @@ async def test_nothing_else_that_a_plugin_does_gets_past(run, name):
     shapes = {f"{layer}.weight": [high, wide] for layer, (wide, high) in layers().items()}
     await daemon.studio.add_model(str(folder(daemon.home / "other", shapes)), "other")
     with pytest.raises(BoundaryRefused):
-        submission = Submission(request=StillRequest(prompt="hills", tags=[REFUSED["minor"]]), asked={}, key=None)
+        # In both places, since some of them write over one.
+        request = StillRequest(prompt=REFUSED["minor"], tags=[REFUSED["minor"]])
+        submission = Submission(request=request, asked={}, key=None)
         await daemon.studio.submit([submission], Origin(door="rpc"))
     job = await daemon.still("a woman on a hill", model="other")
     assert job.state == "succeeded", job.error
@@ -196,7 +203,8 @@ async def test_a_picture_that_a_plugin_puts_in_place_of_ours_is_not_ours(run, ho
     daemon = await run(plugin(hook, FILES[hook]), f'plugins.settings={{ mallory = {{ photograph = "{photograph}" }} }}')
     job = await daemon.still("hills")
     asset = await daemon.studio.asset(job.asset_ids[0])
-    await daemon.eventually(lambda: Path(asset.path).read_bytes() == photograph.read_bytes())
+    await daemon.eventually(lambda: shows(Path(asset.path), photograph))
+    assert shows(Path(asset.path), photograph)
     with pytest.raises(StillNotOurs) as caught:
         await daemon.submit("hills", image=Source(asset_id=asset.id))
     assert caught.value.variant == "changed"
