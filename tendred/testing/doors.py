@@ -159,12 +159,12 @@ class World:
             positive += [json.dumps(request), "".join(span.text for span in conditioning.prompt)]
         return "\n".join(positive).casefold(), "\n".join(negative).casefold()
 
-    async def tried(self, method: str, params: dict[str, Any]) -> tuple[str, str]:
-        """What a call, and the uses of what it stored, sealed."""
-        await self.call(method, **params)
+    async def tried(self, method: str, params: dict[str, Any]) -> tuple[bool, str, str]:
+        """Whether a call was answered, and what it and the uses of what it stored sealed."""
+        answered = await self.call(method, **params) is None
         for request in uses(method, params):
             await self.call("images.generate", **request)
-        return await self.sealed()
+        return (answered, *await self.sealed())
 
     async def walk(self, method: str, leaf: Leaf, schema: dict[str, Any], components: dict[str, Any]) -> bool:
         """Try one place. Returns whether harmless words come to be drawn."""
@@ -174,8 +174,9 @@ class World:
         for base in bases(self)[method]:
             for text in (HARMLESS, *REFUSED.values()):
                 params = filled(schema, components, base, leaf, text, samples)
-                positive, negative = await self.tried(method, params)
-                reached |= HARMLESS in positive + negative
+                answered, positive, negative = await self.tried(method, params)
+                # What an earlier place stored doesn't count for this one.
+                reached |= answered and HARMLESS in positive + negative
                 where = f"{method} {shown(leaf)}"
                 assert not any(trace in positive for trace in TRACES), where
                 # A wish against minors is fine there; a person's name works as a theme there too.

@@ -84,7 +84,7 @@ def _sample(name: str, schema: Schema, components: Schema, samples: Mapping[str,
         case "integer" | "number":
             return schema.get("minimum", 1)
         case "array":
-            return [_sample("", schema["items"], components, samples)] * schema.get("minItems", 0)
+            return [_sample("", schema.get("items", {}), components, samples)] * schema.get("minItems", 0)
         case "object":
             required = schema.get("required", ())
             return {key: _sample(key, schema["properties"][key], components, samples) for key in required}

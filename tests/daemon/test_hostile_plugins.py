@@ -161,7 +161,7 @@ async def test_nothing_else_that_a_plugin_does_gets_past(run, name):
         request = StillRequest(prompt=REFUSED["minor"], tags=[REFUSED["minor"]])
         submission = Submission(request=request, asked={}, key=None)
         await daemon.studio.submit([submission], Origin(door="rpc"))
-    job = await daemon.still("a woman on a hill", model="other")
+    job = await daemon.still("a woman on a hill", timeout_s=60, model="other")
     assert job.state == "succeeded", job.error
     assert (job.lane, job.request["count"], job.request["format"]) == ("normal", 1, "png")
     for request, conditioning in await sealed(daemon):
@@ -191,7 +191,7 @@ async def test_hooks_that_nobody_offered_are_not_called(run, source, state):
     daemon = await run(source)
     with pytest.raises(BoundaryRefused):
         await daemon.submit(REFUSED["minor"])
-    job = await daemon.still("red hills")
+    job = await daemon.still("red hills", timeout_s=60)
     assert (job.state, job.request["prompt"]) == ("succeeded", "red hills")
     assert await state_of(daemon) == state
 
@@ -201,7 +201,7 @@ async def test_a_picture_that_a_plugin_puts_in_place_of_ours_is_not_ours(run, ho
     photograph = tmp_path / "photograph.png"
     Image.effect_noise((128, 128), 64).convert("RGB").save(photograph)
     daemon = await run(plugin(hook, FILES[hook]), f'plugins.settings={{ mallory = {{ photograph = "{photograph}" }} }}')
-    job = await daemon.still("hills")
+    job = await daemon.still("hills", timeout_s=60)
     asset = await daemon.studio.asset(job.asset_ids[0])
     await daemon.eventually(lambda: shows(Path(asset.path), photograph))
     assert shows(Path(asset.path), photograph)
