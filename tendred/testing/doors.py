@@ -120,7 +120,7 @@ class World:
     @property
     def database(self) -> Database:
         """Of the daemon."""
-        return self.daemon.studio._p.database  # noqa: SLF001 - rows say what no door does
+        return self.daemon.studio._p.database  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - rows say what no door does
 
     async def prepare(self) -> None:
         self.asset = (await self.daemon.still("hills", timeout_s=120)).asset_ids[0]

@@ -29,8 +29,6 @@ def leaves(schema: Schema, components: Schema, path: Leaf = ()) -> Iterator[Leaf
                 yield from _fields(schema, components, path)
             case "string" | None:
                 yield path
-            case list() as several if "string" in several:
-                yield path
             case _:
                 return
 
