@@ -271,7 +271,7 @@ def test_everything_that_says_what_will_be_seen_is_judged():
     adapter = Adapter(family="sdxl", bytes=1, about=About(), words="painted\nponds", parts={})
     loras = [Lora(name="style", path="/style", sha256="1" * 64, ships=False, adapter=adapter)]
     words = words_of(still, loras, model_sha256="0" * 64, file="file.txt")
-    assert words.names == ["style", "painted\nponds", "tag", "mira", "file.txt"]
+    assert words.names == ["style", "painted\nponds", "tag", "mira", "file.txt", "starter"]
     assert (words.model_sha256, words.character) == (None, True)
     plain = words_of(STILL, [], model_sha256="0" * 64)
     assert (plain.model_sha256, plain.character, plain.names) == ("0" * 64, False, [])
