@@ -274,7 +274,7 @@ def test_everything_that_says_what_will_be_seen_is_judged():
     assert words.names == ["style", "painted\nponds", "tag", "mira", "file.txt", "starter"]
     assert (words.model_sha256, words.character) == (None, True)
     plain = words_of(STILL, [], model_sha256="0" * 64)
-    assert (plain.model_sha256, plain.character, plain.names) == ("0" * 64, False, [])
+    assert (plain.model_sha256, plain.character, plain.names) == ("0" * 64, False, ["starter"])
 
 
 async def test_loras_are_settled_and_sealed_with_their_hashes(room):
