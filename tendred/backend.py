@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
 from tendred.schema.asset import Identity
 from tendred.schema.model import LoadedModel
+from tendred.schema.provider import Accepted, CancelTruth, ClipOrder, Features, RemoteState
 from tendred.schema.pull import Fetched, Listed, Plan
 from tendred.schema.system import EngineState, HotFolder
 from tendred.schema.work import Encode, Encoded, Report, Shrink, Shrunk, WorkOrder
@@ -70,6 +72,69 @@ class Media(Protocol):
 
     async def prewarm(self) -> None:
         """A file will be wanted soon: get ready, or stay so. Returns at once; cheap enough for every step report."""
+        ...
+
+
+class Adapter(Protocol):
+    """A provider of clips. No call tries again by itself, none follows a redirect with the key; `submit` opens a connection of its own."""
+
+    features: Features
+
+    async def upload(self, picture: Path, media_type: str) -> str:
+        """Send a picture of ours, or make it a data URI. Returns what `ClipOrder.first` takes. Safe to repeat."""
+        ...
+
+    async def submit(self, order: ClipOrder) -> Accepted:
+        """Send it, once.
+
+        Raises NotSent where certainly no byte of it left; SlowDown, ProviderRefused, ProviderFiltered,
+        InsufficientFunds, CredentialsMissing where the provider certainly did not take it (its own error, whole and
+        well-formed); and OutcomeUnknown for everything else, with what there is of evidence in `detail`.
+        """
+        ...
+
+    async def poll(self, remote_id: str) -> RemoteState:
+        """Ask. Raises ProviderUnavailable (try later), SlowDown, CredentialsMissing."""
+        ...
+
+    async def cancel(self, remote_id: str) -> CancelTruth:
+        """Ask for an end, and tell the truth of it. Raises as `poll`."""
+        ...
+
+    async def find(self, order: ClipOrder, since: float) -> list[Accepted] | None:
+        """Jobs that may be this order, by the provider's own list; None where it has none. Raises as `poll`."""
+        ...
+
+    def download(self, state: RemoteState, offset: int, etag: str | None) -> AbstractAsyncContextManager[Download]:
+        """The result from `offset`, without the key where another host serves it. Raises as `poll`, and ResultExpired."""
+        ...
+
+
+class Download(Protocol):
+    """A result on its way. `offset` is where it really begins: 0 where the provider can't go on in the middle, or it changed."""
+
+    offset: int
+    total: int | None
+    etag: str | None
+
+    def pieces(self) -> AsyncGenerator[bytes]:
+        """Its bytes. Raises ProviderUnavailable when the connection ends early."""
+        ...
+
+
+class Secrets(Protocol):
+    """Keys of providers, outside of everything that is written. Every call ends within its deadline."""
+
+    async def get(self, provider: str) -> str | None:
+        """The key, for this one call: nobody keeps it. Raises KeyringUnavailable (locked, missing; says what to do)."""
+        ...
+
+    async def set(self, provider: str, key: str) -> None:
+        """Keep it. Raises KeyringUnavailable."""
+        ...
+
+    async def remove(self, provider: str) -> bool:
+        """Really remove it; whether there was one. Raises KeyringUnavailable."""
         ...
 
 

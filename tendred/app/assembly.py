@@ -53,7 +53,9 @@ from tendred.fs import SystemFs
 from tendred.hooks.manager import Plugins
 from tendred.library.files import Files
 from tendred.library.index import Index
+from tendred.library.own import OwnStills
 from tendred.library.receipts import Receipts
+from tendred.library.strokes import Strokes
 from tendred.library.usage import Usage
 from tendred.models.catalog import STARTER, Catalog
 from tendred.models.hashes import Hashes
@@ -113,6 +115,7 @@ class Core:
     retention: Retention
     pulls: Pulls
     sheets: Sheets
+    own: OwnStills
 
 
 def assemble(
@@ -134,7 +137,8 @@ def assemble(
     index, receipts = Index(database, paths.pictures), Receipts(database)
     catalog, settings = Catalog(database), Settings(database)
     shelf = Shelf(database, [ground.machine.packaged, paths.models])
-    refusals = Refusals(database, ids, rng)
+    refusals = Refusals(database, ids, rng, clock)
+    own = OwnStills(database, index, boundary.vouch)
     roster = StoredRoster(
         settings=settings, shelf=shelf, index=index, boundary=boundary, refusals=refusals,
         language=lambda: tell.language,
@@ -144,7 +148,7 @@ def assemble(
     cache = _cache(ground, residency, catalog, shelf, cast)
     wildcards, presets = Wildcards(paths.wildcards, ground.machine.fs), Presets(settings)
     writer = Writer(presets, wildcards, cast)
-    finder = Finder(index, receipts, shelf)
+    finder = Finder(own, shelf, Strokes(ground.machine.fs, paths.strokes))
     history = History(database, ground.boot_id, config.library.events_kept)
     watch = Watch(ground.bus, clock, ground.boot_id)
     indexing = Indexing(index, history, clock)
@@ -166,7 +170,7 @@ def assemble(
     )  # fmt: skip
     keeper = Keeper(
         database=database, queue=queue, boundary=boundary, catalog=catalog, shelf=shelf, media=media,
-        files=ground.files, index=index, receipts=receipts, deliveries=deliveries, thumbnails=paths.thumbnails, clock=clock,
+        files=ground.files, index=index, receipts=receipts, own=own, deliveries=deliveries, thumbnails=paths.thumbnails, clock=clock,
     )  # fmt: skip
     previews = Previews(bus=ground.bus, media=media, tasks=ground.tasks, clock=clock, boot_id=ground.boot_id)
     recipes = Recipes(
@@ -181,7 +185,7 @@ def assemble(
 
     sheets = Sheets(
         queue=queue, boundary=boundary, index=index, keeper=keeper, pauses=pauses, watch=watch, bus=ground.bus,
-        clock=clock, tell=tell, closed=closed,
+        clock=clock, own=own, tell=tell, closed=closed,
     )  # fmt: skip
     opener = Opener(
         queue=queue, boundary=boundary, catalog=catalog, submitter=submitter, finder=finder, upscaling=upscaling
@@ -208,11 +212,11 @@ def assemble(
         runner=runner, residency=residency, pauses=pauses, watch=watch, previews=previews, recipes=recipes,
         waiting=Waiting(ground.bus), index=index, receipts=receipts,
         catalog=catalog, cache=cache, pulls=pulls, cast=cast, roster=roster, wildcards=wildcards, presets=presets,
-        expander=expander, grids=grids, sheets=sheets, plugins=plugins, history=history, settings=settings, teller=tell,
+        expander=expander, grids=grids, sheets=sheets, refusals=refusals, plugins=plugins, history=history, settings=settings, teller=tell,
         clock=clock,
     )  # fmt: skip
     studio = Studio(parts, boot_id=ground.boot_id, queue_limit=config.queue.limit, stop=stop)
-    return Core(studio, runner, pauses, deliveries, indexing, retention, pulls, sheets)
+    return Core(studio, runner, pauses, deliveries, indexing, retention, pulls, sheets, own)
 
 
 def _pulls(ground: Ground, hub: Hub, catalog: Catalog) -> Pulls:

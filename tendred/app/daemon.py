@@ -168,6 +168,7 @@ class Daemon:
     async def _begin(self, core: Core) -> None:
         """Recover what was interrupted, then let the rooms work."""
         await core.pauses.load(self.config.queue.start)
+        await core.own.adopt()
         await core.runner.recover()
         self._tasks.spawn("indexing", core.indexing.run())
         self._tasks.spawn("deliveries", core.deliveries.run())

@@ -59,6 +59,12 @@ def compose(
     return Conditioning(prompt=prompt, negative=spans, anchor=anchor), [match.group() for match in found]
 
 
+def in_words(conditioning: Conditioning) -> str:
+    """One line for whoever takes words alone, such as a provider of clips: the anchor first, weights left out."""
+    words = "".join(span.text for span in conditioning.prompt)
+    return words if conditioning.anchor is None else f"{conditioning.anchor}, {words}"
+
+
 def _without(spans: list[Span], cuts: list[tuple[int, int]]) -> list[Span]:
     """The spans less the cuts of their joined text, and less what then stands at both ends without saying anything."""
     weights = [span.weight for span in spans for _ in span.text]

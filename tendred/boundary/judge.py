@@ -15,7 +15,7 @@ from tendred.boundary.data import RulesBroken, load
 from tendred.boundary.minors import Minors
 from tendred.boundary.normalise import Folder, View, unreadable
 from tendred.boundary.persons import Persons
-from tendred.boundary.seal import canonical, open_seal, seal
+from tendred.boundary.seal import canonical, open_seal, seal, vouch
 from tendred.boundary.views import readings, spelled
 from tendred.schema.base import Record
 from tendred.schema.sealed import MOST_WEIGHT, Conditioning, Reviewed, Span, Verdict
@@ -26,6 +26,8 @@ _KEY_BYTES: Final = 32
 _AGE_WORDS: Final = frozenset({"year", "years", "old", "age", "aged", "ans", "teens"})
 _RULES: Final = ("minor.word", "minor.age", "minor.birth", "person.likeness", "person.office", "text.unreadable")
 _LANGUAGES: Final = ("en", "fr")
+_TOLD: Final = tuple(f"{lang}{part}" for lang in _LANGUAGES for part in ("", "_pass"))
+"""What is said of each rule in each language: why it refuses, and what would pass."""
 _COUNTS: Final = 0.5
 """A span of less weight than this may not show at all."""
 
@@ -62,7 +64,7 @@ class Boundary:
         if len(key) < _KEY_BYTES:
             raise ValueError(f"the boundary's key needs {_KEY_BYTES} bytes")
         rules = load()
-        if any(not rules.reasons.get(rule, {}).get(lang) for rule in _RULES for lang in _LANGUAGES):
+        if any(not rules.reasons.get(rule, {}).get(part) for rule in _RULES for part in _TOLD):
             raise RulesBroken("a rule has no reason")
         self._key = key
         self._year = year
@@ -92,7 +94,9 @@ class Boundary:
         if elsewhere:
             return self._refused(elsewhere.rule, None, lang), None
         conditioning, removed = self._compose(words, prompt, negative)
-        verdict = Verdict(verdict="allow", rule=None, reason=None, span=None, removed=removed, policy=self.policy)
+        verdict = Verdict(
+            verdict="allow", rule=None, reason=None, span=None, removed=removed, policy=self.policy, passes=None
+        )
         return verdict, conditioning
 
     def approve(self, request: bytes, conditioning: Conditioning) -> Reviewed:
@@ -108,13 +112,21 @@ class Boundary:
         self.open(reviewed)
         return seal(key, reviewed.request, reviewed.conditioning, reviewed.policy)
 
+    def vouch(self, asset_id: str, sha256: str, receipt_sha256: str) -> bytes:
+        """Say that a file was made here and passed; nobody without the key can."""
+        return vouch(self._key, asset_id, sha256, receipt_sha256)
+
     def judge_output(self, findings: list[Finding]) -> Finding | None:
         """The first finding that withholds an output, None if it may be kept."""
         return next((finding for finding in findings if finding.refuse), None)
 
     def _refused(self, rule: str, span: tuple[int, int] | None, lang: str) -> Verdict:
-        reason = self._reasons[rule][lang if lang in _LANGUAGES else "en"]
-        return Verdict(verdict="refuse", rule=rule, reason=reason, span=span, removed=[], policy=self.policy)
+        lang = lang if lang in _LANGUAGES else "en"
+        told = self._reasons[rule]
+        return Verdict(
+            verdict="refuse", rule=rule, reason=told[lang], span=span, removed=[], policy=self.policy,
+            passes=told[f"{lang}_pass"],
+        )  # fmt: skip
 
     def _refusal(self, text: str) -> _Hit | None:
         """The leftmost hit of every rule."""

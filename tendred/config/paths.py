@@ -47,6 +47,11 @@ class Paths:
         return self.data / "wildcards"
 
     @property
+    def strokes(self) -> Path:
+        """What people painted over stills, by hash."""
+        return self.data / "strokes"
+
+    @property
     def thumbnails(self) -> Path:
         return self.cache / "thumbnails"
 

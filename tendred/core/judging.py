@@ -30,7 +30,7 @@ def names_of(
     names |= {f"loras[{number}]": lora.adapter.words for number, lora in enumerate(loras) if lora.adapter.words}
     names |= {f"tags[{number}]": tag for number, tag in enumerate(said.tags)} | sources.names()
     who = said.character.name if isinstance(said.character, CharacterUse) else said.character
-    named = {"character": who, "file name": file, "model": model_words or None}
+    named = {"character": who, "file name": file, "model": "\n".join(filter(None, (said.model, model_words))) or None}
     return names | {path: name for path, name in named.items() if name is not None}
 
 
@@ -52,7 +52,8 @@ def words_of(
         negative_spans=negative.spans,
         names=list(names_of(said, loras, file, model_words, sources).values()),
         kind=kind,
-        character=said.character is not None,
+        # Whom a person painted, no word tells.
+        character=said.character is not None or (isinstance(said, Still) and bool(said.painted)),
     )
 
 

@@ -18,6 +18,7 @@ from tendred.core.sources import NOTHING, Sources
 from tendred.errors import OutputWithheld
 from tendred.library.files import SUFFIX, Files, stem
 from tendred.library.index import Index
+from tendred.library.own import OwnStills
 from tendred.library.parameters import parameters_text
 from tendred.library.receipts import Receipts, chained, file_bytes
 from tendred.models.catalog import Catalog, Model
@@ -111,6 +112,7 @@ class Keeper:
         files: Files,
         index: Index,
         receipts: Receipts,
+        own: OwnStills,
         deliveries: Deliveries,
         thumbnails: Path,
         clock: Clock,
@@ -124,6 +126,7 @@ class Keeper:
         self._files = files
         self._index = index
         self._receipts = receipts
+        self._own = own
         self._deliveries = deliveries
         self._thumbnails = thumbnails
         self._clock = clock
@@ -258,6 +261,7 @@ class Keeper:
             def work(tx: Tx) -> Job:
                 if receipt is not None:
                     self._receipts.add_in(tx, receipt)
+                    self._own.add_in(tx, receipt)
                     self._deliveries.add_in(tx, assets)
                 also(tx)
                 return self._queue.apply_in(tx, job_id, happening)

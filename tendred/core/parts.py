@@ -16,6 +16,7 @@ from tendred.core.presets import Presets
 from tendred.core.previews import Previews
 from tendred.core.progress import Watch
 from tendred.core.pulls import Pulls
+from tendred.core.refusals import Refusals
 from tendred.core.retry import Retries
 from tendred.core.roster import StoredRoster
 from tendred.core.run import Runner
@@ -63,6 +64,7 @@ class Parts(Record, frozen=True):
     expander: Expander
     grids: Grids
     sheets: Sheets
+    refusals: Refusals
     plugins: Plugins
     history: History
     settings: Settings

@@ -171,7 +171,10 @@ class StoredRoster:
         if verdict.verdict == "refuse":
             await self._refusals.note(verdict, sheet.fragment, origin)
             path = "name" if verdict.span is None else "fragment"
-            raise BoundaryRefused("named", path=path, rule=verdict.rule, reason=verdict.reason, policy=verdict.policy)
+            raise BoundaryRefused(
+                "named", path=path, rule=verdict.rule, reason=verdict.reason, span=verdict.span, policy=verdict.policy,
+                passes=verdict.passes,
+            )  # fmt: skip
 
 
 def _added(tx: Tx, past: Past, sheet: Sheet) -> Sheet:

@@ -155,6 +155,7 @@ class Upscaling:
             lane=request.lane,
             keep_alive_s=keep_alive,
             tags=list(dict.fromkeys(request.tags)),
+            painted=still.painted,
         )
 
     async def _review(self, job_id: str, upscale: Upscale, part: Part, origin: Origin) -> Reviewed:
@@ -168,7 +169,8 @@ class Upscaling:
             if verdict.verdict == "refuse":
                 await self._refusals.note(verdict, upscale.prompt, origin)
                 raise BoundaryRefused(
-                    "named", path=path, rule=verdict.rule, reason=verdict.reason, span=None, policy=verdict.policy
-                )
+                    "named", path=path, rule=verdict.rule, reason=verdict.reason, span=None, policy=verdict.policy,
+                    passes=verdict.passes,
+                )  # fmt: skip
         sealed = {**asdict(upscale), "job_id": job_id, "model_sha256": part.sha256}
         return self._boundary.approve(canonical(sealed), _WORDLESS)

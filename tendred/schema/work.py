@@ -22,7 +22,8 @@ class LoraFile(Record, frozen=True):
 class PartFile(Record, frozen=True):
     """Where something else that an order needs lies; what it hashes to stands under the seal.
 
-    `role`: `image`, `vae`, `control[0]` (the picture), `controlnet[0]` (its weights).
+    `role`: `image`, `vae`, `control[0]` (the picture), `controlnet[0]` (its weights); `image.strokes` and
+    `control[0].strokes` are what is painted over these.
     """
 
     role: str

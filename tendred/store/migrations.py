@@ -123,6 +123,18 @@ CREATE TABLE model_file (
   PRIMARY KEY (kind, name)) WITHOUT ROWID;
 """
 
+_OWN: Final = """
+-- Which files are ours to begin from: written with their receipt, `mac` under the boundary's key (see library.own).
+CREATE TABLE own (
+  asset_id TEXT PRIMARY KEY, receipt_id TEXT NOT NULL, sha256 TEXT NOT NULL, mac BLOB NOT NULL) WITHOUT ROWID;
+INSERT OR IGNORE INTO own SELECT json_extract(made.value, '$.asset_id'), receipt.id,
+  json_extract(made.value, '$.sha256'), x'' FROM receipt, json_each(CAST(receipt.doc AS TEXT), '$.made') AS made;
+-- The key isn't here. The next start seals them, once.
+INSERT INTO setting SELECT 'own_to_seal', CAST('true' AS BLOB) WHERE EXISTS (SELECT 1 FROM own);
+ALTER TABLE refusal ADD COLUMN category TEXT NOT NULL DEFAULT '';
+UPDATE refusal SET category = substr(rule, 1, instr(rule || '.', '.') - 1);
+"""
+
 
 def _run(connection: sqlite3.Connection, script: str) -> None:
     # executescript would commit on its own; the statements go one by one inside our transaction.
@@ -139,6 +151,7 @@ MIGRATIONS: Final[list[tuple[str, Callable[[sqlite3.Connection], None]]]] = [
     ("0002-line", lambda connection: _run(connection, _LINE)),
     ("0003-pulls", lambda connection: _run(connection, _PULLS)),
     ("0004-model-files", lambda connection: _run(connection, _MODEL_FILES)),
+    ("0005-own", lambda connection: _run(connection, _OWN)),
 ]
 
 

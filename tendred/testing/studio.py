@@ -148,6 +148,7 @@ class FakeStudio(FakeRecipes):
             span=(at, at + 5) if refused else None,
             removed=[],
             policy="fake",
+            passes=("dites adulte" if lang == "fr" else "say adult") if refused else None,
         )
 
     # -- jobs and queue

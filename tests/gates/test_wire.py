@@ -140,7 +140,7 @@ EXITS = {
 }
 
 JOB = """id kind state lane rev request origin progress position attempts engine_deaths created_at started_at finished_at
- asset_ids error retry_of policy clip eta_s again"""
+ asset_ids error retry_of policy clip eta_s again removed"""
 ASSET = """id kind path url media_type bytes sha256 pixels_sha256 width height duration_s fps audio created_at job_id index
  seed settings model loras character engine parents receipt_id policy tags state"""
 ENGINE_OF_ASSET = "version torch diffusers device dtype threads batch_size hardware libraries"
@@ -157,7 +157,7 @@ PULL = """id state repo revision variant host name commit licence gated files ph
 LOADED = "model device bytes loaded_at expires_at busy"
 HOTFOLDER = "id path watch state waiting claimed done failed"
 CHARACTER = "name version fragment loras seed reference_asset_id created_at ships state reason"
-VERDICT = "verdict rule reason span removed policy"
+VERDICT = "verdict rule reason span removed policy passes"
 DISCOVERY = "url socket token pid version api boot_id"
 ULID = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")

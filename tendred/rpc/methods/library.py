@@ -8,7 +8,15 @@ import msgspec
 from msgspec import Meta
 
 from tendred.core.studio import Search
-from tendred.errors import BoundaryRefused, IdempotencyConflict, NotFound, QueueFull, ShuttingDown, StillNotOurs
+from tendred.errors import (
+    BoundaryRefused,
+    IdempotencyConflict,
+    NotFound,
+    QueueFull,
+    ShuttingDown,
+    SlowDown,
+    StillNotOurs,
+)
 from tendred.rpc.methods.common import AssetParams, Here, IdempotencyKey, Methods, wish_of
 from tendred.schema.asset import Asset, AssetPage
 from tendred.schema.base import Asked, Cursor, Id, Limit, Name
@@ -102,5 +110,5 @@ def register(methods: Methods) -> None:
         result=Submitted,
         scope="generate",
         summary="Pictures side by side on a labelled sheet; answers with the job at once.",
-        errors=(BoundaryRefused, IdempotencyConflict, NotFound, QueueFull, ShuttingDown, StillNotOurs),
+        errors=(BoundaryRefused, IdempotencyConflict, NotFound, QueueFull, ShuttingDown, SlowDown, StillNotOurs),
     )
