@@ -124,6 +124,17 @@ CREATE TABLE model_file (
 """
 
 
+_RECEIPTS: Final = """
+-- A receipt stays as it was written. Its body may be erased, once, never exchanged for another.
+CREATE TRIGGER receipt_fixed BEFORE UPDATE OF n, id, job_id, body_sha256, prev_sha256 ON receipt
+  BEGIN SELECT RAISE(ABORT, 'receipts are append-only'); END;
+CREATE TRIGGER receipt_erased BEFORE UPDATE OF doc ON receipt
+  WHEN json_extract(CAST(new.doc AS TEXT), '$.erased') IS NOT 1
+    OR json_extract(CAST(new.doc AS TEXT), '$.body_sha256') IS NOT old.body_sha256
+  BEGIN SELECT RAISE(ABORT, 'a receipt can only be erased'); END;
+"""
+
+
 def _run(connection: sqlite3.Connection, script: str) -> None:
     # executescript would commit on its own; the statements go one by one inside our transaction.
     statement = ""
@@ -139,6 +150,7 @@ MIGRATIONS: Final[list[tuple[str, Callable[[sqlite3.Connection], None]]]] = [
     ("0002-line", lambda connection: _run(connection, _LINE)),
     ("0003-pulls", lambda connection: _run(connection, _PULLS)),
     ("0004-model-files", lambda connection: _run(connection, _MODEL_FILES)),
+    ("0005-receipts-erased", lambda connection: _run(connection, _RECEIPTS)),
 ]
 
 
