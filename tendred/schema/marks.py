@@ -63,7 +63,7 @@ class Certificate(Record, frozen=True):
     algorithm: str | None
 
 
-class Origin(Record, frozen=True):
+class Ancestor(Record, frozen=True):
     """Something a file came from, as its credentials tell it."""
 
     relation: str
@@ -97,7 +97,7 @@ class Verified(Record, frozen=True):
     made_with: str | None = None
     source_type: str | None = None
     synthetic: bool | None = None
-    origins: list[Origin] = []
+    origins: list[Ancestor] = []
     watermark: Watermark | None = None
     watermark_looked_for: bool = False
     problems: list[str] = []

@@ -22,7 +22,7 @@ from tendred.media.worker import identity, watermark
 from tendred.media.worker.confine import confine
 from tendred.media.worker.credentials import SETTINGS
 from tendred.media.worker.kinds import HEAD_BYTES, media_type_of
-from tendred.schema.marks import Certificate, Origin, Verified, Verify
+from tendred.schema.marks import Certificate, Ancestor, Verified, Verify
 from tendred.schema.marks import Watermark as Mark
 
 __all__ = ["JpegImagePlugin", "PngImagePlugin", "WebPImagePlugin", "verify"]  # the plug-ins register by being there
@@ -110,11 +110,11 @@ def _maker(info: dict[str, Any]) -> str | None:
     return " ".join(words) or None
 
 
-def _origin(ingredient: dict[str, Any], told: dict[str, Any]) -> Origin:
+def _origin(ingredient: dict[str, Any], told: dict[str, Any]) -> Ancestor:
     manifest = told.get("manifests", {}).get(ingredient.get("active_manifest")) or {}
     makers = manifest.get("claim_generator_info") or [{}]
     relation = str(ingredient.get("relationship", ""))
-    return Origin(relation=relation, made_with=_maker(makers[0]), credentials=bool(manifest))
+    return Ancestor(relation=relation, made_with=_maker(makers[0]), credentials=bool(manifest))
 
 
 def _source_type(manifest: dict[str, Any]) -> str | None:

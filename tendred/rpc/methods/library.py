@@ -50,7 +50,7 @@ class TagParams(Asked, frozen=True):
     remove: Tags = []
 
 
-class VerifyParams(Asked, frozen=True):
+class VerifyAssetParams(Asked, frozen=True):
     """Which asset's file to look at."""
 
     asset_id: Id
@@ -83,7 +83,7 @@ async def tag(call: Here, params: TagParams) -> Asset:
     return await call.door.studio.tag_asset(params.asset_id, add=params.add, remove=params.remove)
 
 
-async def verify(call: Here, params: VerifyParams) -> Verified:
+async def verify(call: Here, params: VerifyAssetParams) -> Verified:
     return await call.door.studio.verify(params.asset_id, deep=params.deep)
 
 
@@ -108,7 +108,7 @@ def register(methods: Methods) -> None:
     )
     add(
         "library.verify",
-        VerifyParams,
+        VerifyAssetParams,
         verify,
         result=Verified,
         scope="read",

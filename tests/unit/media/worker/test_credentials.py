@@ -11,7 +11,7 @@ from PIL import Image
 from tendred.errors import SignerBroken
 from tendred.media.worker.credentials import TRAINED, Signatory
 from tendred.media.worker.verify import verify
-from tendred.schema.marks import Origin, Parent, Signing, Verify
+from tendred.schema.marks import Ancestor, Parent, Signing, Verify
 from tendred.testing.marks import signatory, signing
 
 
@@ -52,7 +52,7 @@ def test_what_it_came_from_is_told_with_its_own_credentials(tmp_path, relation):
     first = signed(tmp_path)
     found = looked_at(signed(tmp_path, parents=[parent(first, relation)], colour="blue"))
     assert (found.state, found.synthetic) == ("intact", True)
-    assert found.origins == [Origin(relation=relation, made_with=found.made_with, credentials=True)]
+    assert found.origins == [Ancestor(relation=relation, made_with=found.made_with, credentials=True)]
 
 
 def test_there_is_one_parent_at_most(tmp_path):
