@@ -17,7 +17,7 @@ HEAD: Final = "SELECT body_sha256 FROM receipt ORDER BY n DESC LIMIT 1"
 GET: Final = "SELECT doc FROM receipt WHERE id = ?"
 INSERT: Final = "INSERT INTO receipt(id, job_id, doc, body_sha256, prev_sha256) VALUES (?, ?, ?, ?, ?)"
 ALL: Final = "SELECT id, doc, body_sha256, prev_sha256 FROM receipt ORDER BY n"
-ERASE: Final = "UPDATE receipt SET doc = ? WHERE id = ?"
+ERASE: Final = "UPDATE receipt SET doc = ?, erased = 1 WHERE id = ?"
 _CHAIN: Final = ("body_sha256", "prev_sha256", "erased")
 GENESIS: Final = "0" * 64
 
@@ -78,8 +78,10 @@ class Receipts:
             found: list[str] = []
             head = GENESIS
             for row in connection.execute(ALL):
-                # As it was written: a later version may know more fields, and would hash their defaults too.
-                fields: dict[str, Any] = msgspec.json.decode(row["doc"])
+                # Without fields that it was written without: a later version knows more, and would hash their defaults.
+                written: dict[str, Any] = msgspec.json.decode(row["doc"])
+                known = asdict(msgspec.json.decode(row["doc"], type=Receipt))
+                fields = {name: value for name, value in known.items() if name in written}
                 own = fields.get("erased") or _hash(fields) == row["body_sha256"]
                 placed = row["prev_sha256"] == head == fields["prev_sha256"]
                 if not (own and placed and fields["body_sha256"] == row["body_sha256"]):

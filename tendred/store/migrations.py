@@ -125,12 +125,11 @@ CREATE TABLE model_file (
 
 
 _RECEIPTS: Final = """
--- A receipt stays as it was written. Its body may be erased, once, never exchanged for another.
+-- A receipt stays as it was written. Its body may be erased, never exchanged for another.
+ALTER TABLE receipt ADD COLUMN erased INTEGER NOT NULL DEFAULT 0;
 CREATE TRIGGER receipt_fixed BEFORE UPDATE OF n, id, job_id, body_sha256, prev_sha256 ON receipt
   BEGIN SELECT RAISE(ABORT, 'receipts are append-only'); END;
-CREATE TRIGGER receipt_erased BEFORE UPDATE OF doc ON receipt
-  WHEN json_extract(CAST(new.doc AS TEXT), '$.erased') IS NOT 1
-    OR json_extract(CAST(new.doc AS TEXT), '$.body_sha256') IS NOT old.body_sha256
+CREATE TRIGGER receipt_erased BEFORE UPDATE OF doc, erased ON receipt WHEN new.erased <> 1 OR old.erased = 1
   BEGIN SELECT RAISE(ABORT, 'a receipt can only be erased'); END;
 """
 

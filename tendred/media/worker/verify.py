@@ -22,7 +22,7 @@ from tendred.media.worker import identity, watermark
 from tendred.media.worker.confine import confine
 from tendred.media.worker.credentials import SETTINGS
 from tendred.media.worker.kinds import HEAD_BYTES, media_type_of
-from tendred.schema.marks import Certificate, Ancestor, Verified, Verify
+from tendred.schema.marks import Ancestor, Certificate, Verified, Verify
 from tendred.schema.marks import Watermark as Mark
 
 __all__ = ["JpegImagePlugin", "PngImagePlugin", "WebPImagePlugin", "verify"]  # the plug-ins register by being there

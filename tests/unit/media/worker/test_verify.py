@@ -62,12 +62,13 @@ def test_without_an_installation_nobody_is_known(ours):
 def test_one_byte_changed_is_seen(ours):
     data = ours.read_bytes()
     found = {"changed": 0, "intact": 0, "unsigned": 0}
-    places = random.Random(6).sample(range(len(picture()) - 20, len(data)), 60)
+    # Room that the manifest keeps for longer signatures is zeros, covered by nothing, and says nothing.
+    filled = [place for place in range(len(data)) if any(data[place - 8 : place + 8])]
+    places = random.Random(6).sample(filled, 60)
     for place in places:
         ours.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
         found[looked_at(ours).state] += 1
-    # The manifest's own padding is covered by nothing, and says nothing.
-    assert found["changed"] >= 40, found
+    assert found["intact"] <= 2, found
 
 
 def test_pixels_changed_are_seen_and_the_mark_in_them_is_looked_for(tmp_path):
