@@ -20,10 +20,11 @@ def looked_at(daemon, path, **options):
     return verify(path, paths=daemon.daemon.paths, marks=daemon.daemon.config.marks, **options)
 
 
+@pytest.mark.timeout(90)
 @pytest.mark.parametrize("form", ["png", "jpeg", "webp"])
 async def test_what_is_published_is_signed_by_this_installation(make_daemon, form):
     daemon = await make_daemon()
-    job = await daemon.still("red hills", format=form, width=256, height=256)
+    job = await daemon.still("red hills", format=form, width=256, height=256, timeout_s=60)
     assert job.state == "succeeded", job.error
     [asset] = await kept(daemon)
     found = looked_at(daemon, asset.path, deep=True)

@@ -144,10 +144,10 @@ EXITS = {
 JOB = """id kind state lane rev request origin progress position attempts engine_deaths created_at started_at finished_at
  asset_ids error retry_of policy clip eta_s again"""
 ASSET = """id kind path url media_type bytes sha256 pixels_sha256 width height duration_s fps audio created_at job_id index
- seed settings model loras character engine parents receipt_id policy tags state"""
+ seed settings model loras character engine parents receipt_id policy tags state output_check"""
 ENGINE_OF_ASSET = "version torch diffusers device dtype threads batch_size hardware libraries"
 RECEIPT = """receipt id job_id origin asked settings verdict made model loras character engine cost created_at started_at
- finished_at body_sha256 prev_sha256"""
+ finished_at body_sha256 prev_sha256 output_check erased"""
 MADE = "asset_id file sha256 pixels_sha256 media_type width height seed"
 STATUS_OF_SYSTEM = "version api boot_id pid started_at engine queue cloud disk budgets plugins"
 QUEUE = "paused reason counts lanes clients warm_s eta_s"
