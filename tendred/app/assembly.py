@@ -12,6 +12,7 @@ from tendred.boundary.judge import Boundary
 from tendred.bus import Bus
 from tendred.children import spawn_child
 from tendred.clock import Clock, Ids, Rng, SystemClock, SystemRng
+from tendred.config.marks import looked_at
 from tendred.config.paths import Paths
 from tendred.config.schema import Config
 from tendred.core.again import Recipes
@@ -46,6 +47,7 @@ from tendred.core.submit import Submitter
 from tendred.core.surveys import Surveys
 from tendred.core.telling import Teller
 from tendred.core.upscale import Upscaling
+from tendred.core.verifying import Verifier
 from tendred.core.waiting import Waiting
 from tendred.core.wildcards import Wildcards
 from tendred.core.wording import Writer
@@ -206,6 +208,7 @@ def assemble(
     retries = Retries(
         queue=queue, catalog=catalog, finder=finder, submitter=submitter, grids=grids, upscaling=upscaling, ids=ids
     )
+    verifier = Verifier(index, media, lambda path, deep: looked_at(config.marks, paths, path, deep=deep))
     expander = Expander(writer=writer, submitter=submitter, rng=rng)
     parts = Parts(
         database=database, bus=ground.bus, queue=queue, submitter=submitter, retries=retries, upscaling=upscaling,
@@ -213,7 +216,7 @@ def assemble(
         waiting=Waiting(ground.bus), index=index, receipts=receipts,
         catalog=catalog, cache=cache, pulls=pulls, cast=cast, roster=roster, wildcards=wildcards, presets=presets,
         expander=expander, grids=grids, sheets=sheets, refusals=refusals, plugins=plugins, history=history, settings=settings, teller=tell,
-        clock=clock,
+        verifier=verifier, clock=clock,
     )  # fmt: skip
     studio = Studio(parts, boot_id=ground.boot_id, queue_limit=config.queue.limit, stop=stop)
     return Core(studio, runner, pauses, deliveries, indexing, retention, pulls, sheets, own)

@@ -21,6 +21,7 @@ from tendred.boundary.judge import Boundary
 from tendred.bus import Bus
 from tendred.clock import Ids
 from tendred.config import hub as hubs
+from tendred.config.marks import signing_of
 from tendred.config.paths import Paths
 from tendred.config.schema import Config
 from tendred.config.secret import Secret
@@ -146,6 +147,7 @@ class Daemon:
         )
         media = MediaProcess(
             config=self.config.media,
+            signing=signing_of(self.config.marks, self.paths),
             spawn=self.machine.spawn,
             clock=self.machine.clock,
             tasks=self._tasks,

@@ -60,6 +60,11 @@ class Paths:
         return self.state / "boundary.key"
 
     @property
+    def signing(self) -> Path:
+        """Key and certificate of this installation. Whoever backs up takes all of it: without it, its files are a stranger's."""
+        return self.state / "signing"
+
+    @property
     def lock(self) -> Path:
         return self.data / "tendred.lock"
 

@@ -150,7 +150,7 @@ class Keeper:
         return [index for index in range(run.still.count) if index not in have]
 
     async def keep(self, run: Run, output: Output, staging: Path) -> Asset:
-        """Judge, encode, publish and index one output. Raises OutputWithheld, DiskFull, FolderUnwritable."""
+        """Judge, encode, publish and index one output. Raises OutputWithheld, SignerBroken, DiskFull, FolderUnwritable."""
         if (finding := self._boundary.judge_output(output.findings)) is not None:
             raise OutputWithheld(rule=finding.rule)
         name = run.file(output.index)
@@ -167,6 +167,7 @@ class Keeper:
                 thumbnail=self.thumbnail(one),
                 settings={"tendred": 1, "asset_id": one, "job_id": run.id, "settings": settings},
                 parameters=run.parameters(output),
+                parents=run.sources.marks(changed=isinstance(run.still, Upscale)),
             ),
             name,
         )
@@ -198,6 +199,7 @@ class Keeper:
             policy=run.claim.reviewed.policy,
             tags=run.still.tags,
             state="kept",
+            output_check=made.output_check,
         )
 
         await self.add(asset, f"{run.still.prompt} {run.still.negative_prompt} {run.model.name}")
@@ -304,6 +306,7 @@ class Keeper:
             finished_at=rfc3339(self._clock.now()),
             body_sha256="",
             prev_sha256="",
+            output_check=assets[0].output_check,
         )
 
 

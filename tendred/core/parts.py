@@ -25,6 +25,7 @@ from tendred.core.sheets import Sheets
 from tendred.core.submit import Submitter
 from tendred.core.telling import Teller
 from tendred.core.upscale import Upscaling
+from tendred.core.verifying import Verifier
 from tendred.core.waiting import Waiting
 from tendred.core.wildcards import Wildcards
 from tendred.hooks.manager import Plugins
@@ -69,4 +70,5 @@ class Parts(Record, frozen=True):
     history: History
     settings: Settings
     teller: Teller
+    verifier: Verifier
     clock: Clock

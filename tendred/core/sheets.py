@@ -275,6 +275,7 @@ class Sheets:
             policy=one.claim.reviewed.policy,
             tags=request.tags,
             state="kept",
+            output_check=made.output_check,
         )
 
     async def _job(self, job_id: str) -> Job | None:

@@ -20,6 +20,7 @@ from tendred.models.shelf import Part, Shelf
 from tendred.models.takes import can_of, lacks
 from tendred.schema.base import Record
 from tendred.schema.families import task
+from tendred.schema.marks import Parent
 from tendred.schema.sealed import OwnStill
 from tendred.schema.source import ControlUse, Mask, PartUse, SourceUse
 from tendred.schema.still import Still, StillRequest
@@ -53,6 +54,13 @@ class Sources(Record, frozen=True):
     def parents(self) -> list[str]:
         """Their ids, each once."""
         return list(dict.fromkeys(still.asset_id for still in self.stills))
+
+    def marks(self, *, changed: bool) -> list[Parent]:
+        """What credentials tell of them: changed themselves, or looked at while something was made."""
+        return [
+            Parent(path=still.path, sha256=still.sha256, relation="parentOf" if changed else "inputTo")
+            for still in {still.asset_id: still for still in self.stills}.values()
+        ]
 
     def names(self) -> dict[str, str]:
         """What is judged of them, by where it stands in a request. What a picture shows, its own words tell."""

@@ -30,6 +30,7 @@ from tendred.schema.character import Character, CharacterChanges, Characters, Ne
 from tendred.schema.error import ErrorInfo
 from tendred.schema.event import EventPage
 from tendred.schema.job import Job, JobPage, Origin, Previewed, QueueStatus, State, Submitted
+from tendred.schema.marks import Verified
 from tendred.schema.model import Loaded, ModelInfo, ModelKind, Unloaded
 from tendred.schema.sealed import Verdict
 from tendred.schema.sheet import ContactRequest, Grid, GridRequest
@@ -269,6 +270,10 @@ class Studio:
     async def receipt(self, receipt_id: str) -> Receipt:
         """How an asset came to be."""
         return await self._p.receipts.get(receipt_id)
+
+    async def verify(self, asset_id: str, *, deep: bool) -> Verified:
+        """What an asset's file says of itself, and whether that holds."""
+        return await self._p.verifier.verify(asset_id, deep=deep)
 
     async def remove_asset(self, asset_id: str) -> Asset:
         """Take an asset out of the library. Its file stays where it is, and `restore_asset` brings it back."""

@@ -12,7 +12,15 @@ from tendred.backend import Spawn
 from tendred.children import Child
 from tendred.clock import Clock
 from tendred.config.schema import MediaSection
-from tendred.errors import DiskFull, FolderUnwritable, Internal, ShuttingDown, TendredError
+from tendred.errors import (
+    DiskFull,
+    FolderUnwritable,
+    Internal,
+    OutputWithheld,
+    ShuttingDown,
+    SignerBroken,
+    TendredError,
+)
 from tendred.schema.frames import (
     EncodeFailed,
     EncodeRequest,
@@ -20,8 +28,11 @@ from tendred.schema.frames import (
     MediaAnswer,
     Ready,
     ShrinkRequest,
+    SignRequest,
     Up,
+    VerifyRequest,
 )
+from tendred.schema.marks import Sign, Signing, Verified, Verify
 from tendred.schema.work import Encode, Encoded, Shrink, Shrunk
 from tendred.tasks import Tasks
 
@@ -30,6 +41,7 @@ IN_FLIGHT: Final = 16
 """Calls in the child at once. Bounded, so that its answers always fit in the pipe while we are still writing."""
 STRIKES: Final = 2
 TICK_S: Final = 1.0
+Work = Encode | Shrink | Sign | Verify
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +50,7 @@ _log = logging.getLogger(__name__)
 class _Call:
     """Something that somebody waits for. `strikes` counts the children that ended while they worked on it."""
 
-    work: Encode | Shrink
+    work: Work
     answer: asyncio.Future[Any]
     sent: bool = False
     strikes: int = 0
@@ -52,8 +64,11 @@ class MediaProcess:
     as it takes.
     """
 
-    def __init__(self, *, config: MediaSection, spawn: Spawn, clock: Clock, tasks: Tasks, stderr: Path) -> None:
+    def __init__(
+        self, *, config: MediaSection, signing: Signing, spawn: Spawn, clock: Clock, tasks: Tasks, stderr: Path
+    ) -> None:
         self._config = config
+        self._signing = signing
         self._spawn = spawn
         self._clock = clock
         self._tasks = tasks
@@ -79,7 +94,13 @@ class MediaProcess:
     async def shrink(self, work: Shrink) -> Shrunk:
         return await self._done(work)
 
-    async def _done(self, work: Encode | Shrink) -> Any:
+    async def sign(self, work: Sign) -> Encoded:
+        return await self._done(work)
+
+    async def verify(self, work: Verify) -> Verified:
+        return await self._done(work)
+
+    async def _done(self, work: Work) -> Any:
         async with self._slots:
             if self._closed:
                 raise ShuttingDown
@@ -145,7 +166,7 @@ class MediaProcess:
         ready = False
         status = 0
         try:
-            await child.send(Hello())
+            await child.send(Hello(signing=self._signing, output_check=self._config.output_check))
             ready = isinstance(await child.read(), Ready)
             if ready:
                 await self._talk(child)
@@ -172,6 +193,10 @@ class MediaProcess:
                 await child.send(EncodeRequest(call=number, work=work, quality=self._config.jpeg_quality))
             case Shrink() as work:
                 await child.send(ShrinkRequest(call=number, work=work))
+            case Sign() as work:
+                await child.send(SignRequest(call=number, work=work))
+            case Verify() as work:
+                await child.send(VerifyRequest(call=number, work=work))
 
     def _take(self, frame: Up) -> None:
         if not isinstance(frame, MediaAnswer):
@@ -217,4 +242,7 @@ def _error(frame: EncodeFailed) -> TendredError:
         return DiskFull(folder=frame.folder)
     if frame.kind == FolderUnwritable.kind:
         return FolderUnwritable(folder=frame.folder, problem=frame.problem)
+    if frame.kind in {SignerBroken.kind, OutputWithheld.kind}:
+        kind = SignerBroken if frame.kind == SignerBroken.kind else OutputWithheld
+        return kind(frame.variant, **frame.detail)
     return Internal(problem=frame.problem)

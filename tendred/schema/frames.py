@@ -13,6 +13,7 @@ import msgspec
 from tendred.schema.asset import EngineInfo
 from tendred.schema.base import Record
 from tendred.schema.job import Phase
+from tendred.schema.marks import Sign, Signing, Verified, Verify
 from tendred.schema.pull import Fetch, FetchDone, Fetched, Listed, Look, PullFailed
 from tendred.schema.work import Encode, Encoded, Finding, Shrink, Shrunk, WorkOrder
 
@@ -22,11 +23,16 @@ LENGTH: Final = struct.Struct(">I")
 
 # Daemon to child.
 class Hello(Record, frozen=True, tag="hello"):
-    """The first frame. `key` is this child's own session key for seals (empty for media)."""
+    """The first frame. `key` is this child's own session key for seals (empty for media).
+
+    Media: what it signs with, and the name of the output check that it loads (empty: none).
+    """
 
     key: bytes = b""
     threads: int = 0
     device: str = "auto"
+    signing: Signing | None = None
+    output_check: str = ""
 
 
 class Run(Record, frozen=True, tag="run"):
@@ -67,6 +73,20 @@ class ShrinkRequest(Record, frozen=True, tag="shrink"):
 
     call: int
     work: Shrink
+
+
+class SignRequest(Record, frozen=True, tag="sign"):
+    """Media: mark and sign a finished file."""
+
+    call: int
+    work: Sign
+
+
+class VerifyRequest(Record, frozen=True, tag="verify"):
+    """Media: say what a file is."""
+
+    call: int
+    work: Verify
 
 
 # Child to daemon.
@@ -171,17 +191,29 @@ class ShrinkDone(Record, frozen=True, tag="shrunk"):
     made: Shrunk
 
 
+class VerifyDone(Record, frozen=True, tag="verified"):
+    """Media: what the file is."""
+
+    call: int
+    made: Verified
+
+
 class EncodeFailed(Record, frozen=True, tag="encode_failed"):
-    """Media: no file, and why (an error kind). `folder` is the one that could not be written to, if that was it."""
+    """Media: no file, and why (an error kind). `folder` is the one that could not be written to, if that was it.
+
+    `variant` and `detail` are those of the error.
+    """
 
     call: int
     kind: str
     problem: str
     folder: str = ""
+    variant: str = ""
+    detail: dict[str, str] = {}
 
 
-MediaRequest = EncodeRequest | ShrinkRequest
-MediaAnswer = EncodeDone | ShrinkDone | EncodeFailed
+MediaRequest = EncodeRequest | ShrinkRequest | SignRequest | VerifyRequest
+MediaAnswer = EncodeDone | ShrinkDone | VerifyDone | EncodeFailed
 Down = Hello | Run | Cancel | Unload | Previews | MediaRequest | Look | Fetch
 Up = (
     Ready | Beat | Phased | ModelLoaded | ModelGone | Glimpse | Drawn | Done | Stopped | Failed | MediaAnswer

@@ -135,6 +135,15 @@ ALTER TABLE refusal ADD COLUMN category TEXT NOT NULL DEFAULT '';
 UPDATE refusal SET category = substr(rule, 1, instr(rule || '.', '.') - 1);
 """
 
+_RECEIPTS: Final = """
+-- A receipt stays as it was written. Its body may be erased, never exchanged for another.
+ALTER TABLE receipt ADD COLUMN erased INTEGER NOT NULL DEFAULT 0;
+CREATE TRIGGER receipt_fixed BEFORE UPDATE OF n, id, job_id, body_sha256, prev_sha256 ON receipt
+  BEGIN SELECT RAISE(ABORT, 'receipts are append-only'); END;
+CREATE TRIGGER receipt_erased BEFORE UPDATE OF doc, erased ON receipt WHEN new.erased <> 1 OR old.erased = 1
+  BEGIN SELECT RAISE(ABORT, 'a receipt can only be erased'); END;
+"""
+
 
 def _run(connection: sqlite3.Connection, script: str) -> None:
     # executescript would commit on its own; the statements go one by one inside our transaction.
@@ -152,6 +161,7 @@ MIGRATIONS: Final[list[tuple[str, Callable[[sqlite3.Connection], None]]]] = [
     ("0003-pulls", lambda connection: _run(connection, _PULLS)),
     ("0004-model-files", lambda connection: _run(connection, _MODEL_FILES)),
     ("0005-own", lambda connection: _run(connection, _OWN)),
+    ("0006-receipts-erased", lambda connection: _run(connection, _RECEIPTS)),
 ]
 
 

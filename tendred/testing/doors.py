@@ -61,6 +61,7 @@ def bases(world: World) -> dict[str, list[dict[str, Any]]]:
         "library.search": [{}],
         "library.sheet": [{"asset_ids": [world.asset]}],
         "library.tag": [{**asset, "add": ["nice"]}],
+        "library.verify": [asset],
         "loras.add": [{"path": str(world.lora), "name": "ink"}],
         "loras.remove": [{"name": "nothing"}],
         "loras.show": [{"name": "nothing"}],

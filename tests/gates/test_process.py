@@ -13,7 +13,7 @@ import pytest
 from tendred.testing.process import DaemonProcess
 
 CHILDREN_ONLY = {
-    "torch", "numpy", "PIL", "av", "diffusers", "transformers", "c2pa", "huggingface_hub", "safetensors", "accelerate",
+    "torch", "numpy", "PIL", "av", "diffusers", "transformers", "c2pa", "cryptography", "huggingface_hub", "safetensors", "accelerate",
     "peft", "httpx2", "hf_xet",
 }  # fmt: skip
 INVENTORY = """

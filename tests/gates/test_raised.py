@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from tendred.app.client import Client
+from tendred.app.verify import verify
 from tendred.clock import SystemRng
 from tendred.config.load import load
 from tendred.config.paths import resolve
@@ -30,7 +31,7 @@ from tendred.testing.raw import exchange, request
 from tendred.testing.tiny import STARTER
 
 LATER = {
-    "signer_broken", "cloud_off", "keyring_unavailable", "prices_missing", "prices_stale",
+    "cloud_off", "keyring_unavailable", "prices_missing", "prices_stale",
     "not_offered", "quote_expired", "quote_used", "quote_mismatch", "consent_required", "cap_exceeded",
     "provider_filtered", "insufficient_funds", "outcome_unknown", "result_expired",
 }  # fmt: skip
@@ -147,6 +148,14 @@ class Bench:
 
     async def output_withheld(self):
         return await self.ended(findings=[{"check": "test", "rule": "output.test", "refuse": True}])
+
+    async def signer_broken(self):
+        daemon = await self.make_daemon()
+        daemon.daemon.paths.signing.mkdir()  # a folder without a key in it: somebody took that away
+        return (await daemon.still("hills")).error.kind
+
+    async def file_unreadable(self):
+        verify(self.tmp_path / "nothing.png")
 
     async def engine_died(self):
         return await self.ended(die_at_step=1)

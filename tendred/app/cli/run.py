@@ -30,6 +30,7 @@ from tendred.app.cli import (
     queue,
     settings,
     upscale,
+    verify,
     wildcards,
 )
 from tendred.app.cli.context import Context, Stop
@@ -53,6 +54,7 @@ COMMANDS = [
     jobs.add,
     queue.add,
     library.add,
+    verify.add,
     models.add,
     pulls.add,
     loras.add,

@@ -6,6 +6,7 @@ import os
 import queue
 import sys
 import threading
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,10 +20,16 @@ from tendred.schema.frames import (
     MediaRequest,
     Ready,
     ShrinkDone,
+    ShrinkRequest,
+    SignRequest,
     Up,
+    VerifyDone,
     pack,
     read_down,
 )
+
+if TYPE_CHECKING:
+    from tendred.media.worker.studio import Studio
 
 
 def main() -> None:
@@ -34,7 +41,7 @@ def main() -> None:
     try:
         while (frame := read_down(sys.stdin.buffer)) is not None:
             if isinstance(frame, Hello):
-                threading.Thread(target=_work, args=(frames, calls), daemon=True).start()
+                threading.Thread(target=_work, args=(frames, calls, frame), daemon=True).start()
             elif isinstance(frame, MediaRequest):
                 calls.put(frame)
     except msgspec.DecodeError:
@@ -42,31 +49,43 @@ def main() -> None:
     os._exit(0)
 
 
-def _work(frames: int, calls: queue.SimpleQueue[MediaRequest]) -> None:
+def _work(frames: int, calls: queue.SimpleQueue[MediaRequest], hello: Hello) -> None:
     try:
-        from tendred.media.worker import encode, shrink  # Pillow comes in here
+        from tendred.media.worker.studio import Studio  # Pillow comes in here
     except ImportError as problem:
-        sys.stderr.write(f"no Pillow: {problem}\n")
+        sys.stderr.write(f"a library is missing: {problem}\n")
         sys.stderr.flush()
         os._exit(3)
+    studio = Studio(hello)
     _say(frames, Ready())
     while True:
         call = calls.get()
         try:
-            if isinstance(call, EncodeRequest):
-                answer: Up = EncodeDone(call=call.call, made=encode.encode(call.work, call.quality))
-            else:
-                answer = ShrinkDone(call=call.call, made=shrink.shrink(call.work))
+            answer = _answer(studio, call)
         except TendredError as error:
             answer = EncodeFailed(
                 call=call.call,
                 kind=error.kind,
                 problem=str(error.detail.get("problem", "")),
                 folder=str(error.detail.get("folder", "")),
+                variant=error.variant,
+                detail={name: str(value) for name, value in error.detail.items()},
             )
         except Exception as error:  # noqa: BLE001 - one bad picture is one bad answer; the others still want theirs
             answer = EncodeFailed(call=call.call, kind="internal", problem=f"{type(error).__name__}: {error}")
         _say(frames, answer)
+
+
+def _answer(studio: Studio, call: MediaRequest) -> Up:
+    match call:
+        case EncodeRequest():
+            return EncodeDone(call=call.call, made=studio.encode(call.work, call.quality))
+        case ShrinkRequest():
+            return ShrinkDone(call=call.call, made=studio.shrink(call.work))
+        case SignRequest():
+            return EncodeDone(call=call.call, made=studio.sign(call.work))
+        case _:
+            return VerifyDone(call=call.call, made=studio.verify(call.work))
 
 
 def _say(frames: int, record: Up) -> None:
