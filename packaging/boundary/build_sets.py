@@ -7,7 +7,6 @@ A row is `{"text", "family", "lang", "part", "name"}`; `part` is "tune" or "held
 scene and notation, not by row: nothing of it may appear in a rule's test or in a training sentence.
 """
 
-# ruff: noqa: S311  (chance from a seed is what a set needs)
 from __future__ import annotations
 
 import hashlib
@@ -24,10 +23,29 @@ from disguise import FAMILIES
 HERE: Final = Path(__file__).parent
 SEED: Final = 20261123
 _YEAR: Final = 2026
-_WORDS: Final = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen twenty"
-).split()
+_WORDS: Final = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+]
 _TENS: Final = {30: "thirty", 40: "forty", 50: "fifty", 60: "sixty", 70: "seventy"}
 PER_FAMILY: Final = 300
 PARTS: Final = ("tune", "held")
@@ -50,14 +68,24 @@ def seeds(name: str) -> dict[str, Any]:
 def minor_age(template: str, rng: Random) -> str:
     n = rng.randint(5, 20)
     return template.format(
-        n=n, word=_WORDS[n], born=_YEAR - rng.randint(4, 19), months=rng.randint(2, 18), **{"class": _YEAR + rng.randint(0, 8)}
+        n=n,
+        word=_WORDS[n],
+        born=_YEAR - rng.randint(4, 19),
+        months=rng.randint(2, 18),
+        **{"class": _YEAR + rng.randint(0, 8)},
     )
 
 
 def adult_age(rng: Random) -> dict[str, str]:
     ten = rng.choice(list(_TENS))
     n = rng.randint(24, 88)
-    return {"n": str(n), "m": str(rng.randint(24, 88)), "word": f"{_TENS[ten]}-{_WORDS[rng.randint(1, 9)]}", "tens": str(ten), "born": str(rng.randint(1940, 1999))}
+    return {
+        "n": str(n),
+        "m": str(rng.randint(24, 88)),
+        "word": f"{_TENS[ten]}-{_WORDS[rng.randint(1, 9)]}",
+        "tens": str(ten),
+        "born": str(rng.randint(1940, 1999)),
+    }
 
 
 def scene(subject: str, snip: str, rng: Random) -> str:
@@ -88,7 +116,10 @@ def plain_tongues(rng: Random) -> Iterator[Row]:
 
 def disguised(plain: list[Row], rng: Random) -> Iterator[Row]:
     english = {part: [row for row in plain if row.lang == "en" and row.part == part] for part in PARTS}
-    ages = {part: [row for row in english[part] if row.family == "age" and any(c.isdecimal() for c in row.text)] for part in PARTS}
+    ages = {
+        part: [row for row in english[part] if row.family == "age" and any(c.isdecimal() for c in row.text)]
+        for part in PARTS
+    }
     for family, change in FAMILIES.items():
         rows = ages if family == "numbered" else english
         for number in range(PER_FAMILY):
@@ -98,7 +129,7 @@ def disguised(plain: list[Row], rng: Random) -> Iterator[Row]:
 
 def benign(rng: Random) -> Iterator[Row]:
     data = seeds("benign")
-    people, aged, tags = data["portrait"], data["aged"], data["tags"]
+    people, tags = data["portrait"], data["tags"]
     for family, count in {"portrait": 800, "aged": 500, "animal": 400, "thing": 400, "place": 350, "art": 150}.items():
         for number in range(count):
             said = {key: rng.choice(values) for key, values in {**people, **data[family]}.items()}
@@ -112,23 +143,32 @@ def benign(rng: Random) -> Iterator[Row]:
         for number, line in enumerate(lines):
             for snip in ("", ", 85mm", ", 8k"):
                 yield Row(line.format(n=rng.randint(24, 88)) + snip, "tongue", lang, PARTS[number % 2])
-    assert people and aged
 
 
 def persons(rng: Random) -> Iterator[Row]:
     data = seeds("persons")
-    shapes = ("portrait of {}", "{} in a cafe, film grain", "photo of {} smiling, 85mm", "oil painting, {}, soft light", "{}")
+    shapes = (
+        "portrait of {}",
+        "{} in a cafe, film grain",
+        "photo of {} smiling, 85mm",
+        "oil painting, {}, soft light",
+        "{}",
+    )
     for family, names in data["notable"].items():
         for number, name in enumerate(names):
             yield Row(rng.choice(shapes).format(name), family, "en", PARTS[number % 2], name)
             if number % 3 == 0:
                 yield Row(rng.choice(shapes).format(name.lower()), "lower", "en", PARTS[number % 2], name)
             if number % 3 == 1:
-                change = rng.choice(["leet", "spaced", "dotted", "invisible", "lookalike", "styled", "accented", "weighted"])
+                change = rng.choice(
+                    ["leet", "spaced", "dotted", "invisible", "lookalike", "styled", "accented", "weighted"]
+                )
                 yield Row(FAMILIES[change](name.lower(), rng), f"hidden-{change}", "en", PARTS[number % 2], name)
     for family, names in data["other"].items():
         for number, name in enumerate(names):
-            yield Row(rng.choice(shapes).format(name), family, "mul" if family == "script" else "en", PARTS[number % 2], name)
+            yield Row(
+                rng.choice(shapes).format(name), family, "mul" if family == "script" else "en", PARTS[number % 2], name
+            )
     private = data["private"]
     for number in range(150):
         name = f"{rng.choice(private['given'])} {rng.choice(private['family'])}"

@@ -52,10 +52,13 @@ class Ages:
             ),
             re.compile(rf"{_NUM}{_RANGE}(?:{_GAP}(?:yrs?|yos?|y[ ./-]o(?:ld|\.)?)|y)(?![a-z]|[ .-]?[0-9]|{after})"),
             re.compile(
-                rf"(?<![a-z])(?:ages?|aged|agee?s?|turns|turned|turning)(?:[ :=(]{{1,2}}"
+                rf"(?<![a-z])(?:ages?|aged|agee?s?|turns?|turned|turning)(?:[ :=(]{{1,2}}"
                 rf"(?:of|is|about|around|between|from|only|just|de|entre|environ|a peine))?[ :=(-]{{0,3}}{_NUM}{_RANGE}{unit}"
             ),
             re.compile(rf"(?<![a-z])(?:{people} of|will be|to be) {_NUM}{_RANGE}(?: (?:years|yrs)(?![a-z])|{_STOP})"),
+            re.compile(
+                rf"{_NUM}{_GAP}(?:st|nd|rd|th|eme|e) (?:year|annee) (?:of|de) (?:life|age|vie|(?:her|his|sa) (?:life|vie))(?![a-z])"
+            ),
             re.compile(rf"(?<![a-z])(?:sweet )?{_NUM}{_GAP}(?:st|nd|rd|th|eme|e) (?:birthday|anniversaire)"),
             re.compile(
                 rf"(?<![a-z])(?:she|he|they|who|elle|il|{people})(?:'s|'re| is| are| was| were) ?"

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from tendred.boundary import numerals
 from tendred.boundary.ages import ADULT, Age, Ages, stated_adult
-from tendred.boundary.anchor import Anchor, compose
-from tendred.boundary.data import RulesBroken, load
+from tendred.boundary.anchor import Anchor, compose, without
+from tendred.boundary.data import Head, RulesBroken, load, trusted
+from tendred.boundary.head import Semantic
 from tendred.boundary.minors import Minors
+from tendred.boundary.names import Names
+from tendred.boundary.native import native
 from tendred.boundary.normalise import Folder, View, unreadable
 from tendred.boundary.persons import Persons
+from tendred.boundary.phrases import tokens
 from tendred.boundary.seal import canonical, open_seal, seal, vouch
-from tendred.boundary.views import readings, spelled
+from tendred.boundary.tongues import Tongues
+from tendred.boundary.views import decoded, readings, spelled, unleeted
 from tendred.schema.base import Record
 from tendred.schema.sealed import MOST_WEIGHT, Conditioning, Reviewed, Span, Verdict
 from tendred.schema.work import Finding
@@ -24,10 +29,13 @@ from tendred.schema.work import Finding
 _KEY_BYTES: Final = 32
 # Words that a leet spelling may hide besides those for minors.
 _AGE_WORDS: Final = frozenset({"year", "years", "old", "age", "aged", "ans", "teens"})
-_RULES: Final = ("minor.word", "minor.age", "minor.birth", "person.likeness", "person.office", "text.unreadable")
+_RULES: Final = (
+    "minor.word", "minor.age", "minor.birth", "minor.sense", "person.known", "person.likeness", "person.office", "text.unreadable",
+)  # fmt: skip
 _LANGUAGES: Final = ("en", "fr")
 _TOLD: Final = tuple(f"{lang}{part}" for lang in _LANGUAGES for part in ("", "_pass"))
 """What is said of each rule in each language: why it refuses, and what would pass."""
+_LONG_ENOUGH: Final = 5
 _COUNTS: Final = 0.5
 """A span of less weight than this may not show at all."""
 
@@ -57,13 +65,16 @@ class _Hit(NamedTuple):
 
 
 class Boundary:
-    """Judges, seals and opens. Pure: the key and the year are handed in, the word data comes with the package."""
+    """Judges, seals and opens. Pure: key, year and word data are handed in; no other data than the package's is taken."""
 
-    def __init__(self, key: bytes, *, year: Callable[[], int]) -> None:
-        """`key`: at least 32 secret bytes. `year` tells the current one. Raises ValueError, RulesBroken."""
+    def __init__(self, key: bytes, *, year: Callable[[], int], data: Mapping[str, bytes] | None = None) -> None:
+        """`key`: at least 32 secret bytes. `year` tells the current one. `data`: `packaged()`, read if it isn't handed in.
+
+        Raises ValueError, and RulesBroken where a byte of the data differs from what this code was made with.
+        """
         if len(key) < _KEY_BYTES:
             raise ValueError(f"the boundary's key needs {_KEY_BYTES} bytes")
-        rules = load()
+        rules = load() if data is None else trusted(data)
         if any(not rules.reasons.get(rule, {}).get(part) for rule in _RULES for part in _TOLD):
             raise RulesBroken("a rule has no reason")
         self._key = key
@@ -73,6 +84,9 @@ class Boundary:
         self._minors = Minors(rules.minors, self._fold)
         self._ages = Ages(rules.ages)
         self._persons = Persons(rules.persons)
+        self._tongues = Tongues(rules.tongues)
+        self._names = Names(rules.names, rules.persons)
+        self._sense = _semantic(rules.head)
         self._anchor = Anchor(rules.anchor, self._fold)
         self._vocabulary = self._minors.vocabulary() | numerals.WORDS | _AGE_WORDS
         self.policy: str = rules.policy
@@ -120,6 +134,10 @@ class Boundary:
         """The first finding that withholds an output, None if it may be kept."""
         return next((finding for finding in findings if finding.refuse), None)
 
+    def knows(self, name: str) -> bool:
+        """Whether a name is in the gazetteer: for measuring. A verdict never says which entry it was."""
+        return self._names.knows(self._fold(name))
+
     def _refused(self, rule: str, span: tuple[int, int] | None, lang: str) -> Verdict:
         lang = lang if lang in _LANGUAGES else "en"
         told = self._reasons[rule]
@@ -129,11 +147,18 @@ class Boundary:
         )  # fmt: skip
 
     def _refusal(self, text: str) -> _Hit | None:
-        """The leftmost hit of every rule."""
+        """The leftmost hit of every rule; where there is none, what the words together sound like."""
         noise = unreadable(text)
         if noise:
             return _Hit(noise, "text.unreadable")
-        return min(self._hits(text), default=None)
+        if hit := min(self._hits(text), default=None):
+            return hit
+        # What was turned round or encoded has no place of its own to point at.
+        if any(self._hidden(numerals.digits(view), self._year()) for view in decoded(text, self._folder)):
+            return _Hit((0, len(text)), "text.unreadable")
+        view = native(text)
+        sounds = self._sense.find(view)
+        return _Hit(view.span(*sounds), "minor.sense") if sounds else None
 
     def _negative_refusal(self, text: str) -> _Hit | None:
         # Words for minors are fine here: they say what the picture must not show. A person's name isn't: models
@@ -141,20 +166,41 @@ class Boundary:
         noise = unreadable(text)
         if noise:
             return _Hit(noise, "text.unreadable")
-        return self._person_hit(self._folder.fold(text), text)
+        return min(self._person_hits(self._folder.fold(text), text), default=None)
 
     def _hits(self, text: str) -> Iterator[_Hit]:
         year = self._year()
         for view in readings(text, self._folder, self._vocabulary):
             yield from self._view_hits(numerals.digits(view), text, year)
+            yield from self._person_hits(view, text)
             for run in spelled(view):
-                word = self._minors.spelled(run)
-                if word:
-                    yield _Hit(run.span(*word), "minor.word")
-                yield from self._age_hits(run, year)
-        person = self._person_hit(self._folder.fold(text), text)
-        if person:
-            yield person
+                yield from self._spelled_hits(run, text, year)
+        for view in unleeted(self._folder.fold(text)):
+            yield from self._person_hits(view, text)
+        own = native(text)
+        spared = self._minors.spared(self._folder.fold(text))
+        for age in self._tongues.find(own.text, year):
+            start, end = own.span(age.start, age.end)
+            if age.years < ADULT and not any(first <= start and end <= last for first, last in spared):
+                yield _Hit((start, end), age.rule)
+        if name := self._names.native(own, text):
+            yield _Hit(own.span(name.start, name.end), "person.known")
+
+    def _hidden(self, view: View, year: int) -> bool:
+        # Short words turn up by chance in a text read backwards.
+        hits = self._view_hits(view, view.text, year)
+        return any(hit.span[1] - hit.span[0] >= _LONG_ENOUGH for hit in hits)
+
+    def _spelled_hits(self, run: View, text: str, year: int) -> Iterator[_Hit]:
+        if " " in run.text:
+            yield from self._view_hits(numerals.digits(run), text, year)
+            yield from self._person_hits(run, text)
+            return
+        if word := self._minors.spelled(run):
+            yield _Hit(run.span(*word), "minor.word")
+        if name := self._names.spelled(run):
+            yield _Hit(run.span(name.start, name.end), "person.known")
+        yield from self._age_hits(numerals.run(run), year)
 
     def _view_hits(self, view: View, text: str, year: int) -> Iterator[_Hit]:
         word = self._minors.find(view, text)
@@ -167,9 +213,11 @@ class Boundary:
             if age.years < ADULT:
                 yield _Hit(view.span(age.start, age.end), age.rule)
 
-    def _person_hit(self, view: View, text: str) -> _Hit | None:
-        hit = self._persons.find(view, text)
-        return _Hit(view.span(hit.start, hit.end), hit.rule) if hit else None
+    def _person_hits(self, view: View, text: str) -> Iterator[_Hit]:
+        if hit := self._persons.find(view, text):
+            yield _Hit(view.span(hit.start, hit.end), hit.rule)
+        if name := self._names.find(view, text):
+            yield _Hit(view.span(name.start, name.end), "person.known")
 
     def _compose(self, words: Words, prompt: list[Span], negative: list[Span]) -> tuple[Conditioning, list[str]]:
         plain = self._folder.fold(words.prompt)
@@ -182,10 +230,25 @@ class Boundary:
             or self._anchor.may_show_person(counting)
             or any(self._anchor.names_person(self._folder.fold(name)) for name in words.names)
         )
-        return compose(prompt, negative, anchored=person, age=stated_adult(ages))
+        keep = (
+            frozenset(token.text for name in words.names for token in tokens(self._fold(name)))
+            if words.character
+            else frozenset[str]()
+        )
+        nobody = self._names.unknown(plain, words.prompt, keep)
+        drawn = (without(prompt, nobody) or [Span(text="")]) if nobody else prompt
+        conditioning, removed = compose(drawn, negative, anchored=person, age=stated_adult(ages))
+        return conditioning, [words.prompt[start:end] for start, end in nobody] + removed
 
     def _fold(self, text: str) -> str:
         return self._folder.fold(text).text
+
+
+def _semantic(head: Head) -> Semantic:
+    try:
+        return Semantic(head)
+    except ValueError as error:
+        raise RulesBroken(str(error)) from error
 
 
 def _weighed(text: str, spans: list[Span]) -> list[Span]:

@@ -5,15 +5,23 @@ Each reading is there to add hits, never to take one away.
 
 from __future__ import annotations
 
+import base64
+import binascii
+import codecs
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import Final
 
 from tendred.boundary.normalise import Folder, View, rewrite
 
-_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[0-9])(?=[A-Z])")
+# How people weigh words: "(word:1.2)", "[a|b]", "{word}", "<word>".
+_WEIGHTS: Final = re.compile(r":[0-9.]+(?=[)\]>}])|[()\[\]{}<>]+|\|+")
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+_TEXT_ONLY: Final = 4
 _INNER: Final = re.compile(r"(?<=[a-z])[^a-z0-9\s]{1,2}(?=[a-z])")
 _SPELLED: Final = re.compile(r"(?<![a-z0-9])[a-z0-9](?:[^a-z0-9]{1,3}[a-z0-9](?![a-z0-9])){2,}")
 _STRETCHED: Final = re.compile(r"([a-z])\1{2,}")
@@ -27,7 +35,7 @@ _MAX_GUESSES: Final = 64
 
 
 def readings(text: str, folder: Folder, vocabulary: AbstractSet[str]) -> Iterator[View]:
-    """At most eight views, the plain one first. `vocabulary` holds the words that leet spelling may hide."""
+    """At most nine views, the plain one first. `vocabulary` holds the words that leet spelling may hide."""
     plain = folder.fold(text)
     yield plain
     if folder.invisible(text):
@@ -38,19 +46,61 @@ def readings(text: str, folder: Folder, vocabulary: AbstractSet[str]) -> Iterato
 
 
 def spelled(view: View) -> list[View]:
-    """Each run of single letters ("c h i l d", "c.h.i.l.d"), put together."""
+    """Each run of single letters ("c h i l d", "c.h.i.l.d"), put together; and with words, where its gaps tell of them."""
     runs: list[View] = []
     for found in _SPELLED.finditer(view.text):
         keep = [at for at in range(found.start(), found.end()) if view.text[at].isalnum()]
-        runs.append(
-            View(
-                "".join(view.text[at] for at in keep), [view.starts[at] for at in keep], [view.ends[at] for at in keep]
-            )
-        )
+        runs.append(_letters(view, keep))
+        gaps = [view.text[one + 1 : two] for one, two in itertools.pairwise(keep)]
+        kinds = Counter(gaps)
+        if len(kinds) > 1:
+            usual = kinds.most_common(1)[0][0]
+            ends = {at for at, gap in zip(keep, gaps, strict=False) if gap != usual}
+            apart = [(at, view.text[at] + " ") if at in ends else (at, view.text[at]) for at in keep]
+            places = [at for at, piece in apart for _ in piece]
+            text = "".join(piece for _, piece in apart)
+            runs.append(View(text, [view.starts[at] for at in places], [view.ends[at] for at in places]))
     return runs
 
 
+def decoded(text: str, folder: Folder) -> Iterator[View]:
+    """A text read backwards, by thirteen letters on, and what is encoded in it. Offsets are those of the decoded text."""
+    if not any(char.isascii() and char.isalpha() for char in text):
+        return
+    yield folder.fold(text[::-1])
+    yield folder.fold(codecs.encode(text, "rot13"))
+    for found in itertools.islice(_BASE64.finditer(text), _TEXT_ONLY):
+        try:
+            told = base64.b64decode(
+                found[0] + "=" * (-len(found[0]) % 4), altchars=b"-_" if "-" in found[0] else None
+            ).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            continue
+        if told.isprintable():
+            yield folder.fold(told)
+
+
+def unleeted(view: View) -> Iterator[View]:
+    """Words with digits and signs among their letters, read as letters: for names, which no list of words holds."""
+    found = [
+        one
+        for one in _MIXED.finditer(view.text)
+        if not (one[0].isalpha() or one[0].isdecimal() or _AGE_LIKE.fullmatch(one[0]))
+    ]
+    for choice in (0, -1) if found else ():
+        yield rewrite(
+            view, [(one.start(), one.end(), "".join(_LEET.get(char, char)[choice] for char in one[0])) for one in found]
+        )
+
+
+def _letters(view: View, keep: list[int]) -> View:
+    return View("".join(view.text[at] for at in keep), [view.starts[at] for at in keep], [view.ends[at] for at in keep])
+
+
 def _undisguised(plain: View, vocabulary: AbstractSet[str]) -> Iterator[View]:
+    weights = [(found.start(), found.end(), " " if "|" in found[0] else "") for found in _WEIGHTS.finditer(plain.text)]
+    if weights:
+        yield rewrite(plain, weights)
     inner = [(found.start(), found.end(), "") for found in _INNER.finditer(plain.text)]
     if inner:
         yield rewrite(plain, inner)
