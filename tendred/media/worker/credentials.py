@@ -65,7 +65,7 @@ class Signatory:
         sources = _sources(parents, provider)
         changed = any(relation == "parentOf" for relation, _, _ in sources)
         try:
-            self._context = self._context or c2pa.Context(c2pa.Settings.from_dict(SETTINGS))
+            self._context = self._context or c2pa.Context(c2pa.Settings.from_json(json.dumps(SETTINGS)))
             with (
                 c2pa.Builder(_manifest(media_type, changed=changed), self._context) as builder,
                 c2pa.Signer.from_callback(
@@ -79,7 +79,7 @@ class Signatory:
                     builder.set_intent(c2pa.C2paBuilderIntent.CREATE, kind)
                 for number, (relation, kind, stream) in enumerate(sources, 1):
                     described = {"title": f"source {number}", "relationship": relation}
-                    builder.add_ingredient(json.dumps(described), kind, stream)
+                    builder.add_ingredient(json.dumps(described), kind, stream)  # pyright: ignore[reportUnknownMemberType] # half typed
                 builder.sign(signer, media_type, source, target)
         except c2pa.C2paError as problem:
             raise SignerBroken("signing", problem=str(problem)) from problem

@@ -36,6 +36,82 @@ _XMP: Final = re.compile(rb"DigitalSourceType[^<>]{0,3}[>=][\"']?\s*(https?://[\
 _SYNTHETIC: Final = re.compile(r"[/](trainedAlgorithmicMedia|compositeWithTrainedAlgorithmicMedia|compositeSynthetic|algorithmicMedia)$")  # fmt: skip
 _HARMLESS: Final = frozenset({"signingCredential.untrusted"})
 """Says that nobody vouches for the signer, not that anything was changed."""
+_HOLDS: Final = frozenset({"Valid", "Trusted"})
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """Of the library's JSON, what is read here; the rest of it is left alone."""
+
+
+class _Maker(_Part, frozen=True):
+    name: str | None = None
+    version: str | None = None
+
+    def told(self) -> str | None:
+        return " ".join(filter(None, (self.name, self.version))) or None
+
+
+class _Signature(_Part, frozen=True):
+    common_name: str | None = None
+    issuer: str | None = None
+    cert_serial_number: str | None = None
+    alg: str | None = None
+    time: str | None = None
+
+
+class _Ingredient(_Part, frozen=True):
+    relationship: str = ""
+    active_manifest: str | None = None
+
+
+class _Assertion(_Part, frozen=True):
+    """`data` is whatever its maker put there: looked at only where its label says what it should be."""
+
+    label: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Action(_Part, frozen=True):
+    source_type: str | None = msgspec.field(default=None, name="digitalSourceType")
+
+
+class _Actions(_Part, frozen=True):
+    actions: list[_Action] = []
+
+
+class _Manifest(_Part, frozen=True):
+    claim_generator: str | None = None
+    claim_generator_info: list[_Maker] | None = None
+    signature_info: _Signature | None = None
+    assertions: list[_Assertion] | None = None
+    ingredients: list[_Ingredient] | None = None
+
+    def maker(self) -> str | None:
+        makers = self.claim_generator_info or [_Maker(self.claim_generator)]
+        return makers[0].told()
+
+
+class _Problem(_Part, frozen=True):
+    code: str = ""
+
+
+class _Results(_Part, frozen=True):
+    failure: list[_Problem] | None = None
+
+
+class _AllResults(_Part, frozen=True, rename="camel"):
+    active_manifest: _Results | None = None
+
+
+class _Report(_Part, frozen=True):
+    validation_state: str = "Invalid"
+    active_manifest: str | None = None
+    manifests: dict[str, _Manifest] = {}
+    validation_results: _AllResults | None = None
+    validation_status: list[_Problem] | None = None
+
+    def manifest(self, label: str | None) -> _Manifest | None:
+        return None if label is None else self.manifests.get(label)
 
 
 def verify(work: Verify) -> Verified:
@@ -60,77 +136,72 @@ def _credentials(found: Verified, file: BinaryIO, kind: str, work: Verify) -> Ve
         told = _told(file, kind, _pem(Path(work.folder) / identity.ROOTS) if work.folder else "")
         if told is None:
             return _replace(found, state="unsigned")
-        signer = "ours" if told["validation_state"] == "Trusted" else "unknown"
-        if told["validation_state"] == "Valid" and (trust := _pem(Path(work.trust)) if work.trust else ""):
+        signer = "ours" if told.validation_state == "Trusted" else "unknown"
+        if told.validation_state == "Valid" and (trust := _pem(Path(work.trust)) if work.trust else ""):
             again = _told(file, kind, trust)
-            signer = "known" if again and again["validation_state"] == "Trusted" else signer
-    except c2pa.C2paError as problem:
+            signer = "known" if again and again.validation_state == "Trusted" else signer
+    except (c2pa.C2paError, msgspec.ValidationError) as problem:
         # Something is there that calls itself credentials, and can't even be read.
         return _replace(found, state="changed", problems=[_code(problem)])
-    if told["validation_state"] == "Invalid":
+    if told.validation_state not in _HOLDS:
         return _replace(_described(found, told), state="changed", problems=_failures(told))
     return _replace(_described(found, told), state="intact", signer=signer)
 
 
-def _told(file: BinaryIO, kind: str, anchors: str) -> dict[str, Any] | None:
+def _told(file: BinaryIO, kind: str, anchors: str) -> _Report | None:
     """What the library reads, None where there are no credentials. Trusted: by these anchors, and no others."""
     file.seek(0)
     settings = SETTINGS | {"verify": SETTINGS["verify"] | {"verify_trust": True}, "trust": {"trust_anchors": anchors}}
     if not anchors:
         del settings["trust"]
-    with c2pa.Context(c2pa.Settings.from_dict(settings)) as context:
+    with c2pa.Context(c2pa.Settings.from_json(json.dumps(settings))) as context:
         reader = c2pa.Reader.try_create(kind, file, context=context)
         if reader is None:
             return None
         with reader:
             if not reader.is_embedded():
                 return None  # an address of credentials elsewhere: nothing is asked there
-            return json.loads(reader.json())
+            return msgspec.json.decode(reader.json(), type=_Report)
 
 
-def _described(found: Verified, told: dict[str, Any]) -> Verified:
-    manifest: dict[str, Any] = told.get("manifests", {}).get(told.get("active_manifest"), {})
-    signed: dict[str, Any] = manifest.get("signature_info") or {}
-    makers = manifest.get("claim_generator_info") or [{"name": manifest.get("claim_generator")}]
+def _described(found: Verified, told: _Report) -> Verified:
+    manifest = told.manifest(told.active_manifest) or _Manifest()
+    signed = manifest.signature_info or _Signature()
     return _replace(
         found,
         certificate=Certificate(
-            name=signed.get("common_name"), issuer=signed.get("issuer"), serial=signed.get("cert_serial_number"),
-            algorithm=signed.get("alg"),
+            name=signed.common_name, issuer=signed.issuer, serial=signed.cert_serial_number, algorithm=signed.alg
         ),
-        signed_at=signed.get("time"),
-        made_with=_maker(makers[0]),
+        signed_at=signed.time,
+        made_with=manifest.maker(),
         source_type=_source_type(manifest),
-        origins=[_origin(one, told) for one in manifest.get("ingredients") or []],
-    )  # fmt: skip
+        origins=[_origin(one, told) for one in manifest.ingredients or []],
+    )
 
 
-def _maker(info: dict[str, Any]) -> str | None:
-    words = [str(info[part]) for part in ("name", "version") if info.get(part)]
-    return " ".join(words) or None
+def _origin(ingredient: _Ingredient, told: _Report) -> Ancestor:
+    manifest = told.manifest(ingredient.active_manifest)
+    made_with = None if manifest is None else manifest.maker()
+    return Ancestor(relation=ingredient.relationship, made_with=made_with, credentials=manifest is not None)
 
 
-def _origin(ingredient: dict[str, Any], told: dict[str, Any]) -> Ancestor:
-    manifest = told.get("manifests", {}).get(ingredient.get("active_manifest")) or {}
-    makers = manifest.get("claim_generator_info") or [{}]
-    relation = str(ingredient.get("relationship", ""))
-    return Ancestor(relation=relation, made_with=_maker(makers[0]), credentials=bool(manifest))
-
-
-def _source_type(manifest: dict[str, Any]) -> str | None:
+def _source_type(manifest: _Manifest) -> str | None:
     """That of the newest action that names one."""
-    for assertion in manifest.get("assertions") or []:
-        if str(assertion.get("label", "")).startswith("c2pa.actions"):
-            for action in reversed(assertion.get("data", {}).get("actions") or []):
-                if isinstance(told := action.get("digitalSourceType"), str):
-                    return told
+    for assertion in manifest.assertions or []:
+        if assertion.label.startswith("c2pa.actions"):
+            try:
+                done = msgspec.json.decode(assertion.data, type=_Actions).actions
+            except msgspec.ValidationError:
+                continue  # called actions, and none
+            if told := next((one.source_type for one in reversed(done) if one.source_type), None):
+                return told
     return None
 
 
-def _failures(told: dict[str, Any]) -> list[str]:
-    results = (told.get("validation_results") or {}).get("activeManifest") or {}
-    codes = [str(one.get("code")) for one in results.get("failure") or told.get("validation_status") or []]
-    return sorted(set(codes) - _HARMLESS)[:16]
+def _failures(told: _Report) -> list[str]:
+    results = told.validation_results and told.validation_results.active_manifest
+    problems = (results and results.failure) or told.validation_status or []
+    return sorted({one.code for one in problems} - _HARMLESS)[:16]
 
 
 def _code(problem: Exception) -> str:

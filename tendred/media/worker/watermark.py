@@ -62,7 +62,8 @@ def read(picture: Image.Image) -> int | None:
     picture = picture.convert("RGB")
     for scale in SCALES:
         # A part says as much as the whole, from a certain size on.
-        seen = picture.crop((0, 0, *(min(side, round(_READ_SIDE / scale)) for side in picture.size)))
+        most = round(_READ_SIDE / scale)
+        seen = picture.crop((0, 0, min(picture.width, most), min(picture.height, most)))
         if scale != 1.0:
             width, height = (round(side * scale) for side in seen.size)
             seen = seen.resize((max(width, 1), max(height, 1)), Image.Resampling.BICUBIC)
@@ -76,7 +77,7 @@ def read(picture: Image.Image) -> int | None:
 def _read(luma: Plane) -> int | None:
     mean, deviation = _local(luma)
     # Edges of the picture itself are worth nothing here, however strong they are.
-    residual = np.clip((luma - mean) / (deviation + np.float32(_SOFT)), -1, 1)
+    residual = np.clip((luma - mean) / (deviation + np.float32(_SOFT)), -1, 1).astype(np.float32, copy=False)
     folded = _folded(residual)
     steady, spelled = _cells()
     place = np.fft.irfft2(np.fft.rfft2(folded) * np.conj(np.fft.rfft2(_smooth(steady))), (TILE, TILE))
@@ -136,8 +137,8 @@ def _smooth(cells: NDArray[np.floating]) -> Plane:
     """Cells as pixels, without hard edges, which JPEG would not keep."""
     wide = np.kron(cells.astype(np.float32), np.ones((TILE // CELLS, TILE // CELLS), np.float32))
     for axis in (0, 1):
-        wide = (np.roll(wide, 1, axis) + 2 * wide + np.roll(wide, -1, axis)) / 4
-    return wide
+        wide = (np.roll(wide, 1, axis) + 2 * wide + np.roll(wide, -1, axis)) / np.float32(4)
+    return wide.astype(np.float32, copy=False)
 
 
 @lru_cache(maxsize=1)
