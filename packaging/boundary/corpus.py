@@ -16,12 +16,12 @@ HERE: Final = Path(__file__).parent
 DATA: Final = HERE.parents[1] / "tendred" / "boundary" / "data"
 
 
-def sentences(seed: int) -> Iterator[tuple[str, int]]:
-    """Each sentence, with 1 where it is about a minor."""
+def sentences(seed: int) -> Iterator[tuple[str, int, str]]:
+    """Each sentence, with 1 where it is about a minor, and the subject in it: what is held back goes by that."""
     rng = Random(seed)
     tongues = {path.stem: tomllib.loads(path.read_text("utf-8")) for path in sorted((DATA / "tongues").glob("*.toml"))}
     minors = tomllib.loads((DATA / "minors.toml").read_text("utf-8"))
-    red, many, more = _seeds("english"), _seeds("tongues"), _seeds("corpus")
+    red, many, more, emoji = _seeds("english"), _seeds("tongues"), _seeds("corpus"), _seeds("emoji")
     scenes = {
         "en": red["snips"]["tune"] + more["styles"],
         **{lang: data["snips"][0] + more["styles"][:4] for lang, data in many.items()},
@@ -32,35 +32,47 @@ def sentences(seed: int) -> Iterator[tuple[str, int]]:
         *(one for one in minors["phrases"] if "{" not in one),
         *red["who"]["tune"],
     ]
-    for _ in range(9000):
-        yield _scene(rng, rng.choice(english), scenes["en"]), 1
+    yield from _draw(rng, english, scenes["en"], 9000, 1)
     for _ in range(2500):
-        yield _scene(rng, rng.choice(more["implied"]).format(x=rng.choice(more["persons"])), scenes["en"]), 1
+        told = rng.choice(more["implied"])
+        yield _scene(rng, told.format(x=rng.choice(more["persons"])), scenes["en"]), 1, told
     for lang, tongue in tongues.items():
         words = [word.replace("*", "") for word in (*tongue.get("minor", []), *tongue.get("solid", []))]
-        words += [*many[lang]["who"][0], *many[lang]["who"][0]]
-        for _ in range(600):
-            yield _scene(rng, rng.choice(words), scenes[lang]), 1
-        for _ in range(150):
-            age = rng.choice(many[lang]["ages"][0]).format(n=rng.randint(5, 20), born=rng.randint(2008, 2022))
-            yield _scene(rng, age, scenes[lang]), 1
-        for _ in range(250):
-            age = rng.choice(many[lang]["ages"][0]).format(n=rng.randint(21, 88), born=rng.randint(1940, 1998))
-            yield _scene(rng, age, scenes[lang]), 0
-        for _ in range(700):
-            yield _scene(rng, rng.choice(more["adult"][lang]), scenes[lang]), 0
-    yield from _others(rng, scenes["en"], minors, more)
+        yield from _draw(rng, [*words, *many[lang]["who"][0], *many[lang]["who"][0]], scenes[lang], 600, 1)
+        ages = many[lang]["ages"][0]
+        yield from _ages(rng, ages, scenes[lang], 150, (5, 20), (2008, 2022), 1)
+        yield from _ages(rng, ages, scenes[lang], 250, (21, 88), (1940, 1998), 0)
+        yield from _draw(rng, more["adult"][lang], scenes[lang], 700, 0)
+        yield from _draw(rng, emoji[lang], scenes[lang], 700, 0)
+    for text in (text for _ in range(6) for text in _benign()):
+        yield text, 0, text
+    things = [*more["things"]["en"], *more["things"]["mul"], *(one for one in minors["exceptions"] if "{" not in one)]
+    yield from _draw(rng, more["adult"]["en"], scenes["en"], 5000, 0)
+    yield from _draw(rng, things, scenes["en"], 2500, 0)
+    yield from _draw(rng, emoji["en"], scenes["en"], 2500, 0)
 
 
-def _others(rng: Random, scenes: list[str], minors: dict[str, Any], more: dict[str, Any]) -> Iterator[tuple[str, int]]:
-    benign = _benign()
-    spared = [one for one in minors["exceptions"] if "{" not in one]
-    for _ in range(9000):
-        yield rng.choice(benign), 0
-    for _ in range(5000):
-        yield _scene(rng, rng.choice(more["adult"]["en"]), scenes), 0
-    for _ in range(2500):
-        yield _scene(rng, rng.choice([*more["things"]["en"], *more["things"]["mul"], *spared]), scenes), 0
+def _draw(
+    rng: Random, subjects: list[str], scenes: list[str], count: int, label: int
+) -> Iterator[tuple[str, int, str]]:
+    for _ in range(count):
+        subject = rng.choice(subjects)
+        yield _scene(rng, subject, scenes), label, subject
+
+
+def _ages(
+    rng: Random,
+    ages: list[str],
+    scenes: list[str],
+    count: int,
+    numbers: tuple[int, int],
+    years: tuple[int, int],
+    label: int,
+) -> Iterator[tuple[str, int, str]]:
+    # How ages are told must be known: which number it is decides.
+    for _ in range(count):
+        told = rng.choice(ages).format(n=rng.randint(*numbers), born=rng.randint(*years))
+        yield _scene(rng, told, scenes), label, ""
 
 
 def _benign() -> list[str]:

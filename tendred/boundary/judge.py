@@ -44,8 +44,8 @@ class Words(Record, frozen=True):
     """Every word of a final request, after plugins and expansion.
 
     `spans` and `negative_spans` are how the two prompts are weighed; none of them: every word counts alike. `names`:
-    LoRAs, character, model, tags, file names; they are judged as prompt text. `character`: one is in use, so a person
-    is in frame whatever the prompt says.
+    LoRAs, character, model, tags, file names; they are judged as prompt text. `character`: the name of the one in use,
+    which the prompt may say too. `person`: somebody may be in frame whatever the words say, as with a character.
     """
 
     prompt: str
@@ -54,7 +54,8 @@ class Words(Record, frozen=True):
     negative_spans: list[Span] = msgspec.field(default_factory=list[Span])
     names: list[str] = msgspec.field(default_factory=list[str])
     kind: Literal["still", "clip"] = "still"
-    character: bool = False
+    character: str | None = None
+    person: bool = False
 
 
 class _Hit(NamedTuple):
@@ -225,16 +226,13 @@ class Boundary:
         counting = self._folder.fold("".join(span.text for span in prompt if span.weight >= _COUNTS))
         ages: list[Age] = list(self._ages.find(numerals.digits(plain).text, self._year()))
         person = (
-            words.character
+            words.person
+            or words.character is not None
             or self._anchor.may_show_person(plain)
             or self._anchor.may_show_person(counting)
             or any(self._anchor.names_person(self._folder.fold(name)) for name in words.names)
         )
-        keep = (
-            frozenset(token.text for name in words.names for token in tokens(self._fold(name)))
-            if words.character
-            else frozenset[str]()
-        )
+        keep = frozenset(token.text for token in tokens(self._fold(words.character or "")))
         nobody = self._names.unknown(plain, words.prompt, keep)
         drawn = (without(prompt, nobody) or [Span(text="")]) if nobody else prompt
         conditioning, removed = compose(drawn, negative, anchored=person, age=stated_adult(ages))

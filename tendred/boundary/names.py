@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import re
-import sys
+import struct
 from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -92,10 +92,7 @@ class _Keys:
     """A sorted table of hashes."""
 
     def __init__(self, packed: bytes) -> None:
-        self._table = array("Q")
-        self._table.frombytes(packed)
-        if sys.byteorder == "big":
-            self._table.byteswap()
+        self._table = array("Q", struct.unpack(f"<{len(packed) // 8}Q", packed))
 
     def __contains__(self, name: str) -> bool:
         wanted = key(name)

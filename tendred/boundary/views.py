@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import codecs
 import itertools
 import re
+import string
 from collections import Counter
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
@@ -32,6 +32,8 @@ _LEET: Final = {
     "@": "a", "$": "s", "!": "il", "|": "il", "+": "t", "\u20ac": "e",
 }  # fmt: skip
 _MAX_GUESSES: Final = 64
+_LETTERS: Final = (string.ascii_lowercase, string.ascii_uppercase)
+_THIRTEEN_ON: Final = str.maketrans("".join(_LETTERS), "".join(letters[13:] + letters[:13] for letters in _LETTERS))
 
 
 def readings(text: str, folder: Folder, vocabulary: AbstractSet[str]) -> Iterator[View]:
@@ -68,7 +70,7 @@ def decoded(text: str, folder: Folder) -> Iterator[View]:
     if not any(char.isascii() and char.isalpha() for char in text):
         return
     yield folder.fold(text[::-1])
-    yield folder.fold(codecs.encode(text, "rot13"))
+    yield folder.fold(text.translate(_THIRTEEN_ON))
     for found in itertools.islice(_BASE64.finditer(text), _TEXT_ONLY):
         try:
             told = base64.b64decode(

@@ -29,9 +29,17 @@ def names_of(
     names = {path_of(number): lora.name for number, lora in enumerate(said.loras)}
     names |= {f"loras[{number}]": lora.adapter.words for number, lora in enumerate(loras) if lora.adapter.words}
     names |= {f"tags[{number}]": tag for number, tag in enumerate(said.tags)} | sources.names()
-    who = said.character.name if isinstance(said.character, CharacterUse) else said.character
-    named = {"character": who, "file name": file, "model": "\n".join(filter(None, (said.model, model_words))) or None}
+    named = {
+        "character": who_of(said),
+        "file name": file,
+        "model": "\n".join(filter(None, (said.model, model_words))) or None,
+    }
     return names | {path: name for path, name in named.items() if name is not None}
+
+
+def who_of(said: Still | StillRequest) -> str | None:
+    """The name of the character in use."""
+    return said.character.name if isinstance(said.character, CharacterUse) else said.character
 
 
 def words_of(
@@ -52,8 +60,9 @@ def words_of(
         negative_spans=negative.spans,
         names=list(names_of(said, loras, file, model_words, sources).values()),
         kind=kind,
+        character=who_of(said),
         # Whom a person painted, no word tells.
-        character=said.character is not None or (isinstance(said, Still) and bool(said.painted)),
+        person=isinstance(said, Still) and bool(said.painted),
     )
 
 

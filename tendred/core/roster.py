@@ -166,7 +166,7 @@ class StoredRoster:
     async def _judge(self, sheet: Sheet, origin: Origin) -> None:
         """As in a still of nothing but them. Raises BoundaryRefused, having noted it."""
         words = weigh(sheet.fragment, "fragment")
-        said = Words(prompt=words.text, spans=words.spans, names=[sheet.name], character=True)
+        said = Words(prompt=words.text, spans=words.spans, names=[sheet.name], character=sheet.name)
         verdict, _ = self._boundary.judge(said, lang=self._language())
         if verdict.verdict == "refuse":
             await self._refusals.note(verdict, sheet.fragment, origin)

@@ -1,4 +1,6 @@
 # ruff: noqa: RUF001  (letters that look alike are what these tests are about)
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -200,9 +202,22 @@ def test_a_person_is_anchored_and_nobody_else() -> None:
     assert anchor(prompt="a thirty-five-year-old woman") == "35-year-old adult"
     assert anchor(prompt="a 30-year-old woman and a 60-year-old man") == "adult"
     assert anchor(prompt="a hill") is None
-    assert anchor(prompt="a hill", character=True) == "adult"
+    assert anchor(prompt="a hill", character="mira") == "adult"
+    assert anchor(prompt="a hill", person=True) == "adult"
     assert anchor(prompt="a hill", names=["old_man_style"]) == "adult"
     assert anchor(prompt="a woman", negative_prompt="adult", kind="clip") == "adult"
+
+
+def test_a_name_that_nobody_knows_stays_only_where_it_is_the_characters() -> None:
+    def drawn(**words: Any) -> str:
+        said, conditioning = BOUNDARY.judge(Words(prompt="photo of Sandra Kowalczyk smiling", **words))
+        assert conditioning is not None
+        assert said.removed == ([] if words.get("character") == "sandra-kowalczyk" else ["Sandra Kowalczyk"])
+        return "".join(span.text for span in conditioning.prompt)
+
+    assert drawn(character="sandra-kowalczyk") == "photo of Sandra Kowalczyk smiling"
+    assert drawn(character="mira", names=["Sandra Kowalczyk"]) == "photo of  smiling"
+    assert drawn(person=True, names=["Sandra Kowalczyk"]) == "photo of  smiling"
 
 
 def test_approved_opens_and_reseals_for_a_child() -> None:

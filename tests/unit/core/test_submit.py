@@ -271,9 +271,9 @@ def test_everything_that_says_what_will_be_seen_is_judged():
     loras = [Lora(name="style", path="/style", sha256="1" * 64, ships=False, adapter=adapter)]
     words = words_of(still, loras, file="file.txt")
     assert words.names == ["style", "painted\nponds", "tag", "mira", "file.txt", "starter"]
-    assert words.character
+    assert (words.character, words.person) == ("mira", False)
     plain = words_of(STILL, [])
-    assert (plain.character, plain.names) == (False, ["starter"])
+    assert (plain.character, plain.person, plain.names) == (None, False, ["starter"])
 
 
 async def test_loras_are_settled_and_sealed_with_their_hashes(room):
