@@ -29,7 +29,7 @@ PASSES: Final = 6
 RATE: Final = 0.5
 DECAY: Final = 2e-6
 FOLDS: Final = 4
-FALSE: Final = 0.005
+FALSE: Final = 0.01
 
 Row = tuple[list[np.ndarray], int, str]
 """The slots of each window of a sentence, whether it is about a minor, and its subject."""
