@@ -21,11 +21,11 @@ from tendred.config.paths import resolve
 
 STRIP: Final = Path(__file__).resolve().parent / "demo" / "pictures.png"
 ASKED: Final = (
-    ("@mira, smiling, wearing a teal dress on a yellow background", 1),
+    ("@mira, laughing, wearing a teal dress on a yellow background", 1),
     ("@mira, surprised, in a red jacket, purple background", 5),
-    ("un homme souriant aux cheveux roux avec une barbe, pull vert, fond bleu", 3),
+    ("un homme pâle souriant aux cheveux roux avec une barbe, pull vert, fond bleu", 1),
     ("landscape of red, orange, yellow and green hills under a blue sky with a white sun", 7),
-    ("orange egg-shaped clay creature with horns, big eyes and a smile, blue background", 2),
+    ("purple pear-shaped clay creature with antennae, one eye and a toothy mouth, yellow background", 1),
 )
 """Prompts and seeds, as the README has them."""
 

@@ -59,7 +59,8 @@ def background(picture):
         ("portrait of a smiling tan woman with long wavy black hair wearing a teal dress on a yellow background", "yellow"),
         ("une femme triste aux cheveux roux, fond bleu", "blue"),
         ("man, red background, black beard", "red"),
-        ("a photo of a 35-year-old zorblax woman, masterpiece, quxly, teal background, 8k", "teal"),
+        ("a photo of a zorblax woman, masterpiece, quxly, teal background, 8k", "teal"),
+        ("a photo of a 35-year-old woman, red background", "red"),
         ("green background, white clay creature with three eyes", "green"),
         ("LAUGHING MAN ON A BLUE BACKGROUND!!!", "blue"),
     ],
@@ -80,14 +81,17 @@ async def test_a_landscape_has_its_sky(daemon):
 async def test_guidance_from_1_to_8_stays_in_range(daemon, guidance):
     [picture] = await draw(daemon, "a sad man wearing a white shirt on a teal background", guidance=guidance, seed=3)
     assert background(picture) == "teal"
-    burnt = sum(1 for pixel in picture.getdata() if max(pixel) == 255 and min(pixel) == 0)
+    burnt = sum(1 for pixel in picture.get_flattened_data() if max(pixel) == 255 and min(pixel) == 0)
     assert burnt < 0.02 * 128 * 128, "colours that only an overdriven picture has"
 
 
 async def test_a_negative_prompt_keeps_away_what_it_names(daemon):
-    plain = [background(one) for one in await draw(daemon, "woman, yellow or red background", seed=20, count=6)]
-    kept = await draw(daemon, "woman, yellow or red background", negative_prompt="red background", seed=20, count=6)
-    assert "red" not in [background(one) for one in kept], plain
+    plain = [background(one) for one in await draw(daemon, "a tan woman", seed=1, count=8)]
+    assert "blue" in plain, plain
+    kept = [
+        background(one) for one in await draw(daemon, "a tan woman", negative_prompt="blue background", seed=1, count=8)
+    ]
+    assert "blue" not in kept
 
 
 async def test_nothing_asked_for_gives_something_to_look_at(daemon):

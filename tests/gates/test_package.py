@@ -56,13 +56,16 @@ def test_the_data_can_be_read_as_installed():
 
 
 def test_the_starter_is_whole(packaged):
-    names = {path.relative_to(STARTER_PATH).as_posix() for path in packaged if STARTER_PATH in path.parents}
-    assert {"model_index.json", "tendred.json", "LICENSE.md"} <= names
+    models = STARTER_PATH.parent
+    folders = {models / name for name in ("starter", "loras", "upscalers")}
+    names = {path.relative_to(models).as_posix() for path in packaged if folders & {*path.parents}}
+    assert {f"starter/{name}" for name in ("model_index.json", "tendred.json", "LICENSE.md")} <= names
+    assert {"loras/mira.json", "upscalers/drawn-x2.json"} <= names
     weights = [name for name in names if name.endswith(".safetensors")]
-    assert len(weights) == 4
+    assert len(weights) == 7
     assert not [name for name in names if name.endswith((".bin", ".ckpt", ".pt", ".pth", ".pkl", ".py"))]
     for name in weights:
-        file = STARTER_PATH / name
+        file = models / name
         length = int.from_bytes(file.read_bytes()[:8], "little")
         assert 2 < length < file.stat().st_size, f"{name} is no safetensors file (a pointer of git-lfs?)"
 

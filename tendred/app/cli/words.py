@@ -12,7 +12,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "tendred {version} is already running (process {pid}) at {url}",
         "tendred {version} tourne déjà (processus {pid}) à {url}",
     ),
-    "first": ('Your first picture: tendre image "@mira, smiling, on a yellow background" --open', 'Votre première image : tendre image "@mira, souriante, sur fond jaune" --open'),
+    "first": ('Your first picture: tendre image "@mira, laughing, on a yellow background" --open', 'Votre première image : tendre image "@mira, joyeuse, sur fond jaune" --open'),
     "hot_folder": ("Hot folder: {path}", "Dossier surveillé : {path}"),
     "up_died": (
         "The daemon ended while it started (exit code {code}). It said: {said}",

@@ -25,7 +25,7 @@ def test_the_starter():
     found = inspect(STARTER_PATH, "starter")
     assert found.family == "sdxl"
     assert (found.defaults.width, found.defaults.height) == (128, 128)
-    assert (found.defaults.steps, found.defaults.guidance, found.defaults.scheduler) == (20, 4.0, "euler")
+    assert (found.defaults.steps, found.defaults.guidance, found.defaults.scheduler) == (10, 4.0, "euler")
     assert found.defaults.multiple == 8
     assert found.licence is not None
     assert found.bytes > 30_000_000
