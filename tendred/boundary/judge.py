@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Literal, NamedTuple
 
@@ -21,21 +22,31 @@ from tendred.boundary.persons import Persons
 from tendred.boundary.phrases import tokens
 from tendred.boundary.seal import canonical, open_seal, seal, vouch
 from tendred.boundary.tongues import Tongues
-from tendred.boundary.views import decoded, readings, spelled, unleeted
+from tendred.boundary.views import decoded, readings, respelled, spelled, unleeted
 from tendred.schema.base import Record
 from tendred.schema.sealed import MOST_WEIGHT, Conditioning, Reviewed, Span, Verdict
 from tendred.schema.work import Finding
 
 _KEY_BYTES: Final = 32
 # Words that a leet spelling may hide besides those for minors.
-_AGE_WORDS: Final = frozenset({"year", "years", "old", "age", "aged", "ans", "teens"})
+_AGE_WORDS: Final = frozenset(
+    {
+        "year", "years", "old", "age", "aged", "ans", "teens", "month", "months", "week", "weeks", "born", "turn", "turns", "turned",
+        "turning", "birthday", "life", "about", "just", "minor", "minors", "woman", "women", "person", "she",
+    }
+)  # fmt: skip
+# Short words that tell an age together with others; longer ones are found in a run by themselves.
+_BETWEEN: Final = frozenset(
+    {"her", "his", "she", "son", "men", "man", "their", "with", "young", "who", "of", "in", "is", "yo"}
+)
+_IN_RUNS: Final = 4
 _RULES: Final = (
     "minor.word", "minor.age", "minor.birth", "minor.sense", "person.known", "person.likeness", "person.office", "text.unreadable",
 )  # fmt: skip
 _LANGUAGES: Final = ("en", "fr")
 _TOLD: Final = tuple(f"{lang}{part}" for lang in _LANGUAGES for part in ("", "_pass"))
 """What is said of each rule in each language: why it refuses, and what would pass."""
-_LONG_ENOUGH: Final = 5
+_LONG_ENOUGH: Final = 4
 _COUNTS: Final = 0.5
 """A span of less weight than this may not show at all."""
 
@@ -90,6 +101,8 @@ class Boundary:
         self._sense = _semantic(rules.head)
         self._anchor = Anchor(rules.anchor, self._fold)
         self._vocabulary = self._minors.vocabulary() | numerals.WORDS | _AGE_WORDS
+        in_runs = {word for word in self._vocabulary if len(word) >= _IN_RUNS} | numerals.WORDS | _AGE_WORDS | _BETWEEN
+        self._in_runs = re.compile(f"({'|'.join(sorted(in_runs, key=len, reverse=True))})")
         self.policy: str = rules.policy
 
     def judge(self, words: Words, *, lang: str = "en") -> tuple[Verdict, Conditioning | None]:
@@ -174,6 +187,8 @@ class Boundary:
         for view in readings(text, self._folder, self._vocabulary):
             yield from self._view_hits(numerals.digits(view), text, year)
             yield from self._person_hits(view, text)
+            if together := respelled(view, self._in_runs):
+                yield from self._view_hits(numerals.digits(together), text, year)
             for run in spelled(view):
                 yield from self._spelled_hits(run, text, year)
         for view in unleeted(self._folder.fold(text)):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import re
 import struct
+import unicodedata
 from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -109,6 +110,7 @@ class Names:
         self._given, self._family = _Keys(tables.given), _Keys(tables.family)
         self._words, self._styles = _Keys(tables.words), _Keys(tables.styles)
         self._single, self._shown = frozenset(words.single), frozenset(words.single_shown)
+        self._none = frozenset(words.no_names)
 
     def knows(self, name: str) -> bool:
         """Whether a folded name is in the gazetteer. For measuring: a verdict never says which entry it was."""
@@ -173,7 +175,9 @@ class Names:
         spans: list[tuple[int, int]] = []
         index = 0
         while index < len(found):
-            size = self._name_at(view, found, index, capital if mixed and wordy else [False] * len(found), common)
+            size = self._name_at(
+                view, original, found, index, capital if mixed and wordy else [False] * len(found), common
+            )
             lent = self._lent(view.text, found, index)
             if size and not lent and not all(token.text in keep for token in found[index : index + size]):
                 spans.append(view.span(found[index].start, found[index + size - 1].end))
@@ -181,10 +185,18 @@ class Names:
         return spans
 
     def _name_at(
-        self, view: View, found: Sequence[Token], index: int, capital: Sequence[bool], common: Sequence[bool]
+        self,
+        view: View,
+        original: str,
+        found: Sequence[Token],
+        index: int,
+        capital: Sequence[bool],
+        common: Sequence[bool],
     ) -> int:
         """How many words the unknown name at `index` has, 0 for none."""
         word, after = found[index].text, index + 1
+        if word in self._none or not self._latin(view, original, found[index]):
+            return 0
         follows = after < len(found) and view.text[found[index].end : found[after].start] in {" ", "-"}
         if follows and not common[after] and len(found[after].text) > _SHORT:
             if not common[index] and word in self._given:
@@ -203,6 +215,12 @@ class Names:
         if common[index] or not (capital[index] or word in self._given):
             return 0
         return int(bool(_NEAR_ONE.search(told)) or (word in self._given and bool(_SHOWN.search(told))))
+
+    @staticmethod
+    def _latin(view: View, original: str, token: Token) -> bool:
+        """Whether a word is written in Latin letters, in part at least: what others look like is no name of theirs."""
+        told = unicodedata.normalize("NFKC", original[view.starts[token.start] : view.ends[token.end - 1]])
+        return any(char.isascii() and char.isalpha() for char in told)
 
     def _common(self, word: str) -> bool:
         if len(word) <= _SHORT or word in self._words:

@@ -13,6 +13,7 @@ from tendred.boundary.native import bare, plain, words
 from tendred.boundary.phrases import Token
 
 _GAPS: Final = frozenset({" ", "-", "'", "\u2019", " - ", "\n", "", ", ", "\u2013"})
+_SET_OFF: Final = re.compile(r"[,;:.()\n]")
 _BARE_FROM: Final = 6
 """Letters from which on a word is known without its accents too; shorter ones would be other words."""
 _STEM_FROM: Final = 2
@@ -110,7 +111,7 @@ class Tongues:
             elif entry.kind == "age":
                 yield Age(entry.value, *span, "minor.age")
             elif entry.kind in {"years", "weak"}:
-                yield from self._counted(found, index, end, entry, values, hits)
+                yield from self._counted(text, found, index, end, entry, values, hits)
             elif entry.kind == "before" and end < len(found) and (entry.lang, end) in values:
                 if any(e.kind == "things" and e.lang == entry.lang and last == index for _, last, e in hits):
                     continue
@@ -143,8 +144,13 @@ class Tongues:
             values[entry.lang, index] = values[entry.lang, end - 1] = entry.value
         return values
 
+    @staticmethod
+    def _near(text: str, found: Sequence[Token], last: int, at: int) -> bool:
+        """Whether nothing is set off between a phrase and the number: "en man, 13 \u00e5r" is no "en 13 ans"."""
+        return not _SET_OFF.search(text[found[last - 1].end : found[at].start])
+
     def _counted(
-        self, found: Sequence[Token], index: int, end: int, entry: _Entry, values: Mapping[tuple[str, int], int],
+        self, text: str, found: Sequence[Token], index: int, end: int, entry: _Entry, values: Mapping[tuple[str, int], int],
         hits: Sequence[tuple[int, int, _Entry]],
     ) -> Iterator[Age]:  # fmt: skip
         """The age that a unit of years makes of the number before it, unless it is a span of time or a thing's age."""
@@ -156,7 +162,9 @@ class Tongues:
         told = {"things", "time_before", "time_after"} if entry.kind == "weak" else {"things"}
         # Of any language: "años" without its accent is Portuguese, and whisky is whisky everywhere.
         mine = [hit for hit in hits if hit[2].kind in told]
-        if any(e.kind != "time_after" and at - 2 <= last <= at for _, last, e in mine):
+        if any(
+            e.kind != "time_after" and at - 2 <= last <= at and self._near(text, found, last, at) for _, last, e in mine
+        ):
             return
         if any(e.kind != "time_before" and end <= first <= end + 1 for first, _, e in mine):
             return

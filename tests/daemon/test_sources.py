@@ -70,7 +70,8 @@ async def test_a_still_from_a_still_is_recorded_with_its_parent(daemon, own):
     asset = await asset_of(daemon, job)
     assert asset.parents == [own.id]
     assert asset.pixels_sha256 != plain.pixels_sha256
-    assert job.request["image"] == {"asset_id": own.id, "sha256": own.sha256, "strength": 0.4}
+    arranged = {"crop": None, "mirror": False, "turn": 0, "strokes": None}
+    assert job.request["image"] == {"asset_id": own.id, "sha256": own.sha256, "strength": 0.4, **arranged}
     assert asset.settings["image"] == job.request["image"]
     receipt = await daemon.studio.receipt(asset.receipt_id)
     assert receipt.settings["image"] == job.request["image"]

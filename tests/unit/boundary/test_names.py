@@ -61,7 +61,8 @@ def test_letters_spelled_apart() -> None:
         ("photo of Sandra Kowalczyk smiling", ["Sandra Kowalczyk"]), ("photo of sandra kowalczyk smiling", ["sandra kowalczyk"]),
         ("my neighbour Dariusz in the garden", ["Dariusz"]), ("a woman named Zsofia at a window", ["Zsofia"]),
         ("a red house on a hill, 85mm", []), ("Charlotte, North Carolina from above", []), ("a woman in Paris", []), ("Kodak Portra 400", []),
-        ("A Woman Stands In A Wheat Field", []),
+        ("A Woman Stands In A Wheat Field", []), ("uma mulher de 65 anos", []), ("ένα γατάκι πάνω σε βιβλίο", []), ("the god Thor in a storm", []),
+        ("photo of S\u0430ndra K\u043ewalczyk smiling", ["S\u0430ndra K\u043ewalczyk"]),
     ],
 )  # fmt: skip
 def test_a_name_that_nobody_knows_is_left_out(text: str, names: list[str]) -> None:
