@@ -65,7 +65,9 @@ class Ages:
                 rf"(?<![a-z])(?:ages?|age (?:range|group|bracket)|aged|agee?s?|turns?|turned|turning)(?:[ :=(]{{1,2}}"
                 rf"(?:of|is|about|around|between|from|only|just|de|entre|environ|a peine))?[ :=(-]{{0,3}}{_NUM}{_RANGE}{unit}"
             ),
-            re.compile(rf"(?<![a-z])(?:{people} of|will be|to be) {_NUM}{_RANGE}(?: (?:years|yrs)(?![a-z])|{_STOP})"),
+            re.compile(
+                rf"(?<![a-z])(?:{people} of|will be|to be) {_NUM}{_RANGE}(?: (?:years|yrs|next|this|soon|in)(?![a-z])|{_STOP})"
+            ),
             re.compile(
                 rf"{_NUM}{_GAP}(?:st|nd|rd|th|eme|e) (?:year|annee) (?:of|de) (?:life|age|vie|(?:her|his|sa) (?:life|vie))(?![a-z])"
             ),
@@ -98,7 +100,8 @@ class Ages:
             rf"{_NUM}{_RANGE}{_GAP}ans(?![a-z])|(?:d'|de |(?<![a-z])a )(?P<m>1) an(?![a-z])|{_any(words.dozens)}"
         )
         self._under = re.compile(
-            rf"(?<![a-z])(?:under|below|younger than|less than|sub|not(?: yet| quite| even)|moins de|pas encore|years? (?:shy|short) of)"
+            rf"(?<![a-z])(?:under|below|younger than|less than|sub|not(?: yet| quite| even)|moins de|pas encore|years? (?:shy|short) of"
+            rf"|soon to be|going on|isn't|hasn't turned|yet to turn|approaching|close to|days? before|weeks? before|months? before)"
             rf"(?: the age of)?[ -]{_NUM}(?: yet)?(?:{_STOP}|(?= {people}(?![a-z])))|(?<![a-z])before (?:her|his|their) (?P<m>[0-9]{{1,2}})(?:st|nd|rd|th) birthday"
             rf"|(?<![a-z])(?:under[ -]|u-?)(?P<o>[5-9]|1[0-9]|20)(?:'?s(?![a-z])| (?=(?:[a-z]+ )?{_SPORT}s?(?![a-z])))"
         )

@@ -26,6 +26,7 @@ def minors(text: str) -> list[str]:
         "17 summers old", "woman of 17 summers", "sub-18 model", "half a dozen years old", "a decade old person", "1 year shy of 18",
         "before her 21st birthday", "in the fifteenth year of life", "a sixteenth birthday portrait", "xvii years old", "model at 16",
         "10-and-a-half years old", "18 and a half", "only 18", "age range 10-14", "age group: 8-12", "portrait of anna, 15",
+        "a woman who will be 18 next year", "soon to be 18", "redhead, 19", "an apprentice of 15", "going on 17", "she isn't 18 yet",
         "born 3 years ago", "u12 football team", "under-12 team", "under 16s squad",
     ],
 )  # fmt: skip

@@ -79,7 +79,7 @@ def test_allowed(prompt: str) -> None:
         (
             "a f_a_m_i_l_y w_i_t_h t_h_e_i_r y_o_u_n_g s_o_n",
             "minor.word",
-            "f_a_m_i_l_y w_i_t_h t_h_e_i_r y_o_u_n_g s_o_n",
+            "t_h_e_i_r y_o_u_n_g s_o_n",
         ),
         ("[woman|woman] 7 [years|years] of [age|age]", "minor.age", "7 [years|years] of [age|age]"),
         ("a hhhigh schooool studio", "minor.word", "hhhigh schooool"),
