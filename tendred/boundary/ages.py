@@ -18,6 +18,7 @@ _REACH: Final = 60
 
 # One number of at most three digits that isn't part of a longer one ("10 000", "1.2", "12:30").
 _NUM: Final = r"(?<![0-9])(?<![0-9][.,:/])(?P<n>[1-9][0-9]{2}|[0-9]{1,2})(?:[.,][0-9]{1,2})?(?![0-9]|[.,:][0-9])"
+_DIGIT: Final = re.compile("[0-9]")
 _RANGE: Final = r"(?: ?(?:-|\u2014|~|/|to|or|and|a|ou|et) ?[0-9]{1,3}(?![0-9]))?"
 _TEENS: Final = r"(?P<n>1[0-9]|20)(?![0-9]|[.,:][0-9])"
 _ORDINAL: Final = (
@@ -132,17 +133,22 @@ class Ages:
 
     def find(self, text: str, year: int) -> Iterator[Age]:
         """Every age stated in a folded text; `year` is the current one."""
-        for pattern in self._years:
-            for found in pattern.finditer(text):
-                yield from self._age(text, found, _years(found))
+        if _DIGIT.search(text):
+            yield from self._counted(text, year)
         for found in self._french.finditer(text):
             if not self._span_of_time(text, found):
+                yield from self._age(text, found, _years(found))
+        for found in self._tiny.finditer(text):
+            yield from self._age(text, found, 0)
+
+    def _counted(self, text: str, year: int) -> Iterator[Age]:
+        """Ages and birth years that are told by a number."""
+        for pattern in self._years:
+            for found in pattern.finditer(text):
                 yield from self._age(text, found, _years(found))
         for found in self._under.finditer(text):
             if _years(found) <= ADULT:
                 yield Age(0, found.start(), found.end(), "minor.age")
-        for found in self._tiny.finditer(text):
-            yield from self._age(text, found, 0)
         yield from self._births(text, year)
 
     def _births(self, text: str, year: int) -> Iterator[Age]:

@@ -184,17 +184,18 @@ class Boundary:
 
     def _hits(self, text: str) -> Iterator[_Hit]:
         year = self._year()
-        for view in readings(text, self._folder, self._vocabulary):
+        views = list(readings(text, self._folder, self._vocabulary))
+        for view in views:
             yield from self._view_hits(numerals.digits(view), text, year)
             yield from self._person_hits(view, text)
             if together := respelled(view, self._in_runs):
                 yield from self._view_hits(numerals.digits(together), text, year)
             for run in spelled(view):
                 yield from self._spelled_hits(run, text, year)
-        for view in unleeted(self._folder.fold(text)):
+        for view in unleeted(views[0]):
             yield from self._person_hits(view, text)
         own = native(text)
-        spared = self._minors.spared(self._folder.fold(text))
+        spared = self._minors.spared(views[0])
         for age in self._tongues.find(own.text, year):
             start, end = own.span(age.start, age.end)
             if age.years < ADULT and not any(first <= start and end <= last for first, last in spared):

@@ -145,9 +145,11 @@ class Tongues:
         return values
 
     @staticmethod
-    def _near(text: str, found: Sequence[Token], last: int, at: int) -> bool:
-        """Whether nothing is set off between a phrase and the number: "en man, 13 \u00e5r" is no "en 13 ans"."""
-        return not _SET_OFF.search(text[found[last - 1].end : found[at].start])
+    def _before(text: str, found: Sequence[Token], last: int, at: int, entry: _Entry) -> bool:
+        """Whether what ends before the number says what it counts. "En man, 13 \u00e5r" is no "en 13 ans", but "whisky, 12 lat"."""
+        if entry.kind == "time_before":
+            return not _SET_OFF.search(text[found[last - 1].end : found[at].start])
+        return entry.kind == "things"
 
     def _counted(
         self, text: str, found: Sequence[Token], index: int, end: int, entry: _Entry, values: Mapping[tuple[str, int], int],
@@ -162,9 +164,7 @@ class Tongues:
         told = {"things", "time_before", "time_after"} if entry.kind == "weak" else {"things"}
         # Of any language: "años" without its accent is Portuguese, and whisky is whisky everywhere.
         mine = [hit for hit in hits if hit[2].kind in told]
-        if any(
-            e.kind != "time_after" and at - 2 <= last <= at and self._near(text, found, last, at) for _, last, e in mine
-        ):
+        if any(at - 2 <= last <= at and self._before(text, found, last, at, e) for _, last, e in mine):
             return
         if any(e.kind != "time_before" and end <= first <= end + 1 for first, _, e in mine):
             return

@@ -30,7 +30,7 @@ def test_a_word_for_a_minor(text: str) -> None:
     "text",
     [
         "eine 17-jährige Tänzerin", "eine siebzehnjährige Tänzerin", "im Alter von sechzehn", "una mujer de 19 años", "donna di diciassette anni",
-        "mulher de 16 anos", "een 12-jarige", "en 15-årig dansare", "kobieta, 17 lat", "siedemnastoletnia", "17letá tanečnice", "femeie de 18 ani",
+        "mulher de 16 anos", "een 12-jarige", "en 15-årig dansare", "kobieta, 17 lat", "en man, 13 år", "siedemnastoletnia", "17letá tanečnice", "femeie de 18 ani",
         "17 yaşında bir kadın", "женщина, 17 лет", "семнадцатилетняя", "жінка, 17 років", "17χρονη χορεύτρια", "عمرها ١٧ سنة", "אישה בת 17",
         "१७ साल की महिला", "17歳の女性", "十七歳", "17살 여자", "一位17岁的女人", "người phụ nữ 17 tuổi", "wanita berusia 17 tahun",
     ],
@@ -50,7 +50,7 @@ def test_a_birth_year(text: str) -> None:
     "text",
     [
         "a barn on a hill", "that kind of light", "sugar on a table", "a la carte", "eine 40 Jahre alte Frau", "vor 10 Jahren gebaut", "una mujer de 45 años",
-        "hace 12 años", "un whisky de 12 años", "10 anni di esperienza", "виски, выдержка 12 лет", "二十代の女性", "아이스크림",
+        "hace 12 años", "un whisky de 12 años", "whisky, 12 lat", "en 12 años de trabajo", "10 anni di esperienza", "виски, выдержка 12 лет", "二十代の女性", "아이스크림",
         "anak kucing di taman", "eine junge Frau", "der junge Mann", "the nearest red house", "sonata in la minore", "אישה בת 40", "40歳の女性",
         "женщина, 47 лет", "kobieta, 40 lat", "Florida, フロリダ", "los 100 mejores", "grabbing a cup of tea", "an alumna of the college",
     ],
