@@ -192,7 +192,7 @@ class Boundary:
                 yield from self._view_hits(numerals.digits(together), text, year)
             for run in spelled(view):
                 yield from self._spelled_hits(run, text, year)
-        for view in unleeted(views[0]):
+        for view in unleeted(views[0], self._names.is_part):
             yield from self._person_hits(view, text)
         own = native(text)
         spared = self._minors.spared(views[0])

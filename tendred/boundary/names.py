@@ -117,6 +117,10 @@ class Names:
         parts = " ".join(token.text for token in tokens(name))
         return parts in self._known or parts in self._capital or parts in self._single or parts in self._shown
 
+    def is_part(self, word: str) -> bool:
+        """Whether names have such a part, or it is an ordinary word."""
+        return word in self._given or word in self._family or word in self._words
+
     def find(self, view: View, original: str) -> NameHit | None:
         """The first name of the gazetteer in a Latin reading."""
         found = [token for token in tokens(view.text) if token.text.isalpha()]

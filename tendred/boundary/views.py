@@ -11,7 +11,7 @@ import itertools
 import re
 import string
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -104,17 +104,29 @@ def decoded(text: str, folder: Folder) -> Iterator[View]:
             yield folder.fold(told)
 
 
-def unleeted(view: View) -> Iterator[View]:
-    """Words with digits and signs among their letters, read as letters: for names, which no list of words holds."""
+def unleeted(view: View, known: Callable[[str], bool]) -> Iterator[View]:
+    """Words with digits and signs among their letters, read as letters: for names, which no list of words holds.
+
+    `known` tells parts of names and words: of the readings of a word the first such one is taken, and with none of them
+    each sign as the first, then the last of what it may be.
+    """
     found = [
         one
         for one in _MIXED.finditer(view.text)
         if not (one[0].isalpha() or one[0].isdecimal() or _AGE_LIKE.fullmatch(one[0]))
     ]
-    for choice in (0, -1) if found else ():
-        yield rewrite(
-            view, [(one.start(), one.end(), "".join(_LEET.get(char, char)[choice] for char in one[0])) for one in found]
-        )
+    if not found:
+        return
+    guessed = [next(filter(known, _guesses(one[0])), None) for one in found]
+    for choice in (0, -1):
+        plain = ["".join(_LEET.get(char, char)[choice] for char in one[0]) for one in found]
+        told = [guess or word for guess, word in zip(guessed, plain, strict=True)]
+        yield rewrite(view, [(one.start(), one.end(), word) for one, word in zip(found, told, strict=True)])
+
+
+def _guesses(word: str) -> Iterator[str]:
+    options = itertools.product(*(_LEET.get(char, char) for char in word))
+    return map("".join, itertools.islice(options, _MAX_GUESSES))
 
 
 def _unstretched(text: str, vocabulary: AbstractSet[str]) -> Iterator[tuple[int, int, str]]:

@@ -72,6 +72,7 @@ def test_allowed(prompt: str) -> None:
         ("woman, age 9¾", "minor.age", "age 9"),
         ("s3venteen years 0ld", "minor.age", "s3venteen years 0ld"),
         ("woman born in 2010", "minor.birth", "born in 2010"),
+        ("photo of 4lb3rt 31n5t31n", "person.known", "4lb3rt 31n5t31n"),
         ("woman who looks like Ostrela", "person.likeness", "who looks like Ostrela"),
         ("the current president of x", "person.office", "the current president"),
         ("s h e is 20, l o n g h a i r", "minor.age", "s h e is 20"),
