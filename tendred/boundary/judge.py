@@ -56,7 +56,8 @@ class Words(Record, frozen=True):
 
     `spans` and `negative_spans` are how the two prompts are weighed; none of them: every word counts alike. `names`:
     LoRAs, character, model, tags, file names; they are judged as prompt text. `character`: the name of the one in use,
-    which the prompt may say too. `person`: somebody may be in frame whatever the words say, as with a character.
+    which the prompt may say too. `person`: somebody may be in frame whatever the words say, as with a character, or with
+    a picture of somebody.
     """
 
     prompt: str

@@ -29,11 +29,8 @@ def names_of(
     names = {path_of(number): lora.name for number, lora in enumerate(said.loras)}
     names |= {f"loras[{number}]": lora.adapter.words for number, lora in enumerate(loras) if lora.adapter.words}
     names |= {f"tags[{number}]": tag for number, tag in enumerate(said.tags)} | sources.names()
-    named = {
-        "character": who_of(said),
-        "file name": file,
-        "model": "\n".join(filter(None, (said.model, model_words))) or None,
-    }
+    model = "\n".join(part for part in (said.model, model_words) if part)
+    named = {"character": who_of(said), "file name": file, "model": model or None}
     return names | {path: name for path, name in named.items() if name is not None}
 
 
@@ -61,8 +58,8 @@ def words_of(
         names=list(names_of(said, loras, file, model_words, sources).values()),
         kind=kind,
         character=who_of(said),
-        # Whom a person painted, no word tells.
-        person=isinstance(said, Still) and bool(said.painted),
+        # Whom a person painted, no word tells; and who is in a picture that it comes from stays in frame.
+        person=(isinstance(said, Still) and bool(said.painted)) or any(still.anchor for still in sources.stills),
     )
 
 

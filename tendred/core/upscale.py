@@ -30,7 +30,6 @@ from tendred.schema.source import SourceUse
 from tendred.schema.upscale import LANCZOS, SIDE, Upscale, UpscaleRequest
 
 RESAMPLER: Final = Part(kind="upscaler", name=LANCZOS, path="", sha256="", ships=True)
-_WORDLESS: Final = Conditioning(prompt=[], negative=[], anchor=None)
 
 
 class UpscaleSubmission(Record, frozen=True):
@@ -87,7 +86,7 @@ class Upscaling:
             request=asdict(upscale),
             asked=submission.asked,
             origin=origin,
-            reviewed=await self._review(job_id, upscale, part, origin),
+            reviewed=await self._review(job_id, upscale, still, part, origin),
             removed=[],
             retry_of=None,
             key=submission.key,
@@ -102,7 +101,7 @@ class Upscaling:
         upscale = msgspec.convert(sealed, Upscale)
         still, part = await self._found(upscale)
         if claimed.reviewed.policy != self._boundary.policy or sealed["model_sha256"] != part.sha256:
-            claimed = replace(claimed, reviewed=await self._review(job.id, upscale, part, job.origin))
+            claimed = replace(claimed, reviewed=await self._review(job.id, upscale, still, part, job.origin))
         return Run(
             claim=claimed, still=upscale, conditioning=conditioning, model=part, loras=[],
             sources=Sources(image=still), created=created,
@@ -110,8 +109,8 @@ class Upscaling:
 
     async def review(self, job_id: str, upscale: Upscale, origin: Origin) -> Reviewed:
         """The same once more, for another job. Raises StillNotOurs, NotFound, ModelRefused, BoundaryRefused."""
-        _, part = await self._found(upscale)
-        return await self._review(job_id, upscale, part, origin)
+        still, part = await self._found(upscale)
+        return await self._review(job_id, upscale, still, part, origin)
 
     async def _found(self, upscale: Upscale) -> tuple[OwnStill, Part]:
         """What a final request names: the same bytes as then."""
@@ -158,8 +157,11 @@ class Upscaling:
             painted=still.painted,
         )
 
-    async def _review(self, job_id: str, upscale: Upscale, part: Part, origin: Origin) -> Reviewed:
-        """Have the picture's own words, and those that are new, judged and sealed. Raises BoundaryRefused."""
+    async def _review(self, job_id: str, upscale: Upscale, still: OwnStill, part: Part, origin: Origin) -> Reviewed:
+        """Have the picture's own words, and those that are new, judged and sealed. Raises BoundaryRefused.
+
+        No words draw here; the anchor says who is in the picture, for whatever is made of the larger one.
+        """
         names = {f"tags[{number}]": tag for number, tag in enumerate(upscale.tags)} | {"model": part.name}
         names |= {} if origin.file is None else {"file name": origin.file}
         words = {"asset_id": Words(prompt=upscale.prompt)}
@@ -173,4 +175,4 @@ class Upscaling:
                     passes=verdict.passes,
                 )  # fmt: skip
         sealed = {**asdict(upscale), "job_id": job_id, "model_sha256": part.sha256}
-        return self._boundary.approve(canonical(sealed), _WORDLESS)
+        return self._boundary.approve(canonical(sealed), Conditioning(prompt=[], negative=[], anchor=still.anchor))

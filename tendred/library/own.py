@@ -26,9 +26,7 @@ from tendred.store.database import Database, Tx
 from tendred.tasks import offload
 
 INSERT: Final = "INSERT OR REPLACE INTO own VALUES (?, ?, ?, ?)"
-FIND: Final = (
-    "SELECT o.sha256, o.mac, r.body_sha256 FROM own o JOIN receipt r ON r.id = o.receipt_id WHERE o.asset_id = ?"
-)
+FIND: Final = "SELECT o.sha256, o.mac, r.body_sha256, json_extract(CAST(r.doc AS TEXT), '$.verdict.anchor') AS anchor FROM own o JOIN receipt r ON r.id = o.receipt_id WHERE o.asset_id = ?"
 UPGRADED: Final = "SELECT 1 FROM setting WHERE name = 'own_to_seal'"
 UNSEALED: Final = (
     "SELECT o.asset_id, o.sha256, r.body_sha256 FROM own o JOIN receipt r ON r.id = o.receipt_id WHERE o.mac = x''"
@@ -81,32 +79,33 @@ class OwnStills:
             raise StillNotOurs("kind", path=path, asset_id=asset_id, kind=asset.kind)
         if asset.state != "kept":
             raise StillNotOurs("gone", path=path, asset_id=asset_id, state=asset.state)
-        sha256 = await self._sealed(asset, path)
+        sealed = await self._sealed(asset, path)
         try:
             found = await offload(file_sha256, Path(asset.path))
         except (OSError, ValueError):
             raise StillNotOurs("gone", path=path, asset_id=asset_id, state="missing") from None
-        if found != sha256:
+        if found != sealed["sha256"]:
             raise StillNotOurs("changed", path=path, asset_id=asset_id)
         return OwnStill(
             asset_id=asset.id,
             path=asset.path,
-            sha256=sha256,
+            sha256=found,
             width=asset.width,
             height=asset.height,
             words=_words(asset.settings),
+            anchor=sealed["anchor"],
             painted=msgspec.convert(asset.settings.get("painted", []), list[StrokesUse]),
         )
 
     async def vouched(self, asset: Asset) -> bool:
         """Whether an asset's row tells the hash that is sealed as ours. Its file isn't looked at."""
         try:
-            return await self._sealed(asset, None) == asset.sha256
+            return (await self._sealed(asset, None))["sha256"] == asset.sha256
         except StillNotOurs:
             return False
 
-    async def _sealed(self, asset: Asset, path: str | None) -> str:
-        """The hash that its row vouches for; never the one that the asset itself tells."""
+    async def _sealed(self, asset: Asset, path: str | None) -> sqlite3.Row:
+        """The hash that its row vouches for (never the one that the asset itself tells), and its receipt's anchor."""
 
         def work(connection: sqlite3.Connection) -> sqlite3.Row | None:
             return connection.execute(FIND, (asset.id,)).fetchone()
@@ -117,7 +116,7 @@ class OwnStills:
         expected = self._vouch(asset.id, row["sha256"], row["body_sha256"])
         if not hmac.compare_digest(expected, row["mac"]):
             raise StillNotOurs("foreign", path=path, asset_id=asset.id)
-        return str(row["sha256"])
+        return row
 
 
 def copied(still: OwnStill, target: Path) -> Path:

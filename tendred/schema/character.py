@@ -49,7 +49,7 @@ class Characters(Record, frozen=True):
     characters: list[Character]
 
 
-Weight = Annotated[float, Meta(ge=-4, le=4)]
+Weight = Annotated[float, Meta(ge=0, le=4)]
 MAX_SEED: Final = 2**53 - 65
 """As of a still; that module needs this one."""
 

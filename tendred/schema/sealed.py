@@ -56,8 +56,8 @@ class Reviewed(Record, frozen=True):
 class OwnStill(Record, frozen=True):
     """A still of this library whose file is the one that its receipt names. Only `library.own` makes one.
 
-    `words` is what it was asked for with. Sides are in pixels. `painted`: all that people painted into it, and into
-    what it came from.
+    `words` is what it was asked for with; `anchor` what the boundary put first then, null where nobody could be in
+    frame. Sides are in pixels. `painted`: all that people painted into it, and into what it came from.
     """
 
     asset_id: str
@@ -66,4 +66,5 @@ class OwnStill(Record, frozen=True):
     width: int
     height: int
     words: str
+    anchor: str | None
     painted: list[StrokesUse] = []

@@ -56,10 +56,10 @@ ClipSkip = Annotated[
 
 
 class LoraUse(Asked, frozen=True):
-    """One LoRA by name, and how strongly it counts."""
+    """One LoRA by name, and how strongly it counts: from 0, for below it what it is named for becomes its opposite."""
 
     name: Name
-    weight: Annotated[float, Meta(ge=-4, le=4)] = 1.0
+    weight: Annotated[float, Meta(ge=0, le=4)] = 1.0
 
 
 class StillRequest(Asked, frozen=True):

@@ -43,7 +43,7 @@ async def test_from_a_scan_to_a_still_and_back(daemon, call, elsewhere):
     assert {one["name"]: (one["kind"], one["state"]) for one in told["found"]} == {
         "mine": ("model", "new"), "ink": ("lora", "new"), "fine": ("vae", "new"), "old": (None, "refused"),
     }  # fmt: skip
-    assert [one["name"] for one in (await call("models.list"))["models"]] == ["starter"]
+    assert [one["name"] for one in (await call("models.list"))["models"]] == ["starter", "drawn-x2", "mira"]
     added = (await call("models.scan", folders=[str(elsewhere)], known_places=False, add=True))["added"]
     assert sorted(one["name"] for one in added) == ["fine", "ink", "mine"]
     assert (await call("loras.show", name="ink"))["fits"] == ["mine", "starter"]
@@ -58,7 +58,7 @@ async def test_from_a_scan_to_a_still_and_back(daemon, call, elsewhere):
     assert job.state == "succeeded"
     listed = {one["name"]: one for one in (await call("models.list"))["models"]}
     assert all(listed[name]["last_used_at"] for name in ("mine", "ink"))
-    assert [one["state"] for one in (await call("models.verify"))["models"]] == ["ok"] * 4
+    assert [one["state"] for one in (await call("models.verify"))["models"]] == ["ok"] * 6
     for name in ("mine", "ink", "fine"):
         assert (await call("models.remove", name=name))["files_deleted"] is False
     assert (elsewhere / "models" / "loras" / "ink.safetensors").is_file()

@@ -58,7 +58,8 @@ async def test_files_are_private_and_staging_is_empty_afterwards(daemon):
         for name in set(names) - {"engine-script.json"}:
             mode = (Path(folder) / name).stat().st_mode & 0o077
             assert mode == 0, f"{name} has group or other bits"
-    assert list((daemon.home / "pictures" / ".staging").iterdir()) == []
+    staging = daemon.home / "pictures" / ".staging"
+    assert await daemon.eventually(lambda: not [*staging.iterdir()])
 
 
 async def test_a_refusal_makes_no_job_and_keeps_no_words(daemon):

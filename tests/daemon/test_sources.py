@@ -241,6 +241,12 @@ async def test_what_a_picture_shows_is_judged_by_its_own_words(daemon, own, shel
     # Nobody is in the words; somebody is in the second picture.
     assert anchors[0] is None
     assert anchors[1] is not None
+    # And stays there, whatever the pictures in between were asked for with.
+    larger = await asset_of(daemon, await upscaled(daemon, woman.id))
+    child = await asset_of(daemon, await daemon.still("red hills", image=Source(asset_id=larger.id)))
+    last = await asset_of(daemon, await daemon.still("red hills", image=Source(asset_id=child.id)))
+    for one in (larger, child, last):
+        assert (await daemon.studio.receipt(one.receipt_id)).verdict.anchor == anchors[1]
     write(shelf / "controlnets" / "kids.safetensors", NET)
     with pytest.raises(BoundaryRefused) as caught:
         await daemon.submit("hills", control=[Control(asset_id=own.id, model="kids")])

@@ -199,7 +199,9 @@ def test_in_instalments_it_is_refused_too(photograph):
     left, painted_, accepted = dots(coarse), [], 0
     with pytest.raises(InvalidParams) as caught:
         while left:
-            still = OwnStill(asset_id="ast_1", path="", sha256="", width=SIDE, height=SIDE, words="", painted=painted_)
+            still = OwnStill(
+                asset_id="ast_1", path="", sha256="", width=SIDE, height=SIDE, words="", anchor=None, painted=painted_
+            )
             painted_ = painting(asked(left[:500]), [still], SIDE, SIDE).painted
             left, accepted = left[500:], accepted + 500
     assert "strokes" in caught.value.detail["problem"]

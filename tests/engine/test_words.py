@@ -52,6 +52,13 @@ async def test_words_behind_the_window_reach_the_picture(hashed):
     assert await hashed(words((LONG, 1.0), (ENDING, 1.5))) != long
 
 
+async def test_no_window_begins_within_a_word(hashed):
+    """The end of a run that fills a window would be read as a word of its own, which nobody judged."""
+    run = "a woman, " + "bzd" * 100
+    assert await hashed(words((run + "kid smiling", 1.0))) == await hashed(words((run + "owl smiling", 1.0)))
+    assert await hashed(words((run + "owl smiling", 1.0))) != await hashed(words((run + "owl laughing", 1.0)))
+
+
 async def test_a_long_wish_and_a_short_prompt_go_together(hashed):
     short = await hashed(words(("a woman", 1.0), negative=[Span(text="blue")]))
     assert await hashed(words(("a woman", 1.0), negative=[Span(text=LONG)])) != short

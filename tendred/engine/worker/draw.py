@@ -99,7 +99,12 @@ def draw(job: Job, resident: Resident, index: int) -> Picture:
     still = numbered(job.still, index)
     # A generator of its own, on the CPU on every device: the same noise everywhere, whatever was drawn before.
     generator = torch.Generator("cpu").manual_seed(still.seed)
-    with scheduler_of(still, resident), way_of(job, resident) as way, varied(way.pipe, still, resident.name):
+    with (
+        scheduler_of(still, resident),
+        words.layers_named(resident.pipe),
+        way_of(job, resident) as way,
+        varied(way.pipe, still, resident.name),
+    ):
         call = arguments(still, job.conditioning, resident, way)
         if "callback_on_step_end" in way.parameters:
             watcher = Watcher(job, still, index, resident.eye)

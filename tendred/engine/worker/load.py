@@ -86,7 +86,6 @@ def load(name: str, path: str, sha256: str, device: str) -> Resident:
             raise
         raise ModelRefused(name=name, reason=_reason(Path(path), problem), problem=in_short(problem)) from problem
     parameters = _parameters(name, pipe)
-    _name_layers(getattr(pipe, "text_encoder", None))
     pipe.set_progress_bar_config(disable=True)
     if getattr(pipe, "watermark", None) is not None:
         # SDXL paints one in whenever a certain package happens to be installed; marking is done elsewhere, for all.
@@ -101,13 +100,6 @@ def load(name: str, path: str, sha256: str, device: str) -> Resident:
         raise _changed(name)
     dtype_name = str(dtype).removeprefix("torch.")
     return Resident(name, path, sha256, pipe, device, dtype_name, _count_bytes(pipe), parameters, eye)
-
-
-def _name_layers(encoder: Any) -> None:
-    """Where diffusers 0.42 looks for CLIP's last norm when layers are skipped: transformers 5.23 has no `text_model`."""
-    if hasattr(encoder, "final_layer_norm") and not hasattr(encoder, "text_model"):
-        # Past nn.Module, for which it would be a part of itself.
-        vars(encoder)["text_model"] = encoder
 
 
 def _verify(name: str, folder: Path, sha256: str) -> str:

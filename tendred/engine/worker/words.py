@@ -14,6 +14,8 @@ The text is encoded as one, as it was judged; where a weight begins within a wor
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -107,7 +109,7 @@ def _pieces(pipe: Any, spans: list[Span], anchor: str) -> list[_Piece]:
         start = offsets[at][0] if at < len(offsets) else 0
         stop = offsets[end - 1][1] if end > at else 0
         pieces.append(_Piece(anchor + text[start:stop], [1.0] * len(anchor) + weights[start:stop]))
-        at = end
+        at = _gap(text, offsets, end)
     return pieces
 
 
@@ -123,6 +125,32 @@ def _cut(text: str, offsets: list[tuple[int, int]], at: int, room: int) -> int:
         if offsets[end - 1][1] < offsets[end][0]:
             return end
     return full
+
+
+def _gap(text: str, offsets: list[tuple[int, int]], at: int) -> int:
+    """The first token from `at` on that begins a word: the end of a cut one would read as a word that nobody judged."""
+    while 0 < at < len(offsets) and offsets[at - 1][1] == offsets[at][0] and text[offsets[at][0] - 1].isalnum():
+        at += 1
+    return at
+
+
+@contextmanager
+def layers_named(pipe: Any) -> Generator[None]:
+    """For a picture's time, CLIP's last norm where diffusers 0.42 looks for it when layers are skipped.
+
+    transformers 5.23 has no `text_model` any more, and LoRAs are read by that: so it must be gone again afterwards.
+    """
+    encoder = getattr(pipe, "text_encoder", None)
+    if not hasattr(encoder, "final_layer_norm") or hasattr(encoder, "text_model"):
+        yield
+        return
+    # Past nn.Module, for which it would be a part of itself.
+    own = vars(encoder)
+    own["text_model"] = encoder
+    try:
+        yield
+    finally:
+        del own["text_model"]
 
 
 def _encoded(pipe: Any, pieces: list[_Piece], empty: str, windows: int, clip_skip: int | None) -> tuple[Any, Any]:

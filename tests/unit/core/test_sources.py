@@ -18,7 +18,9 @@ GUIDE = Control(asset_id="ast_2", model="lines", scale=0.5)
 
 
 def still(asset_id="ast_1", width=100, height=60, words="a woman"):
-    return OwnStill(asset_id=asset_id, path=f"{asset_id}.png", sha256=asset_id, width=width, height=height, words=words)
+    return OwnStill(
+        asset_id=asset_id, path=f"{asset_id}.png", sha256=asset_id, width=width, height=height, words=words, anchor=None
+    )
 
 
 def part(name):

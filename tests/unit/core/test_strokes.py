@@ -19,7 +19,9 @@ def stroke(colour=RED, width=4.0, points=(1, 2, 30, 40)):
 
 
 def still(asset_id="ast_1", painted=()):
-    return OwnStill(asset_id=asset_id, path="", sha256="", width=100, height=60, words="", painted=[*painted])
+    return OwnStill(
+        asset_id=asset_id, path="", sha256="", width=100, height=60, words="", anchor=None, painted=[*painted]
+    )
 
 
 def asked(strokes, control=()):

@@ -254,6 +254,14 @@ async def test_what_a_models_files_say_of_themselves_is_judged(room, tmp_path):
     assert (caught.value.path, caught.value.detail["rule"]) == ("model", "minor.word")
 
 
+async def test_the_name_of_a_model_is_judged_like_that_of_a_lora(room, tmp_path):
+    folder = shutil.copytree(STARTER_PATH, tmp_path / "plain", copy_function=shutil.copyfile)
+    await room.catalog.add(str(folder), "toddler mix")
+    with pytest.raises(BoundaryRefused) as caught:
+        await room.one(model="toddler mix")
+    assert (caught.value.path, caught.value.detail["rule"]) == ("model", "minor.word")
+
+
 async def test_a_prompt_of_exactly_the_limit_is_taken(room):
     assert len((await room.one("é" * 4096)).request["prompt"]) == 4096
 

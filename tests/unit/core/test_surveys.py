@@ -19,7 +19,7 @@ def comfy(stock):
     root = stock.root / "ComfyUI"
     write(root / "models" / "loras" / "ink.safetensors", metadata={"modelspec.license": "CC0"})
     sparse(root / "models" / "upscale_models" / "4x.safetensors", made.esrgan())
-    sparse(root / "models" / "checkpoints" / "dreamy.safetensors", made.sdxl())
+    sparse(root / "models" / "checkpoints" / "dreamy.safetensors", made.sd15())
     (root / "models" / "loras" / "old.ckpt").write_bytes(bytes(9000))
     shutil.copytree(stock.folder("mine"), root / "models" / "diffusers" / "mine")
     return root

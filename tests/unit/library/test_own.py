@@ -25,7 +25,7 @@ def receipt(asset, **changes):
     )  # fmt: skip
     fields = {
         "receipt": 1, "id": asset.receipt_id, "job_id": asset.job_id, "origin": Origin(door="rpc"), "asked": {},
-        "settings": {}, "verdict": ReceiptVerdict(policy="1", anchor=None, removed=[]), "made": [made],
+        "settings": {}, "verdict": ReceiptVerdict(policy="1", anchor="adult", removed=[]), "made": [made],
         "model": ModelUse(name="starter", sha256="m"), "loras": [], "character": None, "engine": ENGINE, "cost": None,
         "created_at": AT, "started_at": None, "finished_at": AT, "body_sha256": "", "prev_sha256": "",
     }  # fmt: skip
@@ -74,7 +74,7 @@ async def test_an_untouched_still_is_ours(library):
     asset = await library(width=12, height=8)
     found = await library.find(asset.id)
     assert (found.asset_id, found.path, found.sha256) == (asset.id, asset.path, hashlib.sha256(BYTES).hexdigest())
-    assert (found.width, found.height, found.words) == (12, 8, "a woman in red")
+    assert (found.width, found.height, found.words, found.anchor) == (12, 8, "a woman in red", "adult")
 
 
 async def test_what_nobody_made_here_is_not(library):

@@ -30,7 +30,7 @@ def test_the_starters_form():
     takes = form(inspect(STARTER_PATH, "starter"))
     width, steps = takes["width"], takes["steps"]
     assert (width.default, width.minimum, width.maximum, width.multiple) == (128, 64, 1024, 8)
-    assert (steps.type, steps.default, steps.minimum, steps.maximum) == ("integer", 20, 1, 200)
+    assert (steps.type, steps.default, steps.minimum, steps.maximum) == ("integer", 10, 1, 200)
     assert takes["guidance"].type == "number"
     assert takes["scheduler"].choices == [
         "ddim",
@@ -70,7 +70,7 @@ def test_a_models_own_scheduler_always_fits(own, fit):
 
 def test_a_loras_weight():
     one = weight()
-    assert (one.name, one.default, one.minimum, one.maximum) == ("weight", 1.0, -4, 4)
+    assert (one.name, one.default, one.minimum, one.maximum) == ("weight", 1.0, 0, 4)
 
 
 def test_what_begins_with_a_picture_and_how_far_the_encoder_is_read():
