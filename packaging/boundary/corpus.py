@@ -33,17 +33,18 @@ def sentences(seed: int) -> Iterator[tuple[str, int, str]]:
         *red["who"]["tune"],
     ]
     yield from _draw(rng, english, scenes["en"], 9000, 1)
-    for _ in range(2500):
+    for _ in range(4000):
         told = rng.choice(more["implied"])
         yield _scene(rng, told.format(x=rng.choice(more["persons"])), scenes["en"]), 1, told
     for lang, tongue in tongues.items():
         words = [word.replace("*", "") for word in (*tongue.get("minor", []), *tongue.get("solid", []))]
         yield from _draw(rng, [*words, *many[lang]["who"][0], *many[lang]["who"][0]], scenes[lang], 600, 1)
         ages = many[lang]["ages"][0]
-        yield from _ages(rng, ages, scenes[lang], 150, (5, 20), (2008, 2022), 1)
-        yield from _ages(rng, ages, scenes[lang], 250, (21, 88), (1940, 1998), 0)
+        yield from _ages(rng, ages, scenes[lang], 250, (21, 88), (1940, 1998))
         yield from _draw(rng, more["adult"][lang], scenes[lang], 700, 0)
         yield from _draw(rng, emoji[lang], scenes[lang], 700, 0)
+        yield from _counted(rng, ["{n} {x}", "{x} {n}"], emoji[lang], scenes[lang], 150)
+    yield from _counted(rng, more["counted"], emoji["en"] + more["things"]["en"], scenes["en"], 2500)
     for text in (text for _ in range(6) for text in _benign()):
         yield text, 0, text
     things = [*more["things"]["en"], *more["things"]["mul"], *(one for one in minors["exceptions"] if "{" not in one)]
@@ -60,6 +61,15 @@ def _draw(
         yield _scene(rng, subject, scenes), label, subject
 
 
+def _counted(
+    rng: Random, ways: list[str], things: list[str], scenes: list[str], count: int
+) -> Iterator[tuple[str, int, str]]:
+    # Small numbers are no ages by themselves.
+    for _ in range(count):
+        told = rng.choice(ways).format(n=rng.randint(1, 20), x=rng.choice(things))
+        yield _scene(rng, told, scenes), 0, ""
+
+
 def _ages(
     rng: Random,
     ages: list[str],
@@ -67,12 +77,11 @@ def _ages(
     count: int,
     numbers: tuple[int, int],
     years: tuple[int, int],
-    label: int,
 ) -> Iterator[tuple[str, int, str]]:
-    # How ages are told must be known: which number it is decides.
+    # Which number it is, the head doesn't see: ages below 21 are for the rules.
     for _ in range(count):
         told = rng.choice(ages).format(n=rng.randint(*numbers), born=rng.randint(*years))
-        yield _scene(rng, told, scenes), label, ""
+        yield _scene(rng, told, scenes), 0, ""
 
 
 def _benign() -> list[str]:

@@ -28,7 +28,7 @@ SEED: Final = 20261123
 PASSES: Final = 6
 RATE: Final = 0.5
 DECAY: Final = 2e-6
-FOLDS: Final = 4
+FOLDS: Final = 2
 FALSE: Final = 0.01
 
 Row = tuple[list[np.ndarray], int, str]

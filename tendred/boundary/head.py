@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 from zlib import crc32
 
-from tendred.boundary.ages import ADULT
 from tendred.boundary.data import Head
 from tendred.boundary.native import words
 from tendred.boundary.normalise import View
@@ -67,12 +66,10 @@ def features(texts: Sequence[str]) -> Iterator[int]:
 
 
 def _value(text: str) -> str:
-    """Numbers below 21 stay; all others are one, whatever they count."""
+    """Every number is one, a year another: which of them it is, the rules know. "guidance 1.5" is nobody's age."""
     if not text.isdecimal():
         return text
-    if len(text) >= _YEAR_DIGITS:
-        return "0000"
-    return text if int(text) < ADULT else "0"
+    return "0000" if len(text) >= _YEAR_DIGITS else "0"
 
 
 def _slot(piece: str) -> int:

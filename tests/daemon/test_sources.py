@@ -75,7 +75,7 @@ async def test_a_still_from_a_still_is_recorded_with_its_parent(daemon, own):
     assert asset.settings["image"] == job.request["image"]
     receipt = await daemon.studio.receipt(asset.receipt_id)
     assert receipt.settings["image"] == job.request["image"]
-    assert receipt.asked["image"] == {"asset_id": own.id, "strength": 0.4}
+    assert receipt.asked["image"] == {"asset_id": own.id, "strength": 0.4, **arranged, "strokes": []}
     with Image.open(asset.path) as picture:
         assert "Denoising strength: 0.4" in picture.text["parameters"]
     again = await asset_of(daemon, await daemon.still("red hills", seed=1, image=Source(asset_id=own.id, strength=0.4)))
