@@ -5,7 +5,7 @@ from typing import Final
 SUMS: Final = {
     "ages": "e1017d49d107c249fac76956e04a7bf4d9c36995bba0d9f9645a088515642e68",
     "anchor": "74fe9f85fb36c23eebdfe6b9694d0cfcef495e1afff579e5d60ff01203878937",
-    "head.bin": "02173a0c4a645944e7c83470cc4d433499859228570fd9753056f98eba211870",
+    "head.bin": "d974adc0da1997d3d624f9033e04f85bc7e724c387118dc75dfba1cb0965751e",
     "minors": "f09bb5275361adf3ae534be88ce2d46f3016b67c4d0030a9bc1afe351fe7aeb5",
     "names.bin": "edfb900c507066fe275581f7eecb3525f85a2dc02467f87ab94c930dda900e44",
     "normalise": "bd49b2cd2d7d3fb8e47be0a330bd275655961501c1a20e85c7508b2f843a51d6",
