@@ -13,6 +13,7 @@ from zlib import crc32
 from tendred.boundary.data import Head
 from tendred.boundary.native import words
 from tendred.boundary.normalise import View
+from tendred.boundary.phrases import Token
 
 SLOTS: Final = 1 << 17
 WINDOW: Final = 10
@@ -21,6 +22,10 @@ _SIZES: Final = (3, 4, 5)
 _SOLID: Final = (1, 2, 3)
 _FIRST_SOLID: Final = "\u0e00"
 _MOST_WINDOWS: Final = 64
+_LEAST: Final = 12
+"""Letters that words need to sound like anything together: "one" and "the first" are for the rules."""
+_WORTH: Final = 3
+"""How many letters a sign is worth in scripts without spaces."""
 _YEAR_DIGITS: Final = 4
 
 
@@ -39,7 +44,7 @@ class Semantic:
         found = words(view.text)
         for first in range(0, max(1, min(len(found), STEP * _MOST_WINDOWS) - WINDOW + STEP), STEP):
             part = found[first : first + WINDOW]
-            if part and self.score([token.text for token in part]) >= self._head.threshold:
+            if _says(part) >= _LEAST and self.score([token.text for token in part]) >= self._head.threshold:
                 return part[0].start, part[-1].end
         return None
 
@@ -48,6 +53,10 @@ class Semantic:
         slots = set(features(texts))
         total = sum(self._weights[slot] for slot in slots)
         return self._head.bias + self._head.scale * total / math.sqrt(len(slots) or 1)
+
+
+def _says(part: Sequence[Token]) -> int:
+    return sum(len(one.text) * (_WORTH if one.text[0] >= _FIRST_SOLID else 1) for one in part)
 
 
 def features(texts: Sequence[str]) -> Iterator[int]:

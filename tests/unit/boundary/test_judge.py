@@ -31,6 +31,8 @@ def verdict(prompt: str, negative: str = "", *names: str) -> Verdict:
         "kid leather gloves beside a baby grand piano, sonata in A minor on the stand",
         "elderly couple dancing, oil painting",
         "guidance 1.5",
+        "one",
+        "the first",
         "the letters O P E N on a door",
         "a s a l o o n, w a t e r c o l o r",
         "h a p p y  n e w  y e a r  2 0 2 6",
