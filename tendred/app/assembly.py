@@ -190,7 +190,8 @@ def assemble(
         clock=clock, own=own, tell=tell, closed=closed,
     )  # fmt: skip
     opener = Opener(
-        queue=queue, boundary=boundary, catalog=catalog, submitter=submitter, finder=finder, upscaling=upscaling
+        queue=queue, boundary=boundary, catalog=catalog, submitter=submitter, finder=finder, upscaling=upscaling,
+        recipes=recipes,
     )  # fmt: skip
 
     async def claimed() -> Claim | None:

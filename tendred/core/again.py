@@ -21,6 +21,7 @@ from tendred.schema.again import Again, Difference
 from tendred.schema.asset import Asset, EngineInfo, Identity
 from tendred.schema.base import Record
 from tendred.schema.job import Origin, Submitted
+from tendred.schema.sealed import Conditioning
 from tendred.schema.still import Lane, Repeat, Still, StillRequest, Variation
 from tendred.tasks import offload
 
@@ -108,13 +109,27 @@ class Recipes:
         settled: Settled | None = None
         if (insist and not dry_run) or all(found.now is not None for found in weights):
             settled = await self._submitter.settle(still, wish.origin)
-            differences += await self._words(asset, settled)
+            differences += await self._words(asset, settled.policy, settled.conditioning)
         promised = not differences
         if settled is None or dry_run or not (promised or insist):
             return Again(promised=promised, differences=differences, job=None, deduplicated=False)
         repeat = Repeat(asset_id=asset.id, pixels_sha256=asset.pixels_sha256, promised=promised)
         made = await self._enter(settled, wish, again=repeat)
         return Again(promised=promised, differences=differences, job=made.job, deduplicated=made.deduplicated)
+
+    async def keep_promise(self, still: Still, policy: str, conditioning: Conditioning) -> None:
+        """Look once more, before it is drawn: it may have waited for long. Raises ModelRefused, and as `again` does."""
+        if still.again is None or not still.again.promised:
+            return
+        asset = await self._index.get(still.again.asset_id)
+        found = [
+            *await self._weights(asset),
+            *await self._engine(asset),
+            *await self._words(asset, policy, conditioning),
+        ]
+        if found:
+            problem = f"changed since: {', '.join(one.what for one in found)}"
+            raise ModelRefused("promise", name=still.model, reason="changed", problem=problem)
 
     async def variations(
         self, asset_id: str, wish: Wish, *, count: int, strength: float, seed: int | None
@@ -167,14 +182,14 @@ class Recipes:
             return engine_differences(asset.engine, identity, asset.engine.dtype)
         return engine_differences(asset.engine, identity, identity.dtypes.get(kind, ""))
 
-    async def _words(self, asset: Asset, settled: Settled) -> list[Difference]:
+    async def _words(self, asset: Asset, policy: str, conditioning: Conditioning) -> list[Difference]:
         """What the encoders got, and would get now: the words are the same, but the boundary adds its own to them."""
-        found = [Difference(what="policy", then=asset.policy, now=settled.policy)]
+        found = [Difference(what="policy", then=asset.policy, now=policy)]
         try:
             verdict = (await self._receipts.get(asset.receipt_id)).verdict
         except NotFound:
             return [one for one in found if one.then != one.now]  # its job hasn't ended, so it was just judged
-        found.append(Difference(what="anchor", then=verdict.anchor or "", now=settled.conditioning.anchor or ""))
+        found.append(Difference(what="anchor", then=verdict.anchor or "", now=conditioning.anchor or ""))
         return [one for one in found if one.then != one.now]
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 import os
 import shutil
+import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Final
 
 from tendred.backend import Residency
 from tendred.core.budgets import Accounts
 from tendred.core.characters import Cast
-from tendred.core.dependents import dependents, in_words
+from tendred.core.dependents import dependents, in_words, runs_in
 from tendred.core.loras import check_fit
 from tendred.core.surveys import Surveys
 from tendred.errors import FolderUnwritable, InvalidParams, ModelInUse, ModelMissing, ModelRefused, NotFound
@@ -21,8 +24,11 @@ from tendred.models.shelf import Lora, Place, Shelf
 from tendred.models.whole import is_whole
 from tendred.schema.cache import Budgets, Dependents, Models, ModelShow, Removed, Scan, Verification
 from tendred.schema.model import ModelInfo, ModelKind
-from tendred.store.database import Database
+from tendred.store.database import Database, Tx
 from tendred.tasks import offload
+
+REMOVING: Final = ".removing-"
+"""So begins the name of a folder beside a model, which holds it while it is deleted."""
 
 
 class Cache:
@@ -101,22 +107,26 @@ class Cache:
         """Forget an entry. Raises ModelInUse while it draws, and unless `force` where somebody would miss it."""
         info, place = await self._one(name, kind)
         self._check_removable(info, place, delete_files=delete_files)
+        if delete_files:
+            await self._check_alone(info)
         who = await self._users(info)
         if (words := in_words(who)) and not force:
             raise ModelInUse(
                 path="name", name=name, by=words, characters=who.characters, loras=who.loras, jobs=who.jobs
             )
-        await self._let_go(info)
-        if delete_files:
-            await offload(_delete, Path(info.path))
+        self._check_idle(info)
         removed = Removed(
             name=name, kind=info.kind, path=info.path, files_deleted=delete_files, was_default=info.is_default,
             used_by=who,
         )  # fmt: skip
+
         if place is None:
-            await self._catalog.remove(name, removed)
+            await self._forget(
+                info, lambda first: self._catalog.remove(name, removed, first), delete_files=delete_files
+            )
+            await self._let_go(name)
         else:
-            await self._shelf.forget(place, removed)
+            await self._forget(info, lambda first: self._shelf.forget(place, removed, first), delete_files=delete_files)
         return removed
 
     # -- within --------------------------------------------------------------------------------------------
@@ -172,13 +182,47 @@ class Cache:
             problem = f"{info.path} lies in the daemon's own folder; only deleting the file takes it off the list"
             raise InvalidParams(path="delete_files", problem=problem)
 
-    async def _let_go(self, info: ModelInfo) -> None:
-        """Out of the engine's memory, or not at all while it draws there."""
-        for loaded in self._residency.loaded() if info.kind == "model" else ():
-            if loaded.model == info.name:
-                if loaded.busy:
-                    raise ModelInUse("busy", path="name", name=info.name)
-                await self._residency.unload(info.name)
+    async def _check_alone(self, info: ModelInfo) -> None:
+        """Raises InvalidParams where another entry has these files too, or a part of them."""
+        others = [(one.kind, one.name, one.path) for one in await self._catalog.list()]
+        others += [(place.kind, place.name, str(place.path)) for place in await self._shelf.places()]
+        others = [other for other in others if other[:2] != (info.kind, info.name)]
+        shared = await offload(_shared, Path(info.path), others)
+        if shared is not None:
+            problem = f"{shared} has the same files; remove that first, or leave the files"
+            raise InvalidParams(path="delete_files", problem=problem)
+
+    async def _forget(
+        self, info: ModelInfo, forget: Callable[[Callable[[Tx], None]], Awaitable[None]], *, delete_files: bool
+    ) -> None:
+        """Take its row and, where asked for, its files away: together, or neither. Raises ModelInUse, FolderUnwritable."""
+        aside: list[Path] = []
+
+        def first(tx: Tx) -> None:
+            # In the transaction: a job that is claimed after it finds nothing any more.
+            if runs_in(tx.connection, info.kind, info.name):
+                raise ModelInUse("busy", path="name", name=info.name)
+            if delete_files:
+                aside.extend(_set_aside(Path(info.path)))
+
+        try:
+            await forget(first)
+        except Exception:
+            for folder in aside:
+                await offload(_put_back, folder)
+            raise
+        for folder in aside:
+            await offload(_delete, folder)
+
+    def _check_idle(self, info: ModelInfo) -> None:
+        """Raises ModelInUse while it draws: the engine may be at it for a moment after the job's end."""
+        if info.kind == "model" and any(one.model == info.name and one.busy for one in self._residency.loaded()):
+            raise ModelInUse("busy", path="name", name=info.name)
+
+    async def _let_go(self, name: str) -> None:
+        """Out of the engine's memory, if it is there."""
+        if any(one.model == name for one in self._residency.loaded()):
+            await self._residency.unload(name)
 
 
 def _bare(info: ModelInfo, who: Dependents) -> ModelShow:
@@ -188,16 +232,55 @@ def _bare(info: ModelInfo, who: Dependents) -> ModelShow:
     )
 
 
-def _delete(path: Path) -> None:
-    """Raises FolderUnwritable. Links are taken away, never followed."""
+def _set_aside(path: Path) -> list[Path]:
+    """Move it whole, with a file's notes, into a folder of its own beside: nobody meets half of a model.
+
+    Returns that folder, if there was anything. Raises FolderUnwritable. Links are moved, never followed.
+    """
+    if not os.path.lexists(path):
+        return []
     try:
-        if path.is_symlink() or path.is_file():
-            path.with_suffix(".json").unlink(missing_ok=True)
-            path.unlink(missing_ok=True)
-        elif path.exists():
-            shutil.rmtree(path)
+        aside = Path(tempfile.mkdtemp(prefix=REMOVING, dir=path.parent))
+        try:
+            notes = path.with_suffix(".json")
+            if (path.is_symlink() or path.is_file()) and os.path.lexists(notes):
+                notes.rename(aside / notes.name)
+            path.rename(aside / path.name)
+        except OSError:
+            _put_back(aside)
+            raise
     except OSError as problem:
         raise FolderUnwritable(folder=str(path.parent), problem=problem.strerror or str(problem)) from problem
+    return [aside]
+
+
+def _put_back(aside: Path) -> None:
+    for path in aside.iterdir():
+        path.rename(aside.parent / path.name)
+    aside.rmdir()
+
+
+def _delete(aside: Path) -> None:
+    """Raises FolderUnwritable; what is left is swept away at the next start."""
+    try:
+        shutil.rmtree(aside)
+    except OSError as problem:
+        raise FolderUnwritable(folder=str(aside.parent), problem=problem.strerror or str(problem)) from problem
+
+
+def _shared(path: Path, others: list[tuple[ModelKind, str, str]]) -> str | None:
+    """The name of one whose files would go with these: its path, or what it leads to, is in, around or the same."""
+    own = _place(path)
+    for _, name, other in others:
+        for there in (_place(Path(other)), Path(os.path.realpath(other))):
+            if there.is_relative_to(own) or own.is_relative_to(there):
+                return name
+    return None
+
+
+def _place(path: Path) -> Path:
+    """Where a path itself is, link or not."""
+    return Path(os.path.realpath(path.parent), path.name)
 
 
 def _is_below(path: Path, folder: Path) -> bool:

@@ -14,6 +14,7 @@ from tendred.schema.model import ModelKind
 from tendred.store.database import Database
 
 MOST: Final = 10
+_RUNS: Final = "SELECT 1 FROM job WHERE state IN ('running', 'cancelling') AND "
 _OPEN: Final = "FROM job WHERE state NOT IN ('succeeded', 'failed', 'cancelled') AND "
 _REQUEST: Final = "CAST(request AS TEXT)"
 _OF: Final[dict[ModelKind, str]] = {
@@ -45,6 +46,12 @@ async def dependents(database: Database, cast: Cast, shelf: Shelf, kind: ModelKi
 
     jobs, waiting = await database.read(work)
     return Dependents(characters=who, loras=loras, jobs=jobs, waiting=waiting)
+
+
+def runs_in(connection: sqlite3.Connection, kind: ModelKind, name: str) -> bool:
+    """Whether a job that names it is being worked at, whatever the engine has loaded by now."""
+    clause = _OF.get(kind)
+    return clause is not None and connection.execute(f"{_RUNS}{clause} LIMIT 1", (name,)).fetchone() is not None
 
 
 def in_words(who: Dependents) -> str:

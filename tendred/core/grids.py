@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
@@ -16,7 +15,7 @@ from tendred.clock import Ids, Rng
 from tendred.core.again import Wish
 from tendred.core.refusals import Refusals
 from tendred.core.sheets import refused
-from tendred.core.submit import SEED_BITS, Submission, Submitter
+from tendred.core.submit import SEED_BITS, Submission, Submitter, asked_hash
 from tendred.core.wording import Writer
 from tendred.errors import BoundaryRefused, InvalidParams, ModelMissing, NotFound, StillNotOurs, TendredError, TooLarge
 from tendred.library.index import Index, Query
@@ -27,7 +26,7 @@ from tendred.schema.decode import convert
 from tendred.schema.job import Job, Origin, Submitted
 from tendred.schema.sealed import Conditioning, Reviewed
 from tendred.schema.sheet import CELLS, NO_AXIS, ROWS, Axis, Cell, ContactRequest, Grid, GridRequest, SheetRequest
-from tendred.schema.still import StillRequest
+from tendred.schema.still import PROMPT_BYTES, StillRequest
 from tendred.tasks import offload
 
 _FIELDS: Final = tuple(name for name in StillRequest.__struct_fields__ if name not in NO_AXIS)
@@ -68,8 +67,8 @@ class Grids:
         Raises TooLarge before anything is made, and what `images.generate` raises; the path of a value is its place
         on its axis (`x.values[2]`).
         """
-        key_hash = hashlib.sha256(canonical(request)).digest()
-        if key is not None and (known := await self._queue.by_key(key, key_hash)) is not None:
+        key_hash = asked_hash(request)
+        if (known := await self._queue.by_key(key, key_hash)) is not None:
             return _grid(known, deduplicated=True)
         axes = _axes(request)
         base, said = await self._base(request, asked, axes)
@@ -108,8 +107,8 @@ class Grids:
 
     async def chosen(self, request: ContactRequest, wish: Wish) -> Submitted:
         """A sheet of the stills that were named. Raises InvalidParams, NotFound, StillNotOurs, BoundaryRefused, QueueFull."""
-        key_hash = hashlib.sha256(canonical(wish.asked)).digest()
-        if wish.key is not None and (known := await self._queue.by_key(wish.key, key_hash)) is not None:
+        key_hash = asked_hash(wish.asked)
+        if (known := await self._queue.by_key(wish.key, key_hash)) is not None:
             return Submitted(job=known, deduplicated=True)
         stills = [await self._still(place, one) for place, one in enumerate(request.asset_ids)]
         labels = [told(still) for still in stills] if request.labels is None else request.labels
@@ -176,9 +175,9 @@ class Grids:
                 raise
             asked = {**asked, axis.field: value}
         try:
-            return cast(
-                "NewJob", await self._submitter.prepare(Submission(request=request, asked=asked, key=None), origin)
-            )
+            job = await self._submitter.prepare(Submission(request=request, asked=asked, key=None), origin)
+            _check_one(job.request["count"], request.preset)
+            return cast("NewJob", job)
         except TendredError as problem:
             known = problem.path or ("model" if isinstance(problem, ModelMissing) else "")
             field = known.partition(".")[0].partition("[")[0]
@@ -208,7 +207,7 @@ class Grids:
 
     async def review(self, job_id: str, request: SheetRequest, origin: Origin) -> Reviewed:
         """Have the words of a sheet judged, and the whole sealed like a still. Raises BoundaryRefused, having noted it."""
-        if verdict := refused(self._boundary, request, self._language()):
+        if verdict := await refused(self._boundary, request, self._language()):
             await self._refusals.note(verdict, request.title, origin)
             path = await offload(self._culprit, request)
             raise BoundaryRefused(
@@ -289,12 +288,25 @@ def _axes(request: GridRequest) -> list[Axis]:
     return axes
 
 
+def _check_one(count: int, preset: str | None) -> None:
+    """A preset along an axis is looked up with its cell and no earlier, and plugins have their say. Raises InvalidParams."""
+    if count != 1:
+        whose = "a plugin" if preset is None else f"the preset {preset}"
+        problem = f"{whose} asks for {count} stills, and a cell is one; take seed as an axis for several"
+        raise InvalidParams(path="count" if preset is None else "preset", problem=problem)
+
+
 def _replaced(text: str, axis: Axis, value: Any, name: str, where: str) -> str:
     words = axis.replace or ""
     if not isinstance(value, str):
         raise InvalidParams(path=where, problem="it must be text")
     if words not in text:
         raise InvalidParams(path=f"{name}.replace", problem=f"{words} isn't in the {axis.field}")
+    # Before it is made: a short text of many such words, and a long value, are a hundred times what may be asked for.
+    taken, given = (len(one.encode("utf-8", "surrogatepass")) for one in (words, value))
+    size = len(text.encode("utf-8", "surrogatepass")) + text.count(words) * (given - taken)
+    if size > PROMPT_BYTES:
+        raise TooLarge("prompt", path=where, size_bytes=size, limit_bytes=PROMPT_BYTES)
     return text.replace(words, value)
 
 

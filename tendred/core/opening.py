@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tendred.boundary.judge import Boundary
+from tendred.core.again import Recipes
 from tendred.core.keep import Run
 from tendred.core.loras import check_fit, resolved
 from tendred.core.sources import Finder
@@ -31,6 +32,7 @@ class Opener:
         submitter: Submitter,
         finder: Finder,
         upscaling: Upscaling,
+        recipes: Recipes,
     ) -> None:
         self._queue = queue
         self._boundary = boundary
@@ -38,9 +40,13 @@ class Opener:
         self._submitter = submitter
         self._finder = finder
         self._upscaling = upscaling
+        self._recipes = recipes
 
     async def opened(self, claimed: Claim) -> Run:
-        """Break the seal; if the policy or the weights changed since, have the request judged anew."""
+        """Break the seal; if the policy or the weights changed since, have the request judged anew.
+
+        Where the same pixels were promised, nothing may have changed: raises ModelRefused.
+        """
         job = claimed.job
         request, conditioning = self._boundary.open(claimed.reviewed)
         sealed: dict[str, Any] = msgspec.json.decode(request)
@@ -61,6 +67,7 @@ class Opener:
             reviewed, removed = await self._submitter.review(job.id, still, model, loras, job.origin, sources=sources)
             claimed = replace(claimed, reviewed=reviewed, removed=removed)
             _, conditioning = self._boundary.open(reviewed)
+        await self._recipes.keep_promise(still, claimed.reviewed.policy, conditioning)
         return Run(
             claim=claimed, still=still, conditioning=conditioning, model=model, loras=loras, sources=sources,
             created=created,

@@ -11,11 +11,12 @@ from typing import Final
 import msgspec
 
 from tendred.backend import Fs, Hub
+from tendred.core.cache import REMOVING
 from tendred.core.pull_rows import PullRows
 from tendred.errors import DiskFull, FolderUnwritable, ModelRefused
 from tendred.models.catalog import Catalog
 from tendred.models.folder import inspect
-from tendred.models.wanted import INDEX, plan
+from tendred.models.wanted import plan, stands
 from tendred.schema.pull import Fetched, Listed, Plan, Pull
 from tendred.schema.weights import ABOUT
 from tendred.store.database import Tx
@@ -61,7 +62,10 @@ class Pulling:
         Raises what Hub does, ModelRefused, DiskFull, FolderUnwritable.
         """
         place = self._models / PLACE / folder_name(pull, settled.commit)
-        if not await offload((place / INDEX).is_file):
+        here = await offload(os.path.lexists, place)
+        if here:
+            told(Fetched(phase="verifying", done_bytes=await offload(self.present, pull.id)))
+        if not (here and await offload(stands, place, settled)):
             staging = self.staging(pull.id)
             await offload(self._room, pull, settled)
             await self._hub.fetch(pull.repo, settled, staging, told)
@@ -87,7 +91,9 @@ class Pulling:
             raise FolderUnwritable(folder=str(self._models), problem=problem.strerror) from problem
 
     def sweep(self, kept: set[str]) -> None:
-        """Remove what belongs to no pull any more. Blocking."""
+        """Remove what belongs to no pull any more, and what was being deleted. Blocking."""
+        for folder in [*self._models.glob(f"{REMOVING}*"), *self._models.glob(f"*/{REMOVING}*")]:
+            self._remove(folder)
         root = self._models / STAGING
         for folder in [*root.iterdir()] if root.is_dir() else []:
             if folder.name not in kept:
@@ -110,15 +116,21 @@ class Pulling:
 
     def _publish(self, pull: Pull, staging: Path, place: Path, about: dict[str, str | None]) -> None:
         """From here on it is there, whole: a rename, once every byte is on the disk."""
+        old = staging.with_name(f"{staging.name}.old")  # swept at the next start, if this one ends here
         try:
             self._fs.write(staging / ABOUT, msgspec.json.encode(about))
             self._fs.sync(staging / ABOUT)
             self._fs.sync_dir(staging)
             inspect(staging, pull.repo)
             self._fs.mkdir(place.parent)
+            if os.path.lexists(place):
+                # Damaged, or something else: no rename can take its place while it is there.
+                self._remove(old)
+                self._fs.rename(place, old)
             self._fs.rename(staging, place)
             for folder in (place.parent, staging.parent, self._models):
                 self._fs.sync_dir(folder)
+            self._remove(old)
         except ModelRefused:
             # It would be refused again and again: nothing of it is worth keeping.
             self._remove(staging)
@@ -127,11 +139,16 @@ class Pulling:
             raise FolderUnwritable(folder=str(self._models), problem=problem.strerror) from problem
 
     def _remove(self, folder: Path) -> None:
+        """All of it, or nothing where there is none. Links are taken away, never followed."""
+        if folder.is_symlink() or folder.is_file():
+            self._fs.unlink(folder)
+            return
         for root, folders, files in os.walk(folder, topdown=False):
-            for name in files:
-                self._fs.unlink(Path(root, name))
-            for name in folders:
-                self._fs.rmdir(Path(root, name))
+            for path in [Path(root, name) for name in (*files, *folders)]:
+                if path.is_dir() and not path.is_symlink():
+                    self._fs.rmdir(path)
+                else:
+                    self._fs.unlink(path)
         self._fs.rmdir(folder)
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Final
 
 import msgspec
 from msgspec.structs import asdict, replace
 
-from tendred.boundary.seal import canonical
 from tendred.clock import Ids
 from tendred.core.grids import Grids
 from tendred.core.loras import check_fit, resolved
 from tendred.core.sources import Finder
-from tendred.core.submit import Submitter
+from tendred.core.submit import Submitter, asked_hash
 from tendred.core.upscale import Upscaling
 from tendred.errors import NotFound, WrongState
 from tendred.models.catalog import Catalog
@@ -72,7 +70,7 @@ class Retries:
             removed=removed,
             retry_of=job_id,
             key=None,
-            key_hash=hashlib.sha256(canonical(request)).digest(),
+            key_hash=asked_hash(request),
         )
         job, deduplicated = await self._queue.retry(new)
         return Submitted(job=job, deduplicated=deduplicated)

@@ -112,6 +112,8 @@ class StoredRoster:
         def work(tx: Tx) -> Sheet:
             # Read again: two clients may change them at once, and neither change gets lost.
             past = _past(Settings.get_in(tx.connection, PREFIX + changes.name))
+            if past.removed:  # meanwhile: a new version would bring them back
+                raise NotFound(path="name", noun="character", name=changes.name, near=[])
             return _added(tx, past, replace(past.versions[-1], **said))
 
         return await self._settings.change(work)

@@ -17,6 +17,7 @@ import msgspec
 from tendred.boundary.judge import Boundary, Words
 from tendred.bus import Bus, Subscription
 from tendred.clock import Clock, rfc3339
+from tendred.core.judging import judged
 from tendred.core.keep import Keeper, asset_id, receipt_id
 from tendred.core.layout import lay_out
 from tendred.core.pauses import Pauses
@@ -52,11 +53,11 @@ class Open:
         self.all = 0
 
 
-def refused(boundary: Boundary, request: SheetRequest, lang: str) -> Verdict | None:
+async def refused(boundary: Boundary, request: SheetRequest, lang: str) -> Verdict | None:
     """What the boundary says of the words on a sheet, if it refuses them. Its cells are judged for themselves."""
     labels = [cell.label for cell in request.cells if cell.label]
     names = list(dict.fromkeys([request.title, *request.columns, *request.rows, *labels, *request.tags]))
-    verdict, _ = boundary.judge(Words(prompt="", names=[name for name in names if name]), lang=lang)
+    verdict, _ = await judged(boundary, Words(prompt="", names=[name for name in names if name]), lang)
     return verdict if verdict.verdict == "refuse" else None
 
 
@@ -176,7 +177,7 @@ class Sheets:
         request = msgspec.json.decode(sealed, type=SheetRequest)
         if msgspec.json.decode(sealed)["job_id"] != one.claim.job.id:
             raise Internal(problem="the seal belongs to another job")
-        if one.claim.reviewed.policy != self._boundary.policy and (no := refused(self._boundary, request, "en")):
+        if one.claim.reviewed.policy != self._boundary.policy and (no := await refused(self._boundary, request, "en")):
             raise BoundaryRefused(rule=no.rule, reason=no.reason, span=None, policy=no.policy, passes=no.passes)
         created = await self._queue.created(one.claim.job.id)
         one.stem = stem(one.claim.job.id, created, f"sheet {request.title}")

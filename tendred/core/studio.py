@@ -21,7 +21,6 @@ from tendred.core.search import Search, query_of, seconds
 from tendred.core.submit import Submission
 from tendred.core.upscale import UpscaleSubmission
 from tendred.errors import NotFound, ShuttingDown, TendredError
-from tendred.queue.machine import CancelAsked
 from tendred.queue.pages import JobQuery
 from tendred.schema.again import Again
 from tendred.schema.asset import Asset, AssetPage, Receipt
@@ -200,17 +199,13 @@ class Studio:
 
     async def cancel(self, job_id: str) -> Job:
         """Cancel, in any state; twice is fine."""
-        job = await self._p.queue.apply(job_id, CancelAsked())
-        if job.kind == "sheet":
-            if job.state == "cancelling":
-                self._p.sheets.cancel(job_id)
-            # Nobody wants the cells of a grid without the grid.
-            for cell in job.request["cells"] if job.state in {"cancelling", "cancelled"} else ():
-                if cell["job_id"] is not None:
-                    await self.cancel(cell["job_id"])
-        elif job.state == "cancelling":
-            await self._p.runner.cancel(job_id)
-        return self._live(job)
+        jobs = await self._p.queue.cancel(job_id)
+        for job in jobs:
+            if job.state == "cancelling" and job.kind == "sheet":
+                self._p.sheets.cancel(job.id)
+            elif job.state == "cancelling":
+                await self._p.runner.cancel(job.id)
+        return self._live(jobs[0])
 
     async def move(self, job_id: str, to: str) -> Job:
         """Put a waiting job `first` or `last` of its lane, in a lane, or before the job of that id."""

@@ -62,6 +62,17 @@ class Settled(Record, frozen=True):
     policy: str
 
 
+def asked_hash(asked: object, kind: bytes = b"") -> bytes:
+    """SHA-256 of what was asked for, by which an idempotency key knows it again. `kind` keeps alike requests apart."""
+    return hashlib.sha256(kind + canonical(asked)).digest()
+
+
+def check_engine(residency: Residency) -> None:
+    """Raises EngineMissing where nothing can be drawn."""
+    if residency.state().state == "missing":
+        raise EngineMissing(problem="torch or diffusers can't be imported")
+
+
 class Submitter:
     """The front door of the road."""
 
@@ -116,10 +127,10 @@ class Submitter:
 
         Raises any TendredError of the road.
         """
-        key_hash = hashlib.sha256(canonical(submission.request)).digest()
-        if submission.key is not None and (known := await self._queue.by_key(submission.key, key_hash)) is not None:
+        key_hash = asked_hash(submission.request)
+        if (known := await self._queue.by_key(submission.key, key_hash)) is not None:
             return known
-        self._check_engine()
+        check_engine(self._residency)
         request = await self._amended(await self._writer.filled(submission.request, submission.asked))
         seed = await self._writer.seed_of(request)
         played = await self._writer.write(request, self._rng.below(1 << SEED_BITS) if seed is None else seed)
@@ -147,14 +158,14 @@ class Submitter:
 
     async def known(self, key: str | None, asked: dict[str, Any]) -> Job | None:
         """The job that a key made before. Raises IdempotencyConflict."""
-        return None if key is None else await self._queue.by_key(key, _hash(asked))
+        return await self._queue.by_key(key, asked_hash(asked))
 
     async def settle(self, still: Still, origin: Origin) -> Settled:
         """A request that is final already (a recipe): nothing is amended or expanded again, everything judged anew.
 
         Raises ModelMissing, ModelRefused, NotFound, StillNotOurs, EngineMissing, BoundaryRefused.
         """
-        self._check_engine()
+        check_engine(self._residency)
         model = await self._catalog.get(still.model)
         loras = await resolved(self._finder.shelf, still.loras)
         await check_fit(loras, model)
@@ -179,7 +190,7 @@ class Submitter:
             removed=settled.removed,
             retry_of=None,
             key=key,
-            key_hash=_hash(asked),
+            key_hash=asked_hash(asked),
         )
         [(job, deduplicated)] = await self._queue.add([new])
         return Submitted(job=job, deduplicated=deduplicated)
@@ -215,10 +226,6 @@ class Submitter:
         """
         conditioning, removed = await self._allowed(still, model, loras, origin, played, sources)
         return self._sealed(job_id, still, model, loras, conditioning), removed
-
-    def _check_engine(self) -> None:
-        if self._residency.state().state == "missing":
-            raise EngineMissing(problem="torch or diffusers can't be imported")
 
     async def _allowed(
         self, still: Still, model: Model, loras: list[Lora], origin: Origin, played: Played | None, sources: Sources
@@ -298,10 +305,6 @@ class Submitter:
         mask = await settled_mask(request.mask, still.width, still.height)
         painted = await offload(painting, request, sources.stills, still.width, still.height)
         return with_sources(still, request, sources, mask, painted), painted
-
-
-def _hash(asked: dict[str, Any]) -> bytes:
-    return hashlib.sha256(canonical(asked)).digest()
 
 
 def _side(name: str, asked: int | None, default: int, model: Model) -> int:

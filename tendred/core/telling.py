@@ -33,6 +33,10 @@ class Teller:
     def __call__(self, error: BaseException) -> ErrorInfo:
         """What isn't one of our kinds is a fault of ours: told as `internal`, logged in full."""
         ref = self._rng.bytes(_REF_BYTES).hex()
+        if isinstance(error, Internal):
+            # What happened in a child stands in its own log too; the ref is found here.
+            _log.error("fault [%s]: %s", ref, error.detail)
+            return tell(error, ref, self.language)
         if isinstance(error, TendredError):
             _log.info("%s [%s]", error, ref)
             return tell(error, ref, self.language)

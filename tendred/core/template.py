@@ -17,8 +17,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from tendred.core.trail import Edit, Edits
@@ -70,11 +73,17 @@ Template = tuple["str | Choice | Wild", ...]
 """Text and choices, in order."""
 
 
-class Options(NamedTuple):
+@dataclass(frozen=True)
+class Options:
     """What there is to choose from: a weight in thousandths for each text."""
 
     weights: tuple[int, ...]
     texts: tuple[Template, ...]
+
+    @cached_property
+    def ends(self) -> list[int]:
+        """Where each text ends on the line of the weights: a file of ten thousand is summed once, not for every draw."""
+        return list(accumulate(self.weights))
 
 
 @dataclass
@@ -159,26 +168,45 @@ def names(template: Template) -> set[str]:
 
 
 def combinations(template: Template, wildcards: Mapping[str, Options]) -> int:
-    """In how many ways it can be expanded, at most COMBINATIONS. Wildcards must not name themselves."""
-    known: dict[str, int] = {}
+    """In how many ways it can be expanded, at most COMBINATIONS. Wildcards must not name themselves. Raises Broken."""
+    return _Count(wildcards).of(template, 0)[0]
 
-    def of_options(options: Options) -> int:
-        ways = sum(of(text) for weight, text in zip(options.weights, options.texts, strict=True) if weight)
-        return min(ways, COMBINATIONS)
 
-    def of(parts: Template) -> int:
-        ways = 1
+class _Count:
+    """Counts ways, and how many choices and wildcards lie within one another at the deepest: a `(ways, levels)` each."""
+
+    def __init__(self, wildcards: Mapping[str, Options]) -> None:
+        self._wildcards = wildcards
+        self._known: dict[str, tuple[int, int]] = {}
+
+    def of(self, parts: Template, depth: int) -> tuple[int, int]:
+        """Of a text that lies within `depth` choices. Raises Broken for what `Draw` would find too deep."""
+        ways, levels = 1, 0
         for node in parts:
-            if isinstance(node, Choice):
-                ways *= of_options(node.options)
-            elif isinstance(node, Wild):
-                if node.name not in known:
-                    known[node.name] = of_options(wildcards[node.name])
-                ways *= known[node.name]
-            ways = min(ways, COMBINATIONS)
-        return ways
+            if isinstance(node, str):
+                continue
+            if depth >= DEPTH:
+                raise _too_deep()
+            inner, below = self._node(node, depth + 1)
+            ways, levels = min(ways * inner, COMBINATIONS), max(levels, below + 1)
+        if depth + levels > DEPTH:  # a wildcard that was counted where it lay less deep
+            raise _too_deep()
+        return ways, levels
 
-    return of(template)
+    def _node(self, node: Choice | Wild, depth: int) -> tuple[int, int]:
+        if isinstance(node, Choice):
+            return self._options(node.options, depth)
+        if node.name not in self._known:
+            self._known[node.name] = self._options(self._wildcards[node.name], depth)
+        return self._known[node.name]
+
+    def _options(self, options: Options, depth: int) -> tuple[int, int]:
+        ways, levels = 0, 0
+        for weight, text in zip(options.weights, options.texts, strict=True):
+            if weight:
+                inner, below = self.of(text, depth)
+                ways, levels = min(ways + inner, COMBINATIONS), max(levels, below)
+        return ways, levels
 
 
 class Draw:
@@ -214,22 +242,21 @@ class Draw:
                 raise TooLong
             return node
         if depth >= DEPTH:
-            raise Broken(f"choices and wildcards are nested deeper than {DEPTH} levels")
+            raise _too_deep()
         options = self._wildcards[node.name] if isinstance(node, Wild) else node.options
-        text = options.texts[self._pick(options.weights)]
+        text = options.texts[self._pick(options.ends)]
         return "".join([self._one(part, depth + 1) for part in text])
 
-    def _pick(self, weights: Sequence[int]) -> int:
+    def _pick(self, ends: Sequence[int]) -> int:
         if self._taken >= DRAWS:
             raise Broken(f"it takes more than {DRAWS} choices")
         digest = hashlib.sha256(f"{self._key}{self._taken}".encode()).digest()
         self._taken += 1
-        place = int.from_bytes(digest[:8], "big") * sum(weights) >> 64
-        for index, weight in enumerate(weights):
-            place -= weight
-            if place < 0:
-                return index
-        raise AssertionError("the place lies within the weights")
+        return bisect_right(ends, int.from_bytes(digest[:8], "big") * ends[-1] >> 64)
+
+
+def _too_deep() -> Broken:
+    return Broken(f"choices and wildcards are nested deeper than {DEPTH} levels")
 
 
 def _tidy(nodes: list[str | Choice | Wild]) -> Template:

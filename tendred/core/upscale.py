@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -17,7 +16,8 @@ from tendred.core.judging import judged
 from tendred.core.keep import Run
 from tendred.core.refusals import Refusals
 from tendred.core.sources import Finder, Sources
-from tendred.errors import BoundaryRefused, EngineMissing, InvalidParams
+from tendred.core.submit import asked_hash, check_engine
+from tendred.errors import BoundaryRefused, InvalidParams
 from tendred.library.index import Index
 from tendred.models.catalog import STARTER
 from tendred.models.shelf import Part
@@ -69,11 +69,10 @@ class Upscaling:
     async def submit(self, submission: UpscaleSubmission, origin: Origin) -> Submitted:
         """Take it. Raises StillNotOurs, NotFound, ModelRefused, InvalidParams, BoundaryRefused, QueueFull."""
         request = submission.request
-        key_hash = hashlib.sha256(b"upscale" + canonical(request)).digest()
-        if submission.key is not None and (known := await self._queue.by_key(submission.key, key_hash)) is not None:
+        key_hash = asked_hash(request, b"upscale")
+        if (known := await self._queue.by_key(submission.key, key_hash)) is not None:
             return Submitted(job=known, deduplicated=True)
-        if self._residency.state().state == "missing":
-            raise EngineMissing(problem="torch or diffusers can't be imported")
+        check_engine(self._residency)
         still = await self._finder.own(request.asset_id, "asset_id")
         asset = await self._index.get(request.asset_id)
         part = await self._upscaler(request.model, asset)

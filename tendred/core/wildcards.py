@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import threading
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -41,6 +42,8 @@ class Wildcards:
         self._folder = folder
         self._fs = fs
         self._read: dict[str, _Loaded] = {}
+        # Held in the thread: one whose caller went away writes on.
+        self._changing = threading.Lock()
 
     async def list(self) -> list[Wildcard]:
         """Every file, by name, those that can't be used with the reason."""
@@ -68,12 +71,14 @@ class Wildcards:
             raise InvalidParams(path="name", problem=problem)
 
         def work() -> Wildcard:
-            if self._file(name).exists() and not replace:
-                raise InvalidParams(path="name", problem=f"there is a wildcard {name} already; say so to replace it")
-            leads_to = _leads_to([template for _, template in lines])
-            self._turning_back(name, leads_to)
-            self._write(name, "".join(f"{text}\n" for text, _ in lines).encode())
-            return self._told(name)
+            with self._changing:
+                if self._file(name).exists() and not replace:
+                    problem = f"there is a wildcard {name} already; say so to replace it"
+                    raise InvalidParams(path="name", problem=problem)
+                leads_to = _leads_to([template for _, template in lines])
+                self._turning_back(name, leads_to)
+                self._write(name, "".join(f"{text}\n" for text, _ in lines).encode())
+                return self._told(name)
 
         return await offload(work)
 
@@ -81,11 +86,11 @@ class Wildcards:
         """Remove the file. Raises NotFound (near names)."""
 
         def work() -> None:
-            file = self._found(name, "name")
-            with typed(self._folder):
+            with self._changing, typed(self._folder):
+                file = self._found(name, "name")
                 self._fs.unlink(file)
                 self._fs.sync_dir(file.parent)
-            self._read.pop(name, None)
+                self._read.pop(name, None)
 
         await offload(work)
 
@@ -167,12 +172,13 @@ class Wildcards:
     def _names(self) -> list[str]:
         found: list[str] = []
         for folder, inner, files in os.walk(self._folder):
-            inner[:] = sorted(one for one in inner if not one.startswith("."))
+            # What can't be printed is no wildcard's name, and maybe none that JSON can hold.
+            inner[:] = sorted(one for one in inner if not one.startswith(".") and one.isprintable())
             below = Path(folder).relative_to(self._folder)
             found += [
                 (below / file).as_posix().removesuffix(ENDING)
                 for file in sorted(files)
-                if file.endswith(ENDING) and not file.startswith(".")
+                if file.endswith(ENDING) and not file.startswith(".") and file.isprintable()
             ]
             if len(found) >= FILES:
                 break

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
 
 from tendred.core.characters import Cast, Played
 from tendred.core.presets import Presets
-from tendred.core.template import Broken, Draw, Template, TooLong, combinations, parse
+from tendred.core.template import Broken, Draw, Options, Template, TooLong, combinations, parse
 from tendred.core.trail import Edits
 from tendred.core.weights import Weighed, weigh
 from tendred.core.wildcards import Wildcards
 from tendred.errors import InvalidParams, TooLarge
 from tendred.schema.still import PROMPT_BYTES, Still, StillRequest
+from tendred.tasks import offload
 
 FIELDS: Final = ("prompt", "negative_prompt")
 """What is expanded. Each draws for itself, so that a word more in one changes nothing in the other."""
+
+_QUICK_CHARS: Final = 600
+_R = TypeVar("_R")
 
 
 class Writer:
@@ -54,8 +59,10 @@ class Writer:
         check_prompts(request)
         ways = 1
         for field in FIELDS:
-            template = _template(getattr(request, field), field)
-            ways *= combinations(template, await self._wildcards.reachable([template], field))
+            text = getattr(request, field)
+            template = _template(text, field)
+            wildcards = await self._wildcards.reachable([template], field)
+            ways *= await _worked(text, field, wildcards, partial(combinations, template, wildcards))
         return ways
 
     async def _expanded(self, text: str, field: str, seed: int) -> tuple[str, Edits]:
@@ -63,12 +70,18 @@ class Writer:
         if all(isinstance(node, str) for node in template):
             return text, ()
         wildcards = await self._wildcards.reachable([template], field)
-        try:
-            return Draw(wildcards, seed=seed, field=field, limit=PROMPT_BYTES).expand(template)
-        except TooLong:
-            raise TooLarge("expansion", path=field, limit_bytes=PROMPT_BYTES) from None
-        except Broken as broken:
-            raise InvalidParams("wording", path=field, problem=broken.problem) from None
+        draw = Draw(wildcards, seed=seed, field=field, limit=PROMPT_BYTES)
+        return await _worked(text, field, wildcards, partial(draw.expand, template))
+
+
+async def _worked(text: str, field: str, wildcards: Mapping[str, Options], work: Callable[[], _R]) -> _R:
+    """What comes of a template. In a thread where that may take long. Raises InvalidParams, TooLarge."""
+    try:
+        return work() if len(text) <= _QUICK_CHARS and not wildcards else await offload(work)
+    except TooLong:
+        raise TooLarge("expansion", path=field, limit_bytes=PROMPT_BYTES) from None
+    except Broken as broken:
+        raise InvalidParams("wording", path=field, problem=broken.problem) from None
 
 
 def check_prompts(request: StillRequest) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
@@ -30,8 +31,9 @@ ROWS: Final = "SELECT name, path, last_used_at FROM model ORDER BY name"
 ADD: Final = (
     "INSERT INTO model(name, path, added_at) VALUES (?, ?, ?) ON CONFLICT(name) DO UPDATE SET path = excluded.path"
 )
-USED: Final = (
-    "INSERT INTO model(name, path, added_at, last_used_at) VALUES (?, ?, ?, ?) "
+USED: Final = "UPDATE model SET last_used_at = ? WHERE name = ?"
+STARTER_USED: Final = (
+    "INSERT INTO model(name, path, added_at, last_used_at) VALUES (?1, ?2, ?3, ?3) "
     "ON CONFLICT(name) DO UPDATE SET last_used_at = excluded.last_used_at"
 )
 REMOVE: Final = "DELETE FROM model WHERE name = ?"
@@ -101,12 +103,17 @@ class Catalog:
             raise InvalidParams(path="name", problem=f"a name has at most {NAME} characters, all of them visible")
         other = (await self._rows()).get(name)
         if other is not None and Path(other[0]) != folder and await offload(_there, Path(other[0])):
-            raise InvalidParams(path="name", problem=f"{name} is taken by {other[0]}; give it another name")
+            raise _taken(name, other[0])
         await self.check(folder, name)
         if other is None or Path(other[0]) != folder:
             info = await self._info(name, str(folder), None, is_default=False)
 
             def work(tx: Tx) -> None:
+                # Once more: hashing takes its time, and another may have taken the name meanwhile.
+                row = tx.one(AT, name)
+                now = None if row is None else str(row["path"])
+                if now not in {None, str(folder), None if other is None else other[0]}:
+                    raise _taken(name, now)
                 self.add_in(tx, name, folder)
                 tx.emit("model.added", {"model": info})
 
@@ -129,13 +136,18 @@ class Catalog:
         row = tx.one(AT, name)
         return name != STARTER and (row is None or (folder is not None and str(row["path"]) == str(folder)))
 
-    async def remove(self, name: str, told: Record | None = None) -> None:
-        """Forget a model that was added; its files stay. `told` goes with the event. Raises ModelMissing, InvalidParams."""
+    async def remove(self, name: str, told: Record | None = None, first: Callable[[Tx], None] | None = None) -> None:
+        """Forget a model that was added; its files stay. Raises ModelMissing, InvalidParams.
+
+        `told` goes with the event; `first` belongs to the transaction, and may still forbid it.
+        """
         if name == STARTER:
             raise InvalidParams(path="name", problem="the embedded model can't be removed")
         await self.info(name)
 
         def work(tx: Tx) -> None:
+            if first is not None:
+                first(tx)
             tx.run(REMOVE, name)
             tx.run("DELETE FROM setting WHERE name = 'default_model' AND value = ?", msgspec.json.encode(name))
             if told is not None:
@@ -151,8 +163,11 @@ class Catalog:
         return await self._info(name, *rows[name], is_default=name == await self.default())
 
     def used_in(self, tx: Tx, model: Model) -> None:
-        """Note that a job of this model was closed."""
-        tx.run(USED, model.name, model.path, tx.now, tx.now)
+        """Note that a job of this model was closed. One that was removed meanwhile doesn't come back by it."""
+        if model.name == STARTER:
+            tx.run(STARTER_USED, model.name, model.path, tx.now)
+        else:
+            tx.run(USED, tx.now, model.name)
 
     async def _rows(self) -> dict[str, tuple[str, float | None]]:
         def work(connection: sqlite3.Connection) -> dict[str, tuple[str, float | None]]:
@@ -184,11 +199,11 @@ class Catalog:
         )  # fmt: skip
 
     def _look(self, path: Path, name: str) -> tuple[str, Folder]:
-        whole = path.is_file()
-        now = mark_whole(path, name) if whole else mark(path, name)
+        now = _mark(path, name)
         seen = self._seen.get(str(path))
         if seen is None or seen[0] != now:
-            seen = self._seen[str(path)] = (now, inspect_whole(path, name) if whole else inspect(path, name))
+            look = inspect_whole if path.is_file() else inspect
+            seen = self._seen[str(path)] = (now, look(path, name))
         return seen
 
     async def _sha256(self, path: Path, name: str, seen: str) -> str:
@@ -200,10 +215,19 @@ class Catalog:
                 known = await (offload(file_sha256, path) if whole else self._hashes.of_folder(path))
             except (OSError, ValueError) as problem:
                 raise ModelRefused(name=name, reason="header", problem=str(problem)) from problem
-            if await offload(mark_whole if whole else mark, path, name) != seen:
+            if await offload(_mark, path, name) != seen:
                 raise ModelRefused(name=name, reason="header", problem="its files changed while they were read")
             await self._hashes.remember(path, seen, known)
         return known
+
+
+def _taken(name: str, path: object) -> InvalidParams:
+    return InvalidParams(path="name", problem=f"{name} is taken by {path}; give it another name")
+
+
+def _mark(path: Path, name: str) -> str:
+    """Changes whenever the model does. Blocking, quick. Raises ModelRefused."""
+    return mark_whole(path, name) if path.is_file() else mark(path, name)
 
 
 def _there(path: Path) -> bool:

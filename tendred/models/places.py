@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, NamedTuple, cast
 
 import msgspec
 
+from tendred.clock import SystemClock
 from tendred.models.hub import PREFIX
 from tendred.schema.weights import open_regular
 
@@ -27,6 +28,16 @@ _COMFY_DESKTOP: Final = (".config/ComfyUI", "Library/Application Support/ComfyUI
 _SETTINGS_BYTES: Final = 64 * 1024
 _ROWS: Final = 20_000
 _INVOKE_MODELS: Final = "SELECT config FROM models LIMIT ?"
+_INVOKE_STORED: Final = (
+    "SELECT 1 FROM sqlite_master AS it, pragma_table_xinfo('models') AS part"
+    " WHERE it.name = 'models' AND it.type = 'table' AND it.rootpage > 0 AND part.name = 'config' AND part.hidden = 0"
+)
+"""A real table and a column that is stored. Views, virtual tables and generated columns make what they like, endlessly."""
+_INVOKE_S: Final = 5.0
+_STEPS: Final = 10_000
+"""Instructions of SQLite between two looks at the time."""
+_ROW_BYTES: Final = 1024 * 1024
+_PATH: Final = 4096
 _NOT_FOLDERS: Final = frozenset({"base_path", "is_default"})
 
 
@@ -86,15 +97,18 @@ def _comfy_settings(file: Path) -> Iterator[Spot]:
     sections = _yaml(file)
     tables = cast("dict[str, Any]", sections).values() if isinstance(sections, dict) else ()
     for table in [cast("dict[str, Any]", section) for section in tables if isinstance(section, dict)]:
-        base = file.parent / _plain(table.get("base_path") or ".")
+        base = _plain(table.get("base_path") or ".")
         for name, folders in table.items():
-            if name in _NOT_FOLDERS or not isinstance(folders, str):
+            if base is None or name in _NOT_FOLDERS or not isinstance(folders, str):
                 continue
-            yield from (Spot(base / _plain(line.strip()), "comfyui") for line in folders.splitlines() if line.strip())
+            inner = [_plain(line.strip()) for line in folders.splitlines() if line.strip()]
+            yield from (Spot(file.parent / base / path, "comfyui") for path in inner if path is not None)
 
 
-def _plain(path: object) -> str:
-    return os.path.expandvars(os.path.expanduser(str(path)))
+def _plain(path: object) -> str | None:
+    """A path as settings write it; None for what can't be one, or couldn't be told (a zero byte, half a character)."""
+    told = os.path.expandvars(os.path.expanduser(path)) if isinstance(path, str) else ""
+    return told if told.isprintable() and told else None
 
 
 def _yaml(file: Path) -> Any:
@@ -105,9 +119,14 @@ def _yaml(file: Path) -> Any:
         return None
     from ruamel.yaml import YAML  # noqa: PLC0415 - 50 ms that a daemon needn't spend before somebody scans
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - see above
+    from ruamel.yaml.events import AliasEvent  # noqa: PLC0415 - see above
 
     try:
-        return YAML(typ="safe", pure=True).load(text)  # pyright: ignore[reportUnknownMemberType] # it is untyped
+        # A few lines of aliases to aliases stand for more than any memory holds, and no program writes them here.
+        events = YAML(typ="safe", pure=True).parse(text)  # pyright: ignore[reportUnknownMemberType] # it is untyped
+        if any(isinstance(event, AliasEvent) for event in cast("Iterator[object]", events)):
+            return None
+        return YAML(typ="safe", pure=True).load(text)  # pyright: ignore[reportUnknownMemberType] # see above
     except (YAMLError, ValueError, RecursionError):
         return None
 
@@ -116,30 +135,43 @@ def _invoke(root: Spot) -> list[Spot]:
     """Its own folder of models, and every path elsewhere that was installed in place, by the names it knows them by."""
     models = root.path / "models"
     names: dict[str, str] = {}
-    for config in _invoke_rows(root.path / "databases" / "invokeai.db"):
-        path, name = config.get("path"), config.get("name")
-        if isinstance(path, str) and isinstance(name, str) and path:
-            names[os.path.normpath(models / path)] = name
+    for path, name in _invoke_rows(root.path / "databases" / "invokeai.db"):
+        names[os.path.normpath(models / path)] = name
     outside = [Path(path) for path in names if not path.startswith(f"{models}{os.sep}")]
     own = [root._replace(path=models, names=names)] if os.path.isdir(models) else []
     return [*own, *(Spot(path, "invokeai", names) for path in outside)]
 
 
-def _invoke_rows(file: Path) -> list[dict[str, Any]]:
+def _invoke_rows(file: Path) -> list[tuple[str, str]]:
+    """Paths and names of its models. It is somebody's file: what it may cost is bounded, and none of its SQL is run."""
+    rows: list[tuple[str, str]] = []
     if not os.path.isfile(file):
-        return []
-    rows: list[dict[str, Any]] = []
+        return rows
+    clock = SystemClock()
+    end = clock.mono() + _INVOKE_S
     try:
         # Read as it lies there: nothing is written beside it, not even a lock.
         connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
         try:
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _ROW_BYTES)
+            connection.set_progress_handler(lambda: clock.mono() > end, _STEPS)
+            if connection.execute(_INVOKE_STORED).fetchone() is None:
+                return rows
             for (config,) in connection.execute(_INVOKE_MODELS, (_ROWS,)):
-                rows.append(msgspec.json.decode(config, type=dict[str, Any]))
+                rows += _invoke_row(msgspec.json.decode(config, type=dict[str, Any]))
         finally:
             connection.close()
     except (sqlite3.Error, msgspec.DecodeError, TypeError, OSError):
         return rows
     return rows
+
+
+def _invoke_row(config: dict[str, Any]) -> list[tuple[str, str]]:
+    path, name = config.get("path"), config.get("name")
+    if not isinstance(path, str) or not isinstance(name, str):
+        return []
+    return [(path, name)] if 0 < len(path) <= _PATH and path.isprintable() else []
 
 
 def _entries(path: Path) -> list[os.DirEntry[str]]:

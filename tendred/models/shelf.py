@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -39,6 +39,7 @@ IN_FOLDERS: Final[frozenset[ModelKind]] = frozenset({"vae", "controlnet"})
 _NOUNS: Final[dict[ModelKind, str]] = {"upscaler": "upscaler", "vae": "autoencoder", "controlnet": "ControlNet"}
 WEIGHTS: Final = ".safetensors"
 ROWS: Final = "SELECT kind, name, path, last_used_at FROM model_file"
+AT: Final = "SELECT path FROM model_file WHERE kind = ? AND name = ?"
 ADD: Final = (
     "INSERT INTO model_file(kind, name, path, added_at) VALUES (?, ?, ?, ?) "
     "ON CONFLICT(kind, name) DO UPDATE SET path = excluded.path"
@@ -168,8 +169,7 @@ class Shelf:
             raise ModelRefused("single", name=name, reason="family", problem=problem)
         other = next(iter(await self.find(name, place.kind)), None)
         if other is not None and other.path != file:
-            problem = f"{name} is taken by {other.path}; give it another name"
-            raise InvalidParams(path="name", problem=problem)
+            raise _taken(name, other.path)
         await self.look(place)
         await self.sha256(place)
         if other is not None:
@@ -177,16 +177,22 @@ class Shelf:
         info = await self.info(place)
 
         def work(tx: Tx) -> None:
+            # Once more: hashing takes its time, and another may have taken the name meanwhile.
+            row = tx.one(AT, place.kind, name)
+            if row is not None and row["path"] not in {None, str(file)}:
+                raise _taken(name, row["path"])
             tx.run(ADD, place.kind, name, str(file), tx.now)
             tx.emit("model.added", {"model": info})
 
         await self._database.write(work)
         return info
 
-    async def forget(self, place: Place, told: Record | None = None) -> None:
-        """Take a file's row away; the file is none of its business. `told` goes with the event."""
+    async def forget(self, place: Place, told: Record | None = None, first: Callable[[Tx], None] | None = None) -> None:
+        """Take a file's row away; the file is none of its business. `told` and `first` as in Catalog.remove."""
 
         def work(tx: Tx) -> None:
+            if first is not None:
+                first(tx)
             tx.run(REMOVE, place.kind, place.name)
             if told is not None:
                 tx.emit("model.removed", {"removed": told})
@@ -303,6 +309,10 @@ def _kind(file: Path, name: str) -> ModelKind:
         problem = f"{file.name} is a pickle, and only {WEIGHTS} files are read"
         raise ModelRefused("single", name=name, reason="pickle", problem=problem)
     return kind_of(file, name)
+
+
+def _taken(name: str, path: object) -> InvalidParams:
+    return InvalidParams(path="name", problem=f"{name} is taken by {path}; give it another name")
 
 
 def _files(folder: Path) -> list[Path]:

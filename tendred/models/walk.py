@@ -104,7 +104,7 @@ class Walk:
         """Links are followed, as those programs do; a circle of them ends where it began."""
         try:
             seen = folder.stat()
-        except OSError:
+        except (OSError, ValueError):  # ValueError: a zero byte, or half a character, in what somebody's settings say
             return True
         mark = (seen.st_dev, seen.st_ino)
         if mark in self._folders or self.entries > ENTRIES:

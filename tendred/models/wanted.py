@@ -5,8 +5,9 @@ Told from the listing and model_index.json alone, so that what would be refused 
 
 from __future__ import annotations
 
+import hashlib
 import re
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import msgspec
@@ -14,13 +15,14 @@ import msgspec
 from tendred.errors import InvalidParams, ModelRefused
 from tendred.models.folder import WEIGHTLESS, parts_of
 from tendred.schema.pull import Listed, Plan, RemoteFile, Wanted
-from tendred.schema.weights import PICKLES
+from tendred.schema.weights import PICKLES, open_regular
 
 INDEX: Final = "model_index.json"
 CONFIGS: Final = frozenset({".json", ".txt", ".model", ".jinja"})
 """Endings of configuration and tokenizers; what is in a component's folder and is none of these is left out."""
 SMALL: Final = 64 * 1024 * 1024
 """No configuration is larger: the largest tokenizers are 35 MB."""
+_PIECE: Final = 4 * 1024 * 1024
 _ABOUT: Final = re.compile(r"(LICEN[CS]E|NOTICE|README)([.-][\w.-]*)?", re.IGNORECASE)
 _NAME: Final = re.compile(r"[A-Za-z0-9_][\w.-]{0,200}", re.ASCII)
 _WEIGHTS: Final = re.compile(
@@ -41,6 +43,25 @@ def plan(listed: Listed, variant: str | None, repo: str) -> Plan:
         # Other words: nothing was fetched yet.
         told = refused.detail
         raise ModelRefused("hub", name=repo, reason=told["reason"], problem=told["problem"]) from refused
+
+
+def stands(folder: Path, settled: Plan) -> bool:
+    """Whether all of a plan is in a folder, byte for byte. Blocking, for as long as reading all of it takes."""
+    try:
+        # Sizes first: what isn't whole is told without reading the rest.
+        if any((folder / file.target).stat().st_size != file.source.bytes for file in settled.files):
+            return False
+        return all(_is_right(folder / file.target, file.source) for file in settled.files)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_right(path: Path, source: RemoteFile) -> bool:
+    seen = hashlib.sha256() if source.sha256 else hashlib.sha1(b"blob %d\0" % source.bytes, usedforsecurity=False)
+    with open_regular(path) as data:
+        while piece := data.read(_PIECE):
+            seen.update(piece)
+    return seen.hexdigest() == (source.sha256 or source.blob_sha1)
 
 
 def _plan(listed: Listed, variant: str | None, repo: str) -> Plan:

@@ -32,6 +32,7 @@ BY_KEY: Final = f"SELECT {COLUMNS}, idem_hash FROM job WHERE idem = ?"
 OPEN_RETRY: Final = (
     f"SELECT {COLUMNS} FROM job WHERE retry_of = ? AND state IN ('queued', 'running', 'cancelling') ORDER BY id LIMIT 1"
 )
+THERE: Final = "SELECT 1 FROM job WHERE id = ?"
 CREATED: Final = "SELECT created_at FROM job WHERE id = ?"
 ASKED: Final = "SELECT asked FROM job WHERE id = ?"
 DOCUMENT: Final = "SELECT doc FROM asset WHERE job_id = ? ORDER BY idx LIMIT 1"
@@ -210,8 +211,10 @@ class Queue:
         if waiting >= self._limit:
             raise QueueFull(queued=waiting, limit=self._limit, retry_after_s=Paces(tx.connection).room_s())
 
-    async def by_key(self, key: str, key_hash: bytes) -> Job | None:
-        """The job that a key made before. Raises IdempotencyConflict."""
+    async def by_key(self, key: str | None, key_hash: bytes) -> Job | None:
+        """The job that a key made before; None without a key. Raises IdempotencyConflict."""
+        if key is None:
+            return None
         return await self._database.read(lambda connection: _by_key(connection, key, key_hash))
 
     async def created(self, job_id: str) -> float:
@@ -229,6 +232,22 @@ class Queue:
     async def apply(self, job_id: str, happening: Happening) -> Job:
         """Let something happen to a job; see `apply_in`."""
         return await self._database.write(lambda tx: self.apply_in(tx, job_id, happening))
+
+    async def cancel(self, job_id: str) -> list[Job]:
+        """Cancel a job, and the cells of a grid with it: nobody wants them without the grid. All or none.
+
+        Returns the job, then its cells; one that history has forgotten is left out. Raises NotFound.
+        """
+
+        def work(tx: Tx) -> list[Job]:
+            job = self.apply_in(tx, job_id, CancelAsked())
+            unwanted = job.kind == "sheet" and job.state in {"cancelling", "cancelled"}
+            cells: list[dict[str, Any]] = job.request["cells"] if unwanted else []
+            asked: list[str] = [cell["job_id"] for cell in cells if cell["job_id"] is not None]
+            there = [cell for cell in dict.fromkeys(asked) if tx.one(THERE, cell) is not None]
+            return [job, *(self.apply_in(tx, cell, CancelAsked()) for cell in there)]
+
+        return await self._database.write(work)
 
     def apply_in(self, tx: Tx, job_id: str, happening: Happening) -> Job:
         """The only write path of a job's state. Raises NotFound, IllegalTransitionError."""

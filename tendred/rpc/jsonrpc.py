@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -220,7 +221,11 @@ class Dispatcher(Generic[D]):
         code = error.code if isinstance(error, TendredError) else Internal.code
         if 0 <= code < 1000:  # noqa: PLR2004 - HTTP statuses and exit codes: never JSON-RPC codes
             code = Internal.code
-        return msgspec.json.encode(Failure(error=ErrorObject(code, told.message, told), id=call_id))
+        failure = Failure(error=ErrorObject(code, told.message, told), id=call_id)
+        try:
+            return msgspec.json.encode(failure)
+        except UnicodeEncodeError:  # it tells of a file whose name is no text; the answer still has to come
+            return json.dumps(msgspec.to_builtins(failure), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _success(result: bytes, call_id: CallId) -> bytes:

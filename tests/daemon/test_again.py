@@ -131,6 +131,37 @@ async def test_other_weights_are_told_and_missing_ones_too(daemon):
         await again(daemon, asset, insist=True)
 
 
+async def test_what_was_promised_is_not_drawn_with_other_weights(daemon):
+    file = write(daemon.home / "data" / "models" / "loras" / "ink.safetensors")
+    [asset] = await made(daemon, "hills", loras=[LoraUse(name="ink", weight=0.5)])
+    await daemon.studio.pause(mode="drain", unload=False)
+    promised = await again(daemon, asset)
+    assert promised.promised
+    write(file, seed=1)
+    await daemon.studio.resume()
+    job = await daemon.studio.wait(promised.job.id, 20)
+    assert (job.state, job.asset_ids, job.error.kind) == ("failed", [], "model_refused")
+    assert "loras[0]" in job.error.message
+    # A retry is the same promise.
+    retried = await daemon.studio.retry(job.id, Origin(door="rpc"))
+    assert (await daemon.studio.wait(retried.job.id, 20)).state == "failed"
+    # Where nobody promises anything, it is drawn.
+    await ended(daemon, (await again(daemon, asset, insist=True)).job)
+
+
+async def test_what_was_promised_is_not_drawn_by_another_engine(daemon):
+    [asset] = await made(daemon, "hills")
+    await daemon.studio.pause(mode="drain", unload=True)
+    promised = await again(daemon, asset)
+    assert promised.promised
+    daemon.script(torch="later")
+    await daemon.studio.unload(None)
+    await daemon.studio.resume()
+    job = await daemon.studio.wait(promised.job.id, 20)
+    assert (job.state, job.error.kind) == ("failed", "model_refused")
+    assert "torch" in job.error.message
+
+
 async def test_a_model_that_is_gone(daemon, tmp_path):
     folder = tmp_path / "mine"
     folder.symlink_to(Path(__file__).parents[2] / "tendred" / "models" / "starter", target_is_directory=True)

@@ -102,6 +102,25 @@ async def test_a_grid_that_does_not_fit_is_refused_before_anything_is_made(daemo
     assert (await daemon.studio.jobs(state=None, kind=None, limit=10, cursor=None)).jobs == []
 
 
+async def test_words_that_would_grow_too_long_are_never_made(daemon):
+    """Not even where another axis would make them short again: with longer ones, they would take all the memory."""
+    long = "x" * 1000
+    x, y = Axis(field="prompt", replace="a", values=[long]), Axis(field="prompt", replace=long, values=["y"])
+    with pytest.raises(TooLarge) as caught:
+        await grid(daemon, "a" * 20, x=x, y=y)
+    assert (caught.value.path, caught.value.detail["size_bytes"]) == ("x.values[0]", 20_000)
+
+
+async def test_a_preset_of_several_stills_is_no_cell(daemon):
+    await daemon.studio.presets.set("many", {"count": 64})
+    await daemon.studio.presets.set("quick", {"steps": 2})
+    with pytest.raises(InvalidParams) as caught:
+        await grid(daemon, x=Axis(field="preset", values=["quick", "many"]))
+    assert caught.value.path == "x.values[1]"
+    assert "the preset many asks for 64" in str(caught.value.detail["problem"])
+    assert len((await grid(daemon, x=Axis(field="preset", values=["quick", "many"]), count=1)).cells) == 2
+
+
 async def test_a_million_cells_are_told_as_such(daemon):
     many = Axis(field="steps", values=[1] * 1000)
     with pytest.raises(TooLarge) as caught:

@@ -140,6 +140,9 @@ async def test_a_pull_at_rest_stays_so_and_strays_are_swept(make_daemon, hub):
     pull = await daemon.studio.pulls.start("maker/tiny", None, None, None)
     assert (await daemon.studio.pulls.pause(pull.id)).state == "paused"
     staging = daemon.home / "data" / "models" / ".pulling"
+    removing = staging.parent / "loras" / ".removing-x"
+    (removing / "unet").mkdir(parents=True)
+    (removing / "link").symlink_to(staging.parent, target_is_directory=True)
     for name in (pull.id, "pul_STRAY"):
         (staging / name / "unet").mkdir(parents=True)
         (staging / name / "unet" / "x.part").write_bytes(b"half")
@@ -148,6 +151,7 @@ async def test_a_pull_at_rest_stays_so_and_strays_are_swept(make_daemon, hub):
     daemon = await make_daemon(f"hub.endpoint={hub.endpoint}")
     assert await daemon.eventually(lambda: not (staging / "pul_STRAY").exists())
     assert (staging / pull.id / "unet" / "x.part").exists()
+    assert not removing.exists()
     assert (await daemon.studio.pulls.get(pull.id)).state == "paused"
     assert hub.requests == []
     await daemon.studio.pulls.resume(pull.id)
@@ -245,6 +249,32 @@ async def test_a_variant_comes_under_plain_names(pulls, hub):
     refused = await ended(pulls, await pulls.start("maker/tiny", None, "int8", None))
     assert (refused.error.kind, refused.error.path) == ("invalid_params", "variant")
     assert "fp16" in refused.error.message
+
+
+async def test_what_stands_there_damaged_is_pulled_anew(pulls, hub):
+    pull = await ended(pulls, await pulls.start("maker/tiny", None, None, None))
+    models = pulls.daemon.home / "data" / "models"
+    [place] = (models / "hub").iterdir()
+    whole = (place / UNET).read_bytes()
+
+    def one_byte():
+        (place / UNET).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+
+    def no_index():
+        (place / "model_index.json").unlink()
+        (place / "strange").mkdir()
+        (place / "strange" / "link").symlink_to(models, target_is_directory=True)
+
+    for number, damage in enumerate((one_byte, no_index), 2):
+        damage()
+        again = await ended(pulls, await pulls.start("maker/tiny", None, None, None))
+        assert (again.state, again.error) == ("succeeded", None)
+        assert again.id != pull.id
+        assert (place / UNET).read_bytes() == whole
+        assert hub.times(UNET) == number
+        assert not (place / "strange").exists()
+        assert not list((models / ".pulling").iterdir())
+    assert await names(pulls.daemon) == {"starter", "tiny"}
 
 
 async def test_a_name_that_is_taken(pulls, hub):

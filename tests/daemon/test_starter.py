@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 import pytest_asyncio
-from PIL import Image, ImageStat
+from PIL import Image, ImageChops, ImageStat
 
 from tendred.app.assembly import Machine
+from tendred.schema.source import Mask, Rect, Source
 from tendred.testing.daemon import TestDaemon, quiet
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
@@ -112,3 +113,20 @@ async def test_mira_is_there_from_the_start(daemon):
         assert (asset.character.name, [use.name for use in asset.loras]) == ("mira", ["mira"])
         with Image.open(asset.path) as picture:
             assert background(picture.convert("RGB")) == wanted
+
+
+async def test_a_mask_makes_only_its_pixels_anew(daemon):
+    first = await daemon.still("landscape of green hills under a blue sky", seed=3, timeout_s=200)
+    with Image.open((await daemon.studio.asset(first.asset_ids[0])).path) as picture:
+        before = picture.convert("RGB")
+    [after] = await draw(
+        daemon,
+        "landscape of green hills under a red sky",
+        seed=4,
+        image=Source(asset_id=first.asset_ids[0], strength=0.9),
+        mask=Mask(rects=[Rect(x=0, y=0, width=128, height=40)]),
+    )
+    changed = ImageChops.difference(before, after)
+    assert changed.crop((0, 40, 128, 128)).getbbox() is None
+    assert changed.crop((0, 0, 128, 40)).getbbox() is not None
+    assert colour(after, (2, 2, 20, 10)) == "red"

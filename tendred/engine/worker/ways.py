@@ -11,9 +11,10 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import diffusers
+from diffusers.configuration_utils import FrozenDict
 from PIL import Image
 
 from tendred.engine.worker.load import Resident
@@ -24,6 +25,7 @@ from tendred.errors import UnsupportedParameter
 from tendred.schema.families import ABILITIES, OTHER, task
 
 Finish = Callable[[Any], Any]
+_PLAIN: Final = 4
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,26 @@ def way_of(job: Job, resident: Resident) -> Generator[Way]:
                 mask, feather = bits(still.mask, *job.size), still.mask.feather
                 given["mask_image"] = Image.fromarray(mask)
                 finish = partial(laid_over, still=image, mask=mask, feather=feather)
-        yield Way(pipe, parameters, given, finish)
+        with _taught_no_masks(pipe):
+            yield Way(pipe, parameters, given, finish)
+
+
+@contextmanager
+def _taught_no_masks(pipe: Any) -> Generator[None]:
+    """A UNet that takes latents only says four channels, by which the library tells it from one that takes masks too.
+
+    The starter's latents have eight.
+    """
+    unet = getattr(pipe, "unet", None)
+    if unet is None or unet.config.in_channels != pipe.vae.config.latent_channels:
+        yield
+        return
+    own = unet._internal_dict  # noqa: SLF001 - `config` is a view of it, and can't be set
+    unet._internal_dict = FrozenDict({**own, "in_channels": _PLAIN})  # noqa: SLF001
+    try:
+        yield
+    finally:
+        unet._internal_dict = own  # noqa: SLF001
 
 
 def sharing(kind: Any, pipe: Any, **extra: Any) -> Any:

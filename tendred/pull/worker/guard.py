@@ -7,15 +7,15 @@ import os
 import socket
 from collections.abc import Callable
 from typing import Final
-from urllib.request import getproxies
+from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 from huggingface_hub import constants, set_client_factory
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 _PORTS: Final = {"http": 80, "https": 443}
-Resolve = Callable[[str], list[str]]
-"""The addresses of a host's name."""
+Resolve = Callable[[str, str], list[str]]
+"""The addresses that a scheme and a host's name lead to."""
 
 
 class Led(Exception):  # noqa: N818 - it tells where, not what broke
@@ -30,11 +30,20 @@ def addresses(host: str) -> list[str]:
         return []
 
 
-def unproxied() -> Resolve:
-    """How to look up names. Behind a proxy the names are its business; addresses that stand in a URL never are."""
-    if not getproxies():
-        return addresses
-    return lambda host: [host] if _literal(host) else []
+def unproxied(look_up: Callable[[str], list[str]] = addresses) -> Resolve:
+    """How to look up names. Behind a proxy the names are its business; addresses that stand in a URL never are.
+
+    Whether one is in use is asked for each request: `NO_PROXY` alone is no proxy, and it keeps some hosts from theirs.
+    """
+    proxies = getproxies()
+
+    def resolve(scheme: str, host: str) -> list[str]:
+        if _literal(host):
+            return [host]
+        proxied = (proxies.get(scheme) or proxies.get("all")) and not proxy_bypass(host)
+        return [] if proxied else look_up(host)
+
+    return resolve
 
 
 class Guard:
@@ -43,23 +52,24 @@ class Guard:
     def __init__(self, endpoint: str, resolve: Resolve) -> None:
         self._home = httpx2.URL(endpoint)
         self._resolve = resolve
-        self._public = self._is_public(self._home.host)
+        found = resolve(self._home.scheme, self._home.host)
+        self._public = all(map(_global, found))
+        self._at_home = bool(found) and not any(map(_global, found))
 
     def __call__(self, request: httpx2.Request) -> None:
         """Raises Led, or OfflineModeIsEnabled where the user's environment says so."""
         if constants.is_offline_mode():
             raise OfflineModeIsEnabled(f"{request.url.host} is not asked")
         if _origin(request.url) == _origin(self._home):
+            if self._home.scheme != "https" and not self._at_home and "authorization" in request.headers:
+                raise Led(f"{self._home.host} would get the token in clear; its address has to begin with https")
             return
         # The library leaves the token on redirects among the hosts that it takes for one hub. Ours belongs to one.
         request.headers.pop("authorization", None)
         if self._home.scheme == "https" and request.url.scheme != "https":
             raise Led(f"from https to {request.url.scheme}://{request.url.host}")
-        if self._public and not self._is_public(request.url.host):
+        if self._public and not all(map(_global, self._resolve(request.url.scheme, request.url.host))):
             raise Led(f"to {request.url.host}, which is not on the internet")
-
-    def _is_public(self, host: str) -> bool:
-        return all(_global(address) for address in self._resolve(host))
 
 
 def use(endpoint: str) -> None:

@@ -74,8 +74,8 @@ def _read(order: Look, commit: str, index: RemoteFile) -> str:
     """The text of model_index.json, which says what else is wanted."""
     host = order.hub.endpoint
     if index.bytes > INDEX_BYTES:
-        raise ProviderRefused("pull", provider=host, problem=f"{INDEX} is over {INDEX_BYTES} bytes")
-    body = io.BytesIO()
+        raise _too_large(host)
+    body = _Bounded(host)
     http_get(url(order.hub, order.repo, commit, INDEX), body, headers=headers(order.hub), expected_size=index.bytes)
     data = body.getvalue()
     if index.sha256 not in {None, hashlib.sha256(data).hexdigest()}:
@@ -83,6 +83,23 @@ def _read(order: Look, commit: str, index: RemoteFile) -> str:
     if index.sha256 is None and index.blob_sha1 not in {None, git_sha1(data)}:
         raise ProviderUnavailable("pull", provider=host, problem=f"{INDEX} arrived damaged")
     return data.decode("utf-8", "replace")
+
+
+class _Bounded(io.BytesIO):
+    """Takes so many bytes and no more: what a listing says of a file's size binds nobody who sends it."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__()
+        self._host = host
+
+    def write(self, data: Any, /) -> int:
+        if self.tell() + len(data) > INDEX_BYTES:
+            raise _too_large(self._host)
+        return super().write(data)
+
+
+def _too_large(host: str) -> ProviderRefused:
+    return ProviderRefused("pull", provider=host, problem=f"{INDEX} is over {INDEX_BYTES} bytes")
 
 
 def _file(sibling: RepoSibling) -> RemoteFile:

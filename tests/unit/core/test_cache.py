@@ -1,8 +1,11 @@
 import shutil
+import sqlite3
 
 import pytest
 
 from tendred.errors import InvalidParams, ModelInUse, ModelMissing, ModelRefused, NotFound
+from tendred.queue.claim import claim
+from tendred.queue.machine import CancelAsked, Finished, Stopped
 from tendred.schema.still import LoraUse
 from tendred.testing.headers import compact, sparse, vae
 from tendred.testing.loras import mira, shapes, write
@@ -125,6 +128,38 @@ async def test_a_loaded_model_is_unloaded_first_and_one_that_draws_stays(stock):
     assert [one.model for one in stock.residency.held] == ["starter"]
 
 
+@pytest.mark.parametrize("cancelling", [False, True])
+async def test_what_a_running_job_names_stays_whatever_the_engine_has_loaded(stock, *, cancelling):
+    """It may be starting, or loading just that: nothing is in its memory yet."""
+    ink = write(stock.own / "loras" / "ink.safetensors")
+    folder = shutil.copytree(stock.folder("mine"), stock.own / "mine")
+    await stock.cache.add(str(folder), None)
+    job = await stock.waiting(model="mine", loras=[LoraUse(name="ink")])
+    assert await claim(stock.database, stock.queue)
+    if cancelling:
+        await stock.queue.apply(job.id, CancelAsked())
+    for name in ("mine", "ink"):
+        with pytest.raises(ModelInUse) as caught:
+            await removal(stock, name, force=True, delete_files=True)
+        assert caught.value.variant == "busy"
+    assert (folder / "model_index.json").is_file()
+    assert ink.is_file()
+    await stock.queue.apply(job.id, Stopped() if cancelling else Finished())
+    assert (await removal(stock, "mine", delete_files=True)).files_deleted
+    assert [path.name for path in stock.own.iterdir()] == ["loras"]
+
+
+async def test_where_the_row_can_not_go_the_files_stay(stock):
+    folder = shutil.copytree(stock.folder("mine"), stock.own / "mine")
+    await stock.cache.add(str(folder), None)
+    sql = "CREATE TRIGGER no BEFORE DELETE ON model BEGIN SELECT raise(ABORT, 'no'); END"
+    await stock.database.write(lambda tx: tx.run(sql))
+    with pytest.raises(sqlite3.IntegrityError):
+        await removal(stock, "mine", delete_files=True)
+    assert (await stock.cache.show("mine", None)).model.state == "ready"
+    assert [path.name for path in stock.own.iterdir()] == ["mine"]
+
+
 async def test_files_are_deleted_only_on_request_and_only_our_own(stock):
     mine = write(stock.own / "loras" / "ink.safetensors", about={"licence": "CC0"})
     far = write(stock.root / "elsewhere" / "far.safetensors", seed=2)
@@ -149,6 +184,25 @@ async def test_a_folder_of_our_own_is_deleted_whole_and_links_are_not_followed(s
     await removal(stock, "ink", delete_files=True)
     assert not folder.exists()
     assert linked.is_file()
+
+
+async def test_files_that_another_name_has_too_are_not_deleted(stock):
+    folder = shutil.copytree(stock.folder("mine"), stock.own / "mine")
+    inside = sparse(folder / "fine" / "fine.safetensors", vae())
+    link = stock.root / "elsewhere" / "linked"
+    link.symlink_to(folder)
+    for path, name in ((folder, "mine"), (folder, "same"), (link, "linked"), (inside, "fine")):
+        await stock.cache.add(str(path), name)
+    for name in ("mine", "same", "fine"):
+        for force in (False, True):
+            with pytest.raises(InvalidParams) as caught:
+                await removal(stock, name, force=force, delete_files=True)
+            assert caught.value.path == "delete_files"
+    assert inside.is_file()
+    for name in ("same", "linked", "fine"):
+        await removal(stock, name)
+    await removal(stock, "mine", delete_files=True)
+    assert not folder.exists()
 
 
 async def test_no_path_leads_out_of_our_own_folder(stock):

@@ -24,12 +24,18 @@ def shelf(database, tmp_path):
 
 
 @pytest.fixture
-def roster(database, ids, shelf, tmp_path):
-    return StoredRoster(
+def rosters(database, ids, tmp_path):
+    """`rosters(shelf)`: one over the same database."""
+    return lambda shelf: StoredRoster(
         settings=Settings(database), shelf=shelf, index=Index(database, tmp_path),
         boundary=Boundary(bytes(32), year=lambda: 2026), refusals=Refusals(database, ids, SystemRng(), SystemClock()),
         language=lambda: "en",
     )  # fmt: skip
+
+
+@pytest.fixture
+def roster(rosters, shelf):
+    return rosters(shelf)
 
 
 @pytest.fixture
@@ -92,6 +98,22 @@ async def test_who_was_removed_is_asked_for_no_more_and_goes_on_counting(roster,
             await call
     assert (await cast.get("tom", 1)).fragment == "tom, a tall man"
     assert (await roster.create(NewCharacter(name="tom", fragment="tom, another man"), RPC)).version == 2
+
+
+async def test_a_change_brings_nobody_back_who_was_removed_meanwhile(rosters, roster, database, tmp_path, ink):
+    class Leaving(Shelf):
+        """While it looks, they go."""
+
+        async def lora(self, name, path=None):
+            await roster.remove("tom")
+            return await super().lora(name, path)
+
+    await roster.create(TOM, RPC)
+    other = rosters(Leaving(database, [tmp_path / "package", tmp_path / "models"]))
+    with pytest.raises(NotFound) as caught:
+        await other.update(CharacterChanges(name="tom", loras=[LoraOfCharacter(name="ink")]), RPC)
+    assert caught.value.path == "name"
+    assert await roster.everyone() == {}
 
 
 @pytest.mark.parametrize(

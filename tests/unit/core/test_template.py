@@ -119,6 +119,38 @@ def test_an_expansion_has_bounds():
         drawn("__w0__", wildcards=chain)
 
 
+def test_what_is_too_deep_to_be_drawn_is_too_deep_to_be_counted():
+    """Each of these files may be read; it is the way through all of them that is long."""
+    nested = "{a|" * 31 + "__w{}__" + "}" * 31
+    files = {f"w{at}": wild(nested.replace("{}", str(at + 1))) for at in range(31)} | {"w31": wild("x")}
+    with pytest.raises(Broken, match="deeper"):
+        combinations(parse("__w0__"), files)
+    # Counted first where it lies high, it is no less deep further down.
+    files = {"deep": wild("{a|" * 30 + "b" + "}" * 30)}
+    assert combinations(parse("__deep__{x|__deep__}"), files) == 31 * 32
+    with pytest.raises(Broken, match="deeper"):
+        combinations(parse("__deep__{x|{y|__deep__}}"), files)
+
+
+class Counted(tuple):  # noqa: SLOT001 - it holds nothing
+    """Counts how often somebody goes through it."""
+
+    def __iter__(self):
+        LOOKS.append(1)
+        return super().__iter__()
+
+
+LOOKS = []
+
+
+def test_the_weights_of_a_long_file_are_summed_once():
+    LOOKS.clear()
+    long = Options(Counted([1000, 0, 2000] * 1000), (("a",), ("b",), ("c",)) * 1000)
+    words = [drawn("__a__" * 1000, seed, {"a": long}) for seed in range(3)]
+    assert set("".join(words)) == {"a", "c"}
+    assert len(LOOKS) == 1
+
+
 def test_long_and_twisted_texts_are_read_once():
     started = time.process_time()
     for text in ("\\" * 20_001, "a|}" * 7_000, "__a__" * 4_000, "_" * 20_000, "{a}" * 7_000, "__a" * 7_000):

@@ -1,3 +1,7 @@
+import asyncio
+import os
+import time
+
 import pytest
 
 from tendred.core.template import DEPTH, parse
@@ -70,6 +74,21 @@ async def test_one_is_added_replaced_and_removed(wildcards, folder):
         await wildcards.remove("a/colours")
 
 
+async def test_a_name_that_many_ask_for_at_once_is_given_once(folder):
+    class Slow(SystemFs):
+        def write(self, path, data):
+            super().write(path, data)
+            time.sleep(0.05)
+
+    wildcards = Wildcards(folder, Slow())
+    adding = [wildcards.add("colours", [f"red {number}"], replace=False) for number in range(4)]
+    told = await asyncio.gather(*adding, return_exceptions=True)
+    refused = [one for one in told if isinstance(one, Exception)]
+    assert [(type(one), one.path) for one in refused] == [(InvalidParams, "name")] * 3
+    replacing = [wildcards.add("colours", [f"blue {number}"], replace=True) for number in range(4)]
+    assert all(one.state == "ready" for one in await asyncio.gather(*replacing))
+
+
 @pytest.mark.parametrize("name", ["", "..", "../x", "a..b", "A", "a b", "/a", "a/", "a__b", ".a", "é", "a\n", "con\0"])
 async def test_a_name_stays_within_the_folder(wildcards, folder, name):
     with pytest.raises(InvalidParams) as caught:
@@ -114,6 +133,17 @@ async def test_one_that_names_itself_is_refused_with_the_chain_whichever_option_
     assert {one.name: one.state for one in await wildcards.list()} == dict.fromkeys(
         ["a", "alone", "b", "start"], "refused"
     )
+
+
+async def test_files_whose_names_can_not_be_told_are_none(wildcards, folder):
+    put(folder, colour="red\n")
+    (folder / "a\nb").mkdir()
+    (folder / "a\nb" / "x.txt").write_text("x")
+    os.close(os.open(os.fsencode(folder) + b"/colo\xff.txt", os.O_CREAT | os.O_WRONLY))
+    assert [one.name for one in await wildcards.list()] == ["colour"]
+    with pytest.raises(NotFound) as caught:
+        await reached(wildcards, "__colo__")
+    assert caught.value.detail["near"] == ["colour"]
 
 
 async def test_an_unknown_one_is_told_with_near_names(wildcards, folder):

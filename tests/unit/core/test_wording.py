@@ -93,6 +93,14 @@ async def test_what_cannot_be_written_out_is_told(writer, fields, kind, path):
     assert caught.value.path == path
 
 
+async def test_ways_too_deep_to_be_taken_are_told(writer, tmp_path):
+    (tmp_path / "wildcards" / "deep.txt").write_text("{a|" * 31 + "__deeper__" + "}" * 31)
+    (tmp_path / "wildcards" / "deeper.txt").write_text("{a|b}\n")
+    with pytest.raises(InvalidParams) as caught:
+        await writer.combinations(StillRequest(prompt="x", negative_prompt="__deep__"))
+    assert caught.value.path == "negative_prompt"
+
+
 async def test_ways_are_counted_over_both_fields(writer):
     assert await writer.combinations(StillRequest(prompt="{a|b} {c|d|e}", negative_prompt="{f|g}")) == 12
     assert await writer.combinations(StillRequest(prompt="a hill")) == 1

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import shutil
 
@@ -37,6 +38,21 @@ async def test_add_use_remove(catalog, folder, database):
     assert (await catalog.get(None)).name == "starter"
 
 
+async def test_the_end_of_a_job_brings_no_model_back(catalog, folder, database):
+    await catalog.add(str(folder), "mine")
+    mine, starter = await catalog.get("mine"), await catalog.get("starter")
+
+    def work(tx):
+        for model in (mine, starter):
+            catalog.used_in(tx, model)
+
+    await database.write(work)
+    assert all(one.last_used_at for one in await catalog.list())
+    await catalog.remove("mine")
+    await database.write(work)
+    assert [one.name for one in await catalog.list()] == ["starter"]
+
+
 async def test_names_are_taken_for_as_long_as_their_folder_is_there(catalog, folder, tmp_path):
     await catalog.add(str(folder), "taken")
     other = shutil.copytree(STARTER_PATH, tmp_path / "other", copy_function=shutil.copyfile)
@@ -47,6 +63,17 @@ async def test_names_are_taken_for_as_long_as_their_folder_is_there(catalog, fol
     assert (await catalog.add(str(other), "taken")).path == str(other)
     with pytest.raises(InvalidParams):
         await catalog.add(str(other), "x" * 129)
+
+
+async def test_one_name_asked_for_twice_at_once_is_given_once(catalog, folder, tmp_path):
+    """Both look before either has its row: hashing comes in between."""
+    other = shutil.copytree(STARTER_PATH, tmp_path / "other", copy_function=shutil.copyfile)
+    told = await asyncio.gather(*(catalog.add(str(path), "one") for path in (folder, other)), return_exceptions=True)
+    [refused] = [one for one in told if isinstance(one, InvalidParams)]
+    [added] = [one for one in told if one is not refused]
+    assert refused.path == "name"
+    assert added.path in refused.detail["problem"]
+    assert (await catalog.info("one")).path == added.path
 
 
 async def test_a_folder_of_the_hubs_cache_goes_by_its_repository(catalog, tmp_path):

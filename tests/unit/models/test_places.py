@@ -1,3 +1,4 @@
+import contextlib
 import json
 import sqlite3
 
@@ -64,6 +65,20 @@ def test_odd_settings_name_nothing(comfy, text):
     assert paths(expanded(given(comfy))) == [str(comfy / "models")]
 
 
+def test_settings_with_aliases_name_nothing(comfy):
+    """These few lines would be 10**9 words."""
+    levels = "\n".join(f"  a{at}: &a{at} [{', '.join([f'*a{at - 1}'] * 10)}]" for at in range(1, 10))
+    text = f"x:\n  a0: &a0 [lol]\n{levels}\n  base_path: *a9\n  loras: loras\n"
+    (comfy / "extra_model_paths.yaml").write_text(text)
+    assert paths(expanded(given(comfy))) == [str(comfy / "models")]
+
+
+def test_what_is_no_path_is_dropped_where_it_is_read(comfy):
+    text = 'a:\n  base_path: [x]\n  vae: a\nb:\n  vae: "a\\0b"\n  loras: |\n    good\n  y: "\\ud800"\n'
+    (comfy / "extra_model_paths.yaml").write_text(text)
+    assert paths(expanded(given(comfy))) == [str(comfy / "models"), str(comfy / "good")]
+
+
 def test_a1111_keeps_embeddings_beside_its_models(tmp_path):
     for name in ("models/Stable-diffusion", "models/Lora", "embeddings"):
         (tmp_path / name).mkdir(parents=True)
@@ -85,6 +100,27 @@ def test_invokeai_names_its_models_and_those_installed_in_place(tmp_path):
     assert (str(own.path), str(far.path)) == (str(tmp_path / "models"), "/far/y.safetensors")
     assert own.names == {str(tmp_path / "models" / "abc" / "x.safetensors"): "Dreamy", "/far/y.safetensors": "Far"}
     assert sorted(path.name for path in (tmp_path / "databases").iterdir()) == before
+
+
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        f"CREATE VIEW models AS {ENDLESS} SELECT zeroblob(x) AS config FROM n WHERE x < 0",
+        """CREATE VIEW models AS SELECT '{"path": "/far", "name": "x"}' AS config""",
+        """CREATE TABLE models (a, config AS ('{"path": "/far", "name": "x"}')); INSERT INTO models VALUES (1)""",
+        "CREATE TABLE models (config); INSERT INTO models VALUES (zeroblob(2000000))",
+        """CREATE TABLE models (config); INSERT INTO models VALUES ('{"path": "/a\\u0000b", "name": "x"}')""",
+    ],
+)
+def test_a_database_that_is_a_trap_names_nothing(tmp_path, made):
+    (tmp_path / "databases").mkdir()
+    (tmp_path / "models").mkdir()
+    with contextlib.closing(sqlite3.connect(tmp_path / "databases" / "invokeai.db")) as connection, connection:
+        connection.executescript(made)
+    assert paths(expanded(given(tmp_path))) == [str(tmp_path / "models")]
 
 
 def test_a_database_that_is_none_names_nothing(tmp_path):

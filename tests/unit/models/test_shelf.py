@@ -1,3 +1,4 @@
+import asyncio
 import os
 
 import pytest
@@ -109,6 +110,17 @@ async def test_a_file_is_added_where_it_is(shelf, roots, tmp_path):
     [place] = await shelf.find("ink")
     await shelf.forget(place)
     assert await shelf.list() == []
+
+
+async def test_one_name_asked_for_twice_at_once_is_given_once(shelf, tmp_path):
+    """Both look before either has its row: hashing comes in between."""
+    files = [write(tmp_path / name / "ink.safetensors") for name in ("a", "b")]
+    told = await asyncio.gather(*(shelf.add(str(file), None) for file in files), return_exceptions=True)
+    [refused] = [one for one in told if isinstance(one, InvalidParams)]
+    [added] = [one for one in told if one is not refused]
+    assert refused.path == "name"
+    [place] = await shelf.find("ink")
+    assert str(place.path) == added.path
 
 
 async def test_every_kind_has_its_place(shelf, roots, tmp_path):

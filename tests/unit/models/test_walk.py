@@ -55,6 +55,7 @@ def test_a_file_may_be_named_itself(tmp_path):
 
 def test_what_can_not_be_looked_into_is_passed_by(tmp_path):
     assert walked(tmp_path / "nowhere") == []
+    assert walked(tmp_path / "a\0b") == walked(tmp_path / "\ud800") == []
 
 
 def test_names_that_can_not_be_told_are_passed_by(tmp_path):

@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from tendred.clock import Ids, SystemClock, SystemRng
 from tendred.errors import IdempotencyConflict, NotFound, QueueFull, WrongState
@@ -62,6 +63,27 @@ async def test_the_same_key_is_the_same_job_and_another_request_is_a_conflict(qu
     with pytest.raises(IdempotencyConflict) as caught:
         await queue.add([new(key="rpc:a:k", key_hash=b"other")])
     assert caught.value.detail == {"key": "k"}
+
+
+async def test_a_sheet_is_cancelled_with_its_cells_and_one_that_is_forgotten_is_left_out(queue, database):
+    first, gone, last, finished = (new() for _ in range(4))
+    cells = [{"job_id": one.id} for one in (first, gone, last, finished, last)] + [{"job_id": None}]
+    sheet = replace(new(), kind="sheet", request={"cells": cells})
+    await queue.add([finished])
+    await claiming.claim(database, queue)
+    await queue.apply(finished.id, Finished())
+    await queue.add([first, gone, last])
+    assert (await claiming.claim(database, queue)).job.id == first.id
+    await queue.add([sheet])
+    await queue.apply(gone.id, CancelAsked())
+    await database.write(lambda tx: tx.run("DELETE FROM job WHERE id = ?", gone.id))
+    for _ in range(2):
+        assert [(job.id, job.state) for job in await queue.cancel(sheet.id)] == [
+            (sheet.id, "cancelled"), (first.id, "cancelling"), (last.id, "cancelled"), (finished.id, "succeeded"),
+        ]  # fmt: skip
+    assert [job.id for job in await queue.cancel(finished.id)] == [finished.id]
+    with pytest.raises(NotFound):
+        await queue.cancel(gone.id)
 
 
 async def test_several_are_taken_all_or_none(database):

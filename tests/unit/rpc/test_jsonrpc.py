@@ -30,6 +30,10 @@ class Anything(Asked, frozen=True):
     value: Any = None
 
 
+async def half(call: Call[Place], params: Anything) -> None:
+    raise NotFound(noun="file", name="colo\udcff", near=[])
+
+
 class Unsayable:
     """Nothing that JSON has a form for."""
 
@@ -66,7 +70,13 @@ def words(error: BaseException) -> ErrorInfo:
 def dispatcher() -> Dispatcher[Place]:
     methods: Registry[Place] = Registry()
     methods.add("subtract", Subtract, subtract, result=int, summary="", scope="read")
-    for name, run in (("update", update), ("broken", broken), ("missing", missing), ("unsayable", unsayable)):
+    for name, run in (
+        ("update", update),
+        ("broken", broken),
+        ("missing", missing),
+        ("unsayable", unsayable),
+        ("half", half),
+    ):
         methods.add(name, Anything, run, result=Record, summary="", scope="read")
     methods.add("stored", Anything, stored, result=Record, summary="", scope="read")
     methods.add("purge", Anything, update, result=Record, summary="", scope="manage")
@@ -264,3 +274,8 @@ def test_a_name_is_registered_once() -> None:
     methods.add("subtract", Subtract, subtract, result=int, summary="", scope="read")
     with pytest.raises(ValueError, match="twice"):
         methods.add("subtract", Subtract, subtract, result=int, summary="", scope="read")
+
+
+async def test_an_error_that_tells_of_no_text_is_answered_all_the_same(dispatcher: Dispatcher[Place]) -> None:
+    got = await answer(dispatcher, call("half", id=1))
+    assert (got["id"], got["error"]["data"]["detail"]["name"]) == (1, "colo?")
