@@ -15,6 +15,7 @@ from tendred.config.secret import Secret
 from tendred.schema.asset import Identity
 from tendred.schema.credentials import KeyPlace
 from tendred.schema.footage import Enlarge, Enlarged, Footage, Look, Plain, Shown
+from tendred.schema.marks import Sign, Verified, Verify
 from tendred.schema.model import LoadedModel
 from tendred.schema.provider import Accepted, CancelTruth, ClipOrder, Features, RemoteState
 from tendred.schema.pull import Fetched, Listed, Plan
@@ -66,11 +67,23 @@ class Media(Protocol):
     """Makes files of pictures, in a process of its own."""
 
     async def encode(self, work: Encode) -> Encoded:
-        """Encode, mark and write. Raises DiskFull, FolderUnwritable, Internal, or ShuttingDown while it closes."""
+        """Have it looked at, encode, mark, sign and write.
+
+        Raises OutputWithheld, SignerBroken, DiskFull, FolderUnwritable, Internal, or ShuttingDown while it closes; then
+        there is no file.
+        """
+        ...
+
+    async def sign(self, work: Sign) -> Encoded:
+        """Mark and sign a finished file (a provider's clip) as it is. Raises as `encode`."""
+        ...
+
+    async def verify(self, work: Verify) -> Verified:
+        """Say what a file is. Raises Internal where it can't be read, or ShuttingDown while it closes."""
         ...
 
     async def shrink(self, work: Shrink) -> Shrunk:
-        """Make a small file of a raw picture. Raises Internal, or ShuttingDown while it closes."""
+        """Make a small file of a raw picture. Raises OutputWithheld, Internal, or ShuttingDown while it closes."""
         ...
 
     async def prewarm(self) -> None:

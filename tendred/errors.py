@@ -142,6 +142,10 @@ class SignerBroken(TendredError):
     kind, code = "signer_broken", 1110
 
 
+class FileUnreadable(TendredError):
+    kind, code = "file_unreadable", 1121
+
+
 class ModelInUse(TendredError):
     kind, code = "model_in_use", 1120
 

@@ -14,6 +14,7 @@ from tendred.bus import Bus
 from tendred.children import spawn_child
 from tendred.clock import Clock, Ids, Rng, SystemClock, SystemRng
 from tendred.cloud.broker import Broker
+from tendred.config.marks import looked_at
 from tendred.config.paths import Paths
 from tendred.config.schema import Config
 from tendred.core.again import Recipes
@@ -55,6 +56,7 @@ from tendred.core.submit import Submitter
 from tendred.core.surveys import Surveys
 from tendred.core.telling import Teller
 from tendred.core.upscale import Upscaling
+from tendred.core.verifying import Verifier
 from tendred.core.waiting import Waiting
 from tendred.core.wildcards import Wildcards
 from tendred.core.wording import Writer
@@ -62,7 +64,9 @@ from tendred.fs import SystemFs
 from tendred.hooks.manager import Plugins
 from tendred.library.files import Files
 from tendred.library.index import Index
+from tendred.library.own import OwnStills
 from tendred.library.receipts import Receipts
+from tendred.library.strokes import Strokes
 from tendred.library.usage import Usage
 from tendred.models.catalog import STARTER, Catalog
 from tendred.models.hashes import Hashes
@@ -123,6 +127,7 @@ class Core:
     pulls: Pulls
     sheets: Sheets
     broker: Broker
+    own: OwnStills
 
 
 def assemble(
@@ -146,7 +151,8 @@ def assemble(
     index, receipts = Index(database, paths.pictures), Receipts(database)
     catalog, settings = Catalog(database), Settings(database)
     shelf = Shelf(database, [ground.machine.packaged, paths.models])
-    refusals = Refusals(database, ids, rng)
+    refusals = Refusals(database, ids, rng, clock)
+    own = OwnStills(database, index, boundary.vouch)
     roster = StoredRoster(
         settings=settings, shelf=shelf, index=index, boundary=boundary, refusals=refusals,
         language=lambda: tell.language,
@@ -156,7 +162,7 @@ def assemble(
     cache = _cache(ground, residency, catalog, shelf, cast)
     wildcards, presets = Wildcards(paths.wildcards, ground.machine.fs), Presets(settings)
     writer = Writer(presets, wildcards, cast)
-    finder = Finder(index, receipts, shelf)
+    finder = Finder(own, shelf, Strokes(ground.machine.fs, paths.strokes))
     history = History(database, ground.boot_id, config.library.events_kept)
     watch = Watch(ground.bus, clock, ground.boot_id)
     indexing = Indexing(index, history, clock)
@@ -178,7 +184,7 @@ def assemble(
     )  # fmt: skip
     keeper = Keeper(
         database=database, queue=queue, boundary=boundary, catalog=catalog, shelf=shelf, media=media,
-        files=ground.files, index=index, receipts=receipts, deliveries=deliveries, thumbnails=paths.thumbnails, clock=clock,
+        files=ground.files, index=index, receipts=receipts, own=own, deliveries=deliveries, thumbnails=paths.thumbnails, clock=clock,
     )  # fmt: skip
     previews = Previews(bus=ground.bus, media=media, tasks=ground.tasks, clock=clock, boot_id=ground.boot_id)
     recipes = Recipes(
@@ -193,7 +199,7 @@ def assemble(
 
     sheets = Sheets(
         queue=queue, boundary=boundary, index=index, keeper=keeper, pauses=pauses, watch=watch, bus=ground.bus,
-        clock=clock, tell=tell, closed=closed,
+        clock=clock, own=own, tell=tell, closed=closed,
     )  # fmt: skip
     finals = Finals(
         finder=finder, boundary=boundary, queue=queue, refusals=refusals, keeper=keeper, backend=backend, clips=clips,
@@ -232,19 +238,20 @@ def assemble(
         queue=queue, catalog=catalog, finder=finder, submitter=submitter, grids=grids, upscaling=upscaling,
         finals=finals, ids=ids,
     )  # fmt: skip
+    verifier = Verifier(index, media, lambda path, deep: looked_at(config.marks, paths, path, deep=deep))
     expander = Expander(writer=writer, submitter=submitter, rng=rng)
     parts = Parts(
         database=database, bus=ground.bus, queue=queue, submitter=submitter, retries=retries, upscaling=upscaling,
         runner=runner, residency=residency, pauses=pauses, watch=watch, previews=previews, recipes=recipes,
         waiting=Waiting(ground.bus), index=index, receipts=receipts,
         catalog=catalog, cache=cache, pulls=pulls, cast=cast, roster=roster, wildcards=wildcards, presets=presets,
-        expander=expander, grids=grids, sheets=sheets, credentials=Credentials(outside.secrets, outside.adapters.keys, tell),
-        cloud=rooms.cloud, clips=rooms.quoting, spend=rooms.spend, tokens=rooms.tokens, shots=shots, plugins=plugins,
-        history=history, settings=settings, teller=tell,
-        clock=clock,
+        expander=expander, grids=grids, sheets=sheets, refusals=refusals,
+        credentials=Credentials(outside.secrets, outside.adapters.keys, tell), cloud=rooms.cloud, clips=rooms.quoting,
+        spend=rooms.spend, tokens=rooms.tokens, shots=shots, plugins=plugins, history=history, settings=settings,
+        teller=tell, verifier=verifier, clock=clock,
     )  # fmt: skip
     studio = Studio(parts, boot_id=ground.boot_id, queue_limit=config.queue.limit, stop=stop)
-    return Core(studio, runner, pauses, deliveries, indexing, retention, pulls, sheets, rooms.broker)
+    return Core(studio, runner, pauses, deliveries, indexing, retention, pulls, sheets, rooms.broker, own)
 
 
 def _pulls(ground: Ground, hub: Hub, catalog: Catalog) -> Pulls:

@@ -25,6 +25,7 @@ from tendred.clock import Ids
 from tendred.cloud.adapters import registry
 from tendred.cloud.adapters.registry import net as cloud_net
 from tendred.config import hub as hubs
+from tendred.config.marks import signing_of
 from tendred.config.paths import Paths
 from tendred.config.schema import Config
 from tendred.config.secret import Secret
@@ -160,6 +161,7 @@ class Daemon:
         )
         media = MediaProcess(
             config=self.config.media,
+            signing=signing_of(self.config.marks, self.paths),
             spawn=self.machine.spawn,
             clock=self.machine.clock,
             tasks=self._tasks,
@@ -173,10 +175,13 @@ class Daemon:
     def _footage(self, name: str) -> ClipMedia:
         """A process of its own beside the one for stills: a clip takes minutes, and its file may be made to do harm.
 
+        So it doesn't get the key that files are signed with.
+
         Two of them, each there only while it is used: what was paid for doesn't wait behind an enlargement.
         """
         clips = MediaProcess(
             config=self.config.media,
+            signing=None,
             spawn=self.machine.spawn,
             clock=self.machine.clock,
             tasks=self._tasks,
@@ -210,6 +215,7 @@ class Daemon:
     async def _begin(self, core: Core) -> None:
         """Recover what was interrupted, then let the rooms work."""
         await core.pauses.load(self.config.queue.start)
+        await core.own.adopt()
         await core.runner.recover()
         await core.broker.recover()
         self._tasks.spawn("indexing", core.indexing.run())

@@ -53,13 +53,19 @@ def compose(
     if not anchored:
         return Conditioning(prompt=prompt, negative=negative if said else [], anchor=None), []
     found = [*_ADULT.finditer(said)]
-    rest = _without(negative, [match.span() for match in found])
+    rest = without(negative, [match.span() for match in found])
     spans = [Span(text=NEGATIVE), *([Span(text=f", {rest[0].text}", weight=rest[0].weight), *rest[1:]] if rest else [])]
     anchor = ANCHOR if age is None else f"{age}-year-old {ANCHOR}"
     return Conditioning(prompt=prompt, negative=spans, anchor=anchor), [match.group() for match in found]
 
 
-def _without(spans: list[Span], cuts: list[tuple[int, int]]) -> list[Span]:
+def in_words(conditioning: Conditioning) -> str:
+    """One line for whoever takes words alone, such as a provider of clips: the anchor first, weights left out."""
+    words = "".join(span.text for span in conditioning.prompt)
+    return words if conditioning.anchor is None else f"{conditioning.anchor}, {words}"
+
+
+def without(spans: list[Span], cuts: list[tuple[int, int]]) -> list[Span]:
     """The spans less the cuts of their joined text, and less what then stands at both ends without saying anything."""
     weights = [span.weight for span in spans for _ in span.text]
     said = "".join(span.text for span in spans)

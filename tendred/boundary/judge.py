@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from tendred.boundary import numerals
 from tendred.boundary.ages import ADULT, Age, Ages, stated_adult
-from tendred.boundary.anchor import Anchor, compose
-from tendred.boundary.data import RulesBroken, load
+from tendred.boundary.anchor import Anchor, compose, without
+from tendred.boundary.data import Head, RulesBroken, load, trusted
+from tendred.boundary.head import Semantic
 from tendred.boundary.minors import Minors
+from tendred.boundary.names import Names
+from tendred.boundary.native import native
 from tendred.boundary.normalise import Folder, View, unreadable
 from tendred.boundary.persons import Persons
-from tendred.boundary.seal import canonical, open_seal, seal
-from tendred.boundary.views import readings, spelled
+from tendred.boundary.phrases import tokens
+from tendred.boundary.seal import canonical, open_seal, seal, vouch
+from tendred.boundary.tongues import Tongues
+from tendred.boundary.views import decoded, readings, respelled, spelled, unleeted
 from tendred.schema.base import Record
 from tendred.schema.sealed import MOST_WEIGHT, Conditioning, Reviewed, Span, Verdict
 from tendred.schema.work import Finding
 
 _KEY_BYTES: Final = 32
 # Words that a leet spelling may hide besides those for minors.
-_AGE_WORDS: Final = frozenset({"year", "years", "old", "age", "aged", "ans", "teens"})
-_RULES: Final = ("minor.word", "minor.age", "minor.birth", "person.likeness", "person.office", "text.unreadable")
+_AGE_WORDS: Final = frozenset(
+    {
+        "year", "years", "old", "age", "aged", "ans", "teens", "month", "months", "week", "weeks", "born", "turn", "turns", "turned",
+        "turning", "birthday", "life", "about", "just", "minor", "minors", "woman", "women", "person", "she",
+    }
+)  # fmt: skip
+# Short words that tell an age together with others; longer ones are found in a run by themselves.
+_BETWEEN: Final = frozenset(
+    {"her", "his", "she", "son", "men", "man", "their", "with", "young", "who", "of", "in", "is", "yo"}
+)
+_IN_RUNS: Final = 4
+_RULES: Final = (
+    "minor.word", "minor.age", "minor.birth", "minor.sense", "person.known", "person.likeness", "person.office", "text.unreadable",
+)  # fmt: skip
 _LANGUAGES: Final = ("en", "fr")
+_TOLD: Final = tuple(f"{lang}{part}" for lang in _LANGUAGES for part in ("", "_pass"))
+"""What is said of each rule in each language: why it refuses, and what would pass."""
+_LONG_ENOUGH: Final = 4
 _COUNTS: Final = 0.5
 """A span of less weight than this may not show at all."""
 
@@ -34,8 +55,9 @@ class Words(Record, frozen=True):
     """Every word of a final request, after plugins and expansion.
 
     `spans` and `negative_spans` are how the two prompts are weighed; none of them: every word counts alike. `names`:
-    LoRAs, character, model, tags, file names; they are judged as prompt text. `character`: one is in use, or a picture
-    of somebody, so a person is in frame whatever the prompt says.
+    LoRAs, character, model, tags, file names; they are judged as prompt text. `character`: the name of the one in use,
+    which the prompt may say too. `person`: somebody may be in frame whatever the words say, as with a character, or with
+    a picture of somebody.
     """
 
     prompt: str
@@ -44,7 +66,8 @@ class Words(Record, frozen=True):
     negative_spans: list[Span] = msgspec.field(default_factory=list[Span])
     names: list[str] = msgspec.field(default_factory=list[str])
     kind: Literal["still", "clip"] = "still"
-    character: bool = False
+    character: str | None = None
+    person: bool = False
 
 
 class _Hit(NamedTuple):
@@ -55,14 +78,17 @@ class _Hit(NamedTuple):
 
 
 class Boundary:
-    """Judges, seals and opens. Pure: the key and the year are handed in, the word data comes with the package."""
+    """Judges, seals and opens. Pure: key, year and word data are handed in; no other data than the package's is taken."""
 
-    def __init__(self, key: bytes, *, year: Callable[[], int]) -> None:
-        """`key`: at least 32 secret bytes. `year` tells the current one. Raises ValueError, RulesBroken."""
+    def __init__(self, key: bytes, *, year: Callable[[], int], data: Mapping[str, bytes] | None = None) -> None:
+        """`key`: at least 32 secret bytes. `year` tells the current one. `data`: `packaged()`, read if it isn't handed in.
+
+        Raises ValueError, and RulesBroken where a byte of the data differs from what this code was made with.
+        """
         if len(key) < _KEY_BYTES:
             raise ValueError(f"the boundary's key needs {_KEY_BYTES} bytes")
-        rules = load()
-        if any(not rules.reasons.get(rule, {}).get(lang) for rule in _RULES for lang in _LANGUAGES):
+        rules = load() if data is None else trusted(data)
+        if any(not rules.reasons.get(rule, {}).get(part) for rule in _RULES for part in _TOLD):
             raise RulesBroken("a rule has no reason")
         self._key = key
         self._year = year
@@ -71,8 +97,13 @@ class Boundary:
         self._minors = Minors(rules.minors, self._fold)
         self._ages = Ages(rules.ages)
         self._persons = Persons(rules.persons)
+        self._tongues = Tongues(rules.tongues)
+        self._names = Names(rules.names, rules.persons)
+        self._sense = _semantic(rules.head)
         self._anchor = Anchor(rules.anchor, self._fold)
         self._vocabulary = self._minors.vocabulary() | numerals.WORDS | _AGE_WORDS
+        in_runs = {word for word in self._vocabulary if len(word) >= _IN_RUNS} | numerals.WORDS | _AGE_WORDS | _BETWEEN
+        self._in_runs = re.compile(f"({'|'.join(sorted(in_runs, key=len, reverse=True))})")
         self.policy: str = rules.policy
 
     def judge(self, words: Words, *, lang: str = "en") -> tuple[Verdict, Conditioning | None]:
@@ -92,7 +123,9 @@ class Boundary:
         if elsewhere:
             return self._refused(elsewhere.rule, None, lang), None
         conditioning, removed = self._compose(words, prompt, negative)
-        verdict = Verdict(verdict="allow", rule=None, reason=None, span=None, removed=removed, policy=self.policy)
+        verdict = Verdict(
+            verdict="allow", rule=None, reason=None, span=None, removed=removed, policy=self.policy, passes=None
+        )
         return verdict, conditioning
 
     def approve(self, request: bytes, conditioning: Conditioning) -> Reviewed:
@@ -108,20 +141,39 @@ class Boundary:
         self.open(reviewed)
         return seal(key, reviewed.request, reviewed.conditioning, reviewed.policy)
 
+    def vouch(self, asset_id: str, sha256: str, receipt_sha256: str) -> bytes:
+        """Say that a file was made here and passed; nobody without the key can."""
+        return vouch(self._key, asset_id, sha256, receipt_sha256)
+
     def judge_output(self, findings: list[Finding]) -> Finding | None:
         """The first finding that withholds an output, None if it may be kept."""
         return next((finding for finding in findings if finding.refuse), None)
 
+    def knows(self, name: str) -> bool:
+        """Whether a name is in the gazetteer: for measuring. A verdict never says which entry it was."""
+        return self._names.knows(self._fold(name))
+
     def _refused(self, rule: str, span: tuple[int, int] | None, lang: str) -> Verdict:
-        reason = self._reasons[rule][lang if lang in _LANGUAGES else "en"]
-        return Verdict(verdict="refuse", rule=rule, reason=reason, span=span, removed=[], policy=self.policy)
+        lang = lang if lang in _LANGUAGES else "en"
+        told = self._reasons[rule]
+        return Verdict(
+            verdict="refuse", rule=rule, reason=told[lang], span=span, removed=[], policy=self.policy,
+            passes=told[f"{lang}_pass"],
+        )  # fmt: skip
 
     def _refusal(self, text: str) -> _Hit | None:
-        """The leftmost hit of every rule."""
+        """The leftmost hit of every rule; where there is none, what the words together sound like."""
         noise = unreadable(text)
         if noise:
             return _Hit(noise, "text.unreadable")
-        return min(self._hits(text), default=None)
+        if hit := min(self._hits(text), default=None):
+            return hit
+        # What was turned round or encoded has no place of its own to point at.
+        if any(self._hidden(numerals.digits(view), self._year()) for view in decoded(text, self._folder)):
+            return _Hit((0, len(text)), "text.unreadable")
+        view = native(text)
+        sounds = self._sense.find(view)
+        return _Hit(view.span(*sounds), "minor.sense") if sounds else None
 
     def _negative_refusal(self, text: str) -> _Hit | None:
         # Words for minors are fine here: they say what the picture must not show. A person's name isn't: models
@@ -129,20 +181,44 @@ class Boundary:
         noise = unreadable(text)
         if noise:
             return _Hit(noise, "text.unreadable")
-        return self._person_hit(self._folder.fold(text), text)
+        return min(self._person_hits(self._folder.fold(text), text), default=None)
 
     def _hits(self, text: str) -> Iterator[_Hit]:
         year = self._year()
-        for view in readings(text, self._folder, self._vocabulary):
+        views = list(readings(text, self._folder, self._vocabulary))
+        for view in views:
             yield from self._view_hits(numerals.digits(view), text, year)
+            yield from self._person_hits(view, text)
+            if together := respelled(view, self._in_runs):
+                yield from self._view_hits(numerals.digits(together), text, year)
             for run in spelled(view):
-                word = self._minors.spelled(run)
-                if word:
-                    yield _Hit(run.span(*word), "minor.word")
-                yield from self._age_hits(run, year)
-        person = self._person_hit(self._folder.fold(text), text)
-        if person:
-            yield person
+                yield from self._spelled_hits(run, text, year)
+        for view in unleeted(views[0], self._names.is_part):
+            yield from self._person_hits(view, text)
+        own = native(text)
+        spared = self._minors.spared(views[0])
+        for age in self._tongues.find(own.text, year):
+            start, end = own.span(age.start, age.end)
+            if age.years < ADULT and not any(first <= start and end <= last for first, last in spared):
+                yield _Hit((start, end), age.rule)
+        if name := self._names.native(own, text):
+            yield _Hit(own.span(name.start, name.end), "person.known")
+
+    def _hidden(self, view: View, year: int) -> bool:
+        # Short words turn up by chance in a text read backwards.
+        hits = self._view_hits(view, view.text, year)
+        return any(hit.span[1] - hit.span[0] >= _LONG_ENOUGH for hit in hits)
+
+    def _spelled_hits(self, run: View, text: str, year: int) -> Iterator[_Hit]:
+        if " " in run.text:
+            yield from self._view_hits(numerals.digits(run), text, year)
+            yield from self._person_hits(run, text)
+            return
+        if word := self._minors.spelled(run):
+            yield _Hit(run.span(*word), "minor.word")
+        if name := self._names.spelled(run):
+            yield _Hit(run.span(name.start, name.end), "person.known")
+        yield from self._age_hits(numerals.run(run), year)
 
     def _view_hits(self, view: View, text: str, year: int) -> Iterator[_Hit]:
         word = self._minors.find(view, text)
@@ -155,9 +231,11 @@ class Boundary:
             if age.years < ADULT:
                 yield _Hit(view.span(age.start, age.end), age.rule)
 
-    def _person_hit(self, view: View, text: str) -> _Hit | None:
-        hit = self._persons.find(view, text)
-        return _Hit(view.span(hit.start, hit.end), hit.rule) if hit else None
+    def _person_hits(self, view: View, text: str) -> Iterator[_Hit]:
+        if hit := self._persons.find(view, text):
+            yield _Hit(view.span(hit.start, hit.end), hit.rule)
+        if name := self._names.find(view, text):
+            yield _Hit(view.span(name.start, name.end), "person.known")
 
     def _compose(self, words: Words, prompt: list[Span], negative: list[Span]) -> tuple[Conditioning, list[str]]:
         plain = self._folder.fold(words.prompt)
@@ -165,15 +243,27 @@ class Boundary:
         counting = self._folder.fold("".join(span.text for span in prompt if span.weight >= _COUNTS))
         ages: list[Age] = list(self._ages.find(numerals.digits(plain).text, self._year()))
         person = (
-            words.character
+            words.person
+            or words.character is not None
             or self._anchor.may_show_person(plain)
             or self._anchor.may_show_person(counting)
             or any(self._anchor.names_person(self._folder.fold(name)) for name in words.names)
         )
-        return compose(prompt, negative, anchored=person, age=stated_adult(ages))
+        keep = frozenset(token.text for token in tokens(self._fold(words.character or "")))
+        nobody = self._names.unknown(plain, words.prompt, keep)
+        drawn = (without(prompt, nobody) or [Span(text="")]) if nobody else prompt
+        conditioning, removed = compose(drawn, negative, anchored=person, age=stated_adult(ages))
+        return conditioning, [words.prompt[start:end] for start, end in nobody] + removed
 
     def _fold(self, text: str) -> str:
         return self._folder.fold(text).text
+
+
+def _semantic(head: Head) -> Semantic:
+    try:
+        return Semantic(head)
+    except ValueError as error:
+        raise RulesBroken(str(error)) from error
 
 
 def _weighed(text: str, spans: list[Span]) -> list[Span]:

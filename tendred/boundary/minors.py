@@ -17,6 +17,8 @@ _EXCEPTION_GAPS: Final = (" ", "-", "'")
 _MIN_SPLIT: Final = 5
 _MIN_SPELLED: Final = 4
 _AGE_TOKENS: Final = 3
+# A run of more letters than this is a sentence that somebody spelled apart, no logo.
+_WHOLE_TEXT: Final = 14
 
 
 class Minors:
@@ -57,6 +59,12 @@ class Minors:
                     return token.start, end
         return None
 
+    def spared(self, view: View) -> list[tuple[int, int]]:
+        """Where phrases that are let through stand, in the text as received."""
+        found = tokens(view.text)
+        ends = [(index, self._covers(view.text, found, index)) for index in range(len(found))]
+        return [view.span(found[index].start, end) for index, end in ends if end]
+
     def spelled(self, run: View) -> tuple[int, int] | None:
         """A word for a minor within a run of letters that were spelled apart; words have no borders there."""
         found = self._long.search(run.text)
@@ -67,6 +75,9 @@ class Minors:
                 return 0, len(word)
             if run.text.endswith(word):
                 return len(run.text) - len(word), len(run.text)
+            if len(run.text) > _WHOLE_TEXT and word in run.text:
+                at = run.text.index(word)
+                return at, at + len(word)
         return None
 
     def _covers(self, text: str, found: Sequence[Token], index: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from tendred.boundary.normalise import View, rewrite
@@ -45,6 +46,9 @@ _VALUES: Final = {tuple(words.split()): value for words, value in _spelled().ite
 # "twentyone" is how "twenty-one" looks once somebody left the hyphen out.
 _VALUES.update({("".join(words),): value for words, value in tuple(_VALUES.items())})
 _NUMBERS: Final = Phrases((" ".join(words) for words in _VALUES), fold=str, gaps=(" ", "-", "\n"))
+_IN_RUN: Final = re.compile(
+    f"(?:{'|'.join(sorted((words[0] for words in _VALUES if len(words) == 1), key=len, reverse=True))})(?=years?|yrs?|yo)"
+)
 WORDS: Final = _NUMBERS.vocabulary()
 
 
@@ -61,6 +65,12 @@ def digits(view: View) -> View:
             changes.append((found[index].start, found[index + size - 1].end, str(value)))
         index += max(size, 1)
     return rewrite(view, changes)
+
+
+def run(view: View) -> View:
+    """The same in letters without gaps between words: numbers before "year" only, for others are parts of words there."""
+    changes = [(found.start(), found.end(), str(_VALUES[found[0],])) for found in _IN_RUN.finditer(view.text)]
+    return rewrite(view, changes) if changes else view
 
 
 def _number(text: str, found: list[Token], index: int) -> tuple[int, int]:

@@ -61,12 +61,22 @@ class Paths:
         return self.config / "providers"
 
     @property
+    def strokes(self) -> Path:
+        """What people painted over stills, by hash."""
+        return self.data / "strokes"
+
+    @property
     def thumbnails(self) -> Path:
         return self.cache / "thumbnails"
 
     @property
     def boundary_key(self) -> Path:
         return self.state / "boundary.key"
+
+    @property
+    def signing(self) -> Path:
+        """Key and certificate of this installation. Whoever backs up takes all of it: without it, its files are a stranger's."""
+        return self.state / "signing"
 
     @property
     def lock(self) -> Path:

@@ -29,7 +29,7 @@ class PathsSection(Section, frozen=True):
 
     data: Annotated[str, _says("Database, receipts and lock.")] = ""
     cache: Annotated[str, _says("Thumbnails; may be emptied while the daemon is down.")] = ""
-    state: Annotated[str, _says("Boundary key and logs.")] = ""
+    state: Annotated[str, _says("Boundary key, signing key and logs.")] = ""
     runtime: Annotated[str, _says("Discovery file and socket.")] = ""
     pictures: Annotated[str, _says("The library's files.")] = ""
     hot: Annotated[str, _says("The first hot folder.")] = ""
@@ -67,6 +67,21 @@ class MediaSection(Section, frozen=True):
     keep_alive_s: Annotated[float, _says("Seconds it stays after its last file.", ge=0, le=86400)] = 30.0
     timeout_s: Annotated[float, _says("Seconds one file may take.", gt=0, le=3600)] = 60.0
     jpeg_quality: Annotated[int, _says("JPEG and WebP quality.", ge=1, le=100)] = 92
+    output_check: Annotated[
+        str, _says("Name of an installed output check, by which pictures are withheld; empty: none, as receipts say.")
+    ] = ""
+
+
+class MarksSection(Section, frozen=True):
+    """What files are signed with. Every file is marked and signed; nothing here ends that."""
+
+    certificate: Annotated[
+        str, _says("A certificate of yours (PEM, its chain after it); empty takes this installation's own.")
+    ] = ""
+    key: Annotated[str, _says("Its private key (PEM, without a password, readable by you alone).")] = ""
+    trust: Annotated[
+        str, _says("Certificates (PEM) that tendre verify counts as known, such as C2PA's trust list.")
+    ] = ""
 
 
 class QueueSection(Section, frozen=True):
@@ -183,6 +198,7 @@ class Config(Section, frozen=True):
     rpc: RpcSection = field(default_factory=RpcSection)
     engine: EngineSection = field(default_factory=EngineSection)
     media: MediaSection = field(default_factory=MediaSection)
+    marks: MarksSection = field(default_factory=MarksSection)
     queue: QueueSection = field(default_factory=QueueSection)
     library: LibrarySection = field(default_factory=LibrarySection)
     hub: HubSection = field(default_factory=HubSection)

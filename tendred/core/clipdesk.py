@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable
@@ -17,7 +18,7 @@ from tendred.clock import Clock, rfc3339
 from tendred.core.clipjudge import ClipJudge, sent
 from tendred.core.keep import Keeper, asset_id, receipt_id
 from tendred.core.sources import Finder
-from tendred.errors import ClipUnreadable, EngineMissing, Internal, NotFound, OutputWithheld
+from tendred.errors import ClipUnreadable, EngineMissing, Internal, NotFound, OutputWithheld, StillNotOurs
 from tendred.library.files import Files, stem
 from tendred.queue.claim import SEALED
 from tendred.queue.machine import Finished
@@ -25,6 +26,7 @@ from tendred.queue.store import Claim, Queue
 from tendred.schema.asset import Asset, Audio, EngineInfo, ModelUse, Receipt, ReceiptVerdict
 from tendred.schema.clip import Clip, Fetched
 from tendred.schema.footage import Footage, Plain
+from tendred.schema.marks import Parent, Sign
 from tendred.schema.provider import ClipOrder
 from tendred.schema.sealed import Conditioning, OwnStill, Reviewed
 from tendred.schema.work import Finding
@@ -163,22 +165,25 @@ class ClipDesk:
     async def keep(self, job_id: str, file: Fetched | None, close: Callable[[Tx], object]) -> None:
         """Judge, publish, index, and end the job with `close` in its transaction.
 
-        Raises FileNotFoundError where there is no file, OutputWithheld, DiskFull, FolderUnwritable.
+        Raises FileNotFoundError where there is no file, OutputWithheld, SignerBroken, DiskFull, FolderUnwritable.
         """
         claim = await self._claim(job_id)
         clip, conditioning = self._sealed(claim)
         created = await self._queue.created(job_id)
         base = stem(job_id, created, clip.prompt)
         published = self._files.root / f"{base}.mp4"
-        if file is None and not published.is_file():
-            raise FileNotFoundError(published)
-        if file is not None:
+        if file is None:
+            if not published.is_file():
+                raise FileNotFoundError(published)
+            pictures = None
+        else:
             # No check of clips is built yet; what one finds withholds the clip here, paid as it is.
             findings: list[Finding] = []
             if (finding := self._boundary.judge_output(findings)) is not None:
                 raise OutputWithheld(rule=finding.rule)
-            await offload(self._files.publish, Path(file.path), f"{base}.mp4")
-        asset = await self._asset(claim, clip, published, await self._probed(published))
+            await self._publish(job_id, clip, file, f"{base}.mp4")
+            pictures = file.sha256
+        asset = await self._asset(claim, clip, published, await self._probed(published), pictures)
         await self._keeper.add(asset, f"{clip.prompt} {clip.model} {clip.provider}")
         verdict = ReceiptVerdict(policy=claim.reviewed.policy, anchor=conditioning.anchor, removed=claim.removed)
         row = await self._database.read(lambda connection: connection.execute(SAID, (job_id,)).fetchone())
@@ -201,7 +206,22 @@ class ClipDesk:
         _log.info("job %s: %s", job.id, job.state)
         await self._closed(job_id, receipt)
 
-    async def _asset(self, claim: Claim, clip: Clip, path: Path, probed: Footage | None) -> Asset:
+    async def _publish(self, job_id: str, clip: Clip, file: Fetched, name: str) -> None:
+        """Sign a copy of what came and publish that: the vault keeps its file until the job has ended."""
+        parents: list[Parent] = []
+        for use in (clip.first, clip.last):
+            with contextlib.suppress(StillNotOurs):  # deleted meanwhile; the receipt still names it
+                still = await self._finder.same(use, "first") if use is not None else None
+                if still is not None:
+                    parents.append(Parent(path=still.path, sha256=still.sha256, relation="inputTo"))
+        staging = await self._keeper.stage(job_id)
+        sign = Sign(
+            source=file.path, target=str(staging / "signed.mp4"), media_type="video/mp4", parents=parents, provided=True
+        )
+        await self._keeper.shelve(sign, name)
+
+    async def _asset(self, claim: Claim, clip: Clip, path: Path, probed: Footage | None, pictures: str | None) -> Asset:
+        """`pictures`: the hash of the file as it came."""
         job_id = claim.job.id
         one = asset_id(job_id, 0)
         size, digest = await offload(_hashed, path)
@@ -214,7 +234,7 @@ class ClipDesk:
             media_type="video/mp4",
             bytes=size,
             sha256=digest,
-            pixels_sha256=digest,
+            pixels_sha256=pictures or digest,
             width=clip.width if probed is None else probed.width,
             height=clip.height if probed is None else probed.height,
             duration_s=float(clip.seconds) if probed is None else probed.duration_s,

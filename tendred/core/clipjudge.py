@@ -36,7 +36,9 @@ class ClipJudge:
         """
         stills = [still for still in (first, last) if still is not None]
         names = [*clip.tags, origin.file, clip.character and clip.character.name]
-        return await self.said(clip.prompt, names, stills, origin, character=clip.character is not None, played=played)
+        return await self.said(
+            clip.prompt, names, stills, origin, character=clip.character and clip.character.name, played=played
+        )
 
     async def said(
         self,
@@ -45,13 +47,14 @@ class ClipJudge:
         stills: Sequence[OwnStill],
         origin: Origin,
         *,
-        character: bool,
+        character: str | None,
         played: Played | None = None,
     ) -> tuple[Conditioning, list[str]]:
         """As `allowed`, before there is a clip: the prompt, and beside it what is said in it, as whoever hears it does."""
         beside = [*(name for name in (*names, *(still.words for still in stills)) if name), *spoken(prompt)]
-        somebody = character or any(still.anchor is not None for still in stills)
-        words = Words(prompt=prompt, names=beside, kind="clip", character=somebody)
+        # Whom a still shows stays in frame, however the words go on; whom somebody painted there, no word tells.
+        somebody = any(still.anchor is not None or still.painted for still in stills)
+        words = Words(prompt=prompt, names=beside, kind="clip", character=character, person=somebody)
         verdict, conditioning = await judged(self._boundary, words, self._language())
         if verdict.verdict == "refuse" or conditioning is None:
             await self._refusals.note(verdict, prompt, origin)
@@ -62,6 +65,7 @@ class ClipJudge:
                 reason=verdict.reason,
                 span=span,
                 policy=verdict.policy,
+                passes=verdict.passes,
             )
         return conditioning, verdict.removed
 

@@ -35,12 +35,13 @@ from tendred.queue.store import Claim, NewJob, Queue
 from tendred.schema.asset import Asset, Audio, EngineInfo, ModelUse
 from tendred.schema.footage import FINAL_SIDES, Engine, Enlarge, Enlarged
 from tendred.schema.job import Job, Origin
+from tendred.schema.marks import Parent, Sign
 from tendred.schema.sealed import Conditioning, Reviewed
 from tendred.schema.shot import Locked
 from tendred.schema.source import PartUse
 from tendred.schema.still import Lane
 from tendred.schema.upscale import LANCZOS, ClipUpscale
-from tendred.schema.work import Advance, PartFile, WorkOrder
+from tendred.schema.work import Advance, Encoded, PartFile, WorkOrder
 
 _WORDLESS: Final = Conditioning(prompt=[], negative=[], anchor=None)
 _NOBODY: Final = EngineInfo(
@@ -127,12 +128,19 @@ class Finals:
 
     async def _review(self, job_id: str, final: ClipUpscale, part: Part, origin: Origin) -> Reviewed:
         names = [part.name, *final.tags, *([final.character.name] if final.character else [])]
-        words = Words(prompt=final.prompt, names=names, kind="clip", character=final.character is not None)
+        who = final.character and final.character.name
+        words = Words(prompt=final.prompt, names=names, kind="clip", character=who)
         verdict, _ = await judged(self._boundary, words, self._language())
         if verdict.verdict == "refuse":
             await self._refusals.note(verdict, final.prompt, origin)
             raise BoundaryRefused(
-                "named", path="take_id", rule=verdict.rule, reason=verdict.reason, span=None, policy=verdict.policy
+                "named",
+                path="take_id",
+                rule=verdict.rule,
+                reason=verdict.reason,
+                span=None,
+                policy=verdict.policy,
+                passes=verdict.passes,
             )
         sealed = {**asdict(final), "job_id": job_id, "model_sha256": part.sha256}
         return self._boundary.approve(canonical(sealed), _WORDLESS)
@@ -156,7 +164,7 @@ class Finals:
         staging = await self._keeper.stage(run.id)
         settings: dict[str, Any] = msgspec.to_builtins(final)
         work = Enlarge(
-            source=clip.path, sha256=clip.sha256, target=str(staging / "0.mp4"), width=final.width, height=final.height,
+            source=clip.path, sha256=clip.sha256, target=str(staging / "enlarged.mp4"), width=final.width, height=final.height,
             engine=None, settings={"tendred": 1, "asset_id": asset_id(run.id, 0), "job_id": run.id, "settings": settings},
         )  # fmt: skip
         task = asyncio.ensure_future(self._enlarged(run, final, work, staging))
@@ -170,8 +178,10 @@ class Finals:
         finally:
             self._running.pop(run.id, None)
         self._watch.advance(run.id, Advance(phase="saving", done=0, total=1))
-        path = await self._keeper.shelve(Path(work.target), run.file(0))
-        await self._keeper.add(self._asset(run, final, made, path, settings), f"{final.prompt} {final.model}")
+        take = Parent(path=clip.path, sha256=clip.sha256, relation="parentOf")
+        sign = Sign(source=work.target, target=str(staging / "0.mp4"), media_type="video/mp4", parents=[take])
+        signed, path = await self._keeper.shelve(sign, run.file(0))
+        await self._keeper.add(self._asset(run, final, made, signed, path, settings), f"{final.prompt} {final.model}")
 
     async def cancel(self, job_id: str) -> None:
         """Stop one soon; others are none of its business."""
@@ -203,11 +213,13 @@ class Finals:
             async for _ in reports:
                 pass
 
-    def _asset(self, run: Run, final: ClipUpscale, made: Enlarged, path: Path, settings: dict[str, Any]) -> Asset:
+    def _asset(
+        self, run: Run, final: ClipUpscale, made: Enlarged, signed: Encoded, path: Path, settings: dict[str, Any]
+    ) -> Asset:
         clip, one = made.footage, asset_id(run.id, 0)
         return Asset(
-            id=one, kind="clip", path=str(path), url=f"/media/{one}", media_type="video/mp4", bytes=clip.bytes,
-            sha256=clip.sha256, pixels_sha256=made.pictures_sha256, width=clip.width, height=clip.height,
+            id=one, kind="clip", path=str(path), url=f"/media/{one}", media_type="video/mp4", bytes=signed.bytes,
+            sha256=signed.sha256, pixels_sha256=made.pictures_sha256, width=clip.width, height=clip.height,
             duration_s=clip.duration_s, fps=clip.fps,
             audio=None if clip.sound is None else Audio(rate=clip.sound.rate, channels=clip.sound.channels),
             created_at=rfc3339(self._clock.now()), job_id=run.id, index=0, seed=final.seed, settings=settings,

@@ -212,7 +212,7 @@ class Grids:
             path = await offload(self._culprit, request)
             raise BoundaryRefused(
                 "named" if path else "", path=path, rule=verdict.rule, reason=verdict.reason, span=None,
-                policy=verdict.policy,
+                policy=verdict.policy, passes=verdict.passes,
             )  # fmt: skip
         return self._boundary.approve(canonical({**msgspec.to_builtins(request), "job_id": job_id}), _NOTHING)
 

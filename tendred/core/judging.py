@@ -29,10 +29,14 @@ def names_of(
     names = {path_of(number): lora.name for number, lora in enumerate(said.loras)}
     names |= {f"loras[{number}]": lora.adapter.words for number, lora in enumerate(loras) if lora.adapter.words}
     names |= {f"tags[{number}]": tag for number, tag in enumerate(said.tags)} | sources.names()
-    who = said.character.name if isinstance(said.character, CharacterUse) else said.character
     model = "\n".join(part for part in (said.model, model_words) if part)
-    named = {"character": who, "file name": file, "model": model or None}
+    named = {"character": who_of(said), "file name": file, "model": model or None}
     return names | {path: name for path, name in named.items() if name is not None}
+
+
+def who_of(said: Still | StillRequest) -> str | None:
+    """The name of the character in use."""
+    return said.character.name if isinstance(said.character, CharacterUse) else said.character
 
 
 def words_of(
@@ -53,8 +57,9 @@ def words_of(
         negative_spans=negative.spans,
         names=list(names_of(said, loras, file, model_words, sources).values()),
         kind=kind,
-        # Who is in a picture that it comes from stays in frame, however this one is worded.
-        character=said.character is not None or any(still.anchor is not None for still in sources.stills),
+        character=who_of(said),
+        # Whom a person painted, no word tells; and who is in a picture that it comes from stays in frame.
+        person=(isinstance(said, Still) and bool(said.painted)) or any(still.anchor for still in sources.stills),
     )
 
 

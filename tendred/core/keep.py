@@ -18,6 +18,7 @@ from tendred.core.sources import NOTHING, Sources
 from tendred.errors import OutputWithheld
 from tendred.library.files import SUFFIX, Files, stem
 from tendred.library.index import Index
+from tendred.library.own import OwnStills
 from tendred.library.parameters import parameters_text
 from tendred.library.receipts import Receipts, chained, file_bytes
 from tendred.models.catalog import Catalog, Model
@@ -27,6 +28,7 @@ from tendred.queue.store import Claim, Queue
 from tendred.schema.asset import Asset, LoraRecord, Made, ModelUse, Receipt, ReceiptVerdict
 from tendred.schema.base import Record
 from tendred.schema.job import Job
+from tendred.schema.marks import Sign
 from tendred.schema.sealed import Conditioning
 from tendred.schema.still import Still, numbered, parents_of
 from tendred.schema.upscale import ClipUpscale, Upscale
@@ -112,6 +114,7 @@ class Keeper:
         files: Files,
         index: Index,
         receipts: Receipts,
+        own: OwnStills,
         deliveries: Deliveries,
         thumbnails: Path,
         clock: Clock,
@@ -125,6 +128,7 @@ class Keeper:
         self._files = files
         self._index = index
         self._receipts = receipts
+        self._own = own
         self._deliveries = deliveries
         self._thumbnails = thumbnails
         self._clock = clock
@@ -148,7 +152,7 @@ class Keeper:
         return [index for index in range(run.still.count) if index not in have]
 
     async def keep(self, run: Run, output: Output, staging: Path) -> Asset:
-        """Judge, encode, publish and index one output. Raises OutputWithheld, DiskFull, FolderUnwritable."""
+        """Judge, encode, publish and index one output. Raises OutputWithheld, SignerBroken, DiskFull, FolderUnwritable."""
         assert not isinstance(run.still, ClipUpscale), "clips are no engine's output"
         if (finding := self._boundary.judge_output(output.findings)) is not None:
             raise OutputWithheld(rule=finding.rule)
@@ -166,6 +170,7 @@ class Keeper:
                 thumbnail=self.thumbnail(one),
                 settings={"tendred": 1, "asset_id": one, "job_id": run.id, "settings": settings},
                 parameters=run.parameters(output),
+                parents=run.sources.marks(changed=isinstance(run.still, Upscale)),
             ),
             name,
         )
@@ -197,6 +202,7 @@ class Keeper:
             policy=run.claim.reviewed.policy,
             tags=run.still.tags,
             state="kept",
+            output_check=made.output_check,
         )
 
         await self.add(asset, f"{run.still.prompt} {run.still.negative_prompt} {run.model.name}")
@@ -207,9 +213,10 @@ class Keeper:
         made = await self._media.encode(work)
         return made, await offload(self._files.publish, Path(made.path), name)
 
-    async def shelve(self, staged: Path, name: str) -> Path:
-        """Move a finished file into the library, under a name relative to its folder."""
-        return await offload(self._files.publish, staged, name)
+    async def shelve(self, work: Sign, name: str) -> tuple[Encoded, Path]:
+        """Mark and sign a finished clip, and move it into the library. Raises as `publish`."""
+        made = await self._media.sign(work)
+        return made, await offload(self._files.publish, Path(made.path), name)
 
     def thumbnail(self, asset: str) -> str:
         """Where an asset's thumbnail goes."""
@@ -264,6 +271,7 @@ class Keeper:
             def work(tx: Tx) -> Job:
                 if receipt is not None:
                     self._receipts.add_in(tx, receipt)
+                    self._own.add_in(tx, receipt)
                     self._deliveries.add_in(tx, assets)
                 also(tx)
                 return self._queue.apply_in(tx, job_id, happening)
@@ -306,6 +314,7 @@ class Keeper:
             finished_at=rfc3339(self._clock.now()),
             body_sha256="",
             prev_sha256="",
+            output_check=assets[0].output_check,
         )
 
 

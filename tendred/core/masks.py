@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
 from tendred.errors import InvalidParams
-from tendred.schema.source import REGIONS, Mask
+from tendred.schema.source import REGIONS, Mask, Rect
 
 Row = list[tuple[int, int, bool]]
 """Pieces of one row from left to right: `[start, end)`, and whether it is made anew."""
@@ -25,6 +25,7 @@ def settled(mask: Mask, width: int, height: int) -> Mask:
         for number, rect in enumerate(mask.rects):
             if rect.x + rect.width > width or rect.y + rect.height > height:
                 raise InvalidParams(path=f"mask.rects[{number}]", problem=f"it reaches out of {width} x {height}")
+        _check_pieces(bands(mask.rects, width, height))
     else:
         _check_runs(mask, width, height)
     return replace(mask, width=width, height=height)
@@ -46,8 +47,24 @@ def rows(runs: list[int], width: int) -> Iterator[Row]:
         anew = not anew
 
 
-def regions(runs: list[int], width: int) -> tuple[int, int]:
-    """How many connected pieces are made anew, and how many are kept. Corners that touch don't connect."""
+def bands(rects: list[Rect], width: int, height: int) -> Iterator[Row]:
+    """The rows of a mask of rectangles that differ from the one above: what lies between them is the same again."""
+    edges = sorted({0, height, *(rect.y for rect in rects), *(rect.y + rect.height for rect in rects)})
+    for top in edges[:-1]:
+        row: Row = []
+        at = 0
+        for rect in sorted((rect for rect in rects if rect.y <= top < rect.y + rect.height), key=lambda rect: rect.x):
+            end = rect.x + rect.width
+            if rect.x > at or not row:
+                row += [(at, rect.x, False)] * (rect.x > at) + [(rect.x, end, True)]
+            elif end > at:
+                row[-1] = (row[-1][0], end, True)
+            at = max(at, end)
+        yield [*row, (at, width, False)] if at < width else row
+
+
+def regions(cut: Iterable[Row]) -> tuple[int, int]:
+    """How many connected pieces of these rows are made anew, and how many are kept. Corners that touch don't connect."""
     parents: list[int] = []
     kinds: list[bool] = []
 
@@ -58,7 +75,7 @@ def regions(runs: list[int], width: int) -> tuple[int, int]:
         return node
 
     above: list[tuple[int, int, bool, int]] = []
-    for row in rows(runs, width):
+    for row in cut:
         here: list[tuple[int, int, bool, int]] = []
         first = 0
         for start, end, anew in row:
@@ -92,7 +109,11 @@ def _check_runs(mask: Mask, width: int, height: int) -> None:
         raise _wrong(f"its runs cover {sum(mask.runs)} pixels instead of {width * height}")
     if len(mask.runs) == 1:
         raise _wrong("it makes nothing anew")
-    if max(regions(mask.runs, width)) > REGIONS:
+    _check_pieces(rows(mask.runs, width))
+
+
+def _check_pieces(cut: Iterable[Row]) -> None:
+    if max(regions(cut)) > REGIONS:
         raise _wrong(f"it is of more than {REGIONS} pieces")
 
 

@@ -19,6 +19,7 @@ from tendred.core.presets import Presets
 from tendred.core.previews import Previews
 from tendred.core.progress import Watch
 from tendred.core.pulls import Pulls
+from tendred.core.refusals import Refusals
 from tendred.core.retry import Retries
 from tendred.core.roster import StoredRoster
 from tendred.core.run import Runner
@@ -30,6 +31,7 @@ from tendred.core.submit import Submitter
 from tendred.core.telling import Teller
 from tendred.core.tokens import TokenRoom
 from tendred.core.upscale import Upscaling
+from tendred.core.verifying import Verifier
 from tendred.core.waiting import Waiting
 from tendred.core.wildcards import Wildcards
 from tendred.hooks.manager import Plugins
@@ -75,8 +77,10 @@ class Parts(Record, frozen=True):
     spend: Spend
     tokens: TokenRoom
     shots: Shots
+    refusals: Refusals
     plugins: Plugins
     history: History
     settings: Settings
     teller: Teller
+    verifier: Verifier
     clock: Clock

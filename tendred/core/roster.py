@@ -168,12 +168,15 @@ class StoredRoster:
     async def _judge(self, sheet: Sheet, origin: Origin) -> None:
         """As in a still of nothing but them. Raises BoundaryRefused, having noted it."""
         words = weigh(sheet.fragment, "fragment")
-        said = Words(prompt=words.text, spans=words.spans, names=[sheet.name], character=True)
+        said = Words(prompt=words.text, spans=words.spans, names=[sheet.name], character=sheet.name)
         verdict, _ = self._boundary.judge(said, lang=self._language())
         if verdict.verdict == "refuse":
             await self._refusals.note(verdict, sheet.fragment, origin)
             path = "name" if verdict.span is None else "fragment"
-            raise BoundaryRefused("named", path=path, rule=verdict.rule, reason=verdict.reason, policy=verdict.policy)
+            raise BoundaryRefused(
+                "named", path=path, rule=verdict.rule, reason=verdict.reason, span=verdict.span, policy=verdict.policy,
+                passes=verdict.passes,
+            )  # fmt: skip
 
 
 def _added(tx: Tx, past: Past, sheet: Sheet) -> Sheet:

@@ -67,7 +67,7 @@ class Reader:
         prompt, edits = await self._writer.expanded(new.prompt, "prompt", self._rng.below(1 << SEED_BITS))
         played = Played(StillRequest(prompt=prompt), earlier=edits)
         names = [*new.tags, new.name, character and character.name]
-        await self._judge.said(prompt, names, stills, origin, character=character is not None, played=played)
+        await self._judge.said(prompt, names, stills, origin, character=character and character.name, played=played)
         return Script(prompt=prompt, stills=stills, character=character, policy=self._judge.policy)
 
     async def _character(self, new: NewShot, stills: list[OwnStill]) -> CharacterUse | None:

@@ -22,9 +22,10 @@ from tendred.core.keep import Keeper, asset_id, receipt_id
 from tendred.core.layout import lay_out
 from tendred.core.pauses import Pauses
 from tendred.core.progress import Watch
-from tendred.errors import BoundaryRefused, DiskFull, FolderUnwritable, Internal, NotFound, ShuttingDown
+from tendred.errors import BoundaryRefused, DiskFull, FolderUnwritable, Internal, NotFound, ShuttingDown, StillNotOurs
 from tendred.library.files import SUFFIX, stem
 from tendred.library.index import Index
+from tendred.library.own import OwnStills
 from tendred.library.parameters import parameters_text
 from tendred.queue.machine import Failed, Finished, Happening, PutBack, Stopped
 from tendred.queue.store import Claim, Queue
@@ -74,6 +75,7 @@ class Sheets:
         watch: Watch,
         bus: Bus,
         clock: Clock,
+        own: OwnStills,
         tell: Callable[[BaseException], ErrorInfo],
         closed: Callable[[Job, Receipt | None], None],
     ) -> None:
@@ -85,6 +87,7 @@ class Sheets:
         self._watch = watch
         self._bus = bus
         self._clock = clock
+        self._own = own
         self._tell = tell
         self._closed = closed
         self._open: dict[str, Open] = {}
@@ -175,7 +178,7 @@ class Sheets:
         if msgspec.json.decode(sealed)["job_id"] != one.claim.job.id:
             raise Internal(problem="the seal belongs to another job")
         if one.claim.reviewed.policy != self._boundary.policy and (no := await refused(self._boundary, request, "en")):
-            raise BoundaryRefused(rule=no.rule, reason=no.reason, span=None, policy=no.policy)
+            raise BoundaryRefused(rule=no.rule, reason=no.reason, span=None, policy=no.policy, passes=no.passes)
         created = await self._queue.created(one.claim.job.id)
         one.stem = stem(one.claim.job.id, created, f"sheet {request.title}")
         jobs = {cell.job_id for cell in request.cells if cell.job_id is not None}
@@ -273,6 +276,7 @@ class Sheets:
             policy=one.claim.reviewed.policy,
             tags=request.tags,
             state="kept",
+            output_check=made.output_check,
         )
 
     async def _job(self, job_id: str) -> Job | None:
@@ -295,7 +299,9 @@ class Sheets:
             else:
                 found = await self._index.of_job(cell.job_id)
             kept = next((asset for asset in found if asset.state == "kept"), None)
-            if kept is not None:
+            if kept is not None and not await self._own.vouched(kept):
+                missing[cell.x, cell.y] = StillNotOurs.kind  # what isn't ours gets no place among what is
+            elif kept is not None:
                 there[cell.x, cell.y] = kept
             elif cell.job_id is not None:
                 job = await self._job(cell.job_id)

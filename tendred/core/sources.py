@@ -11,15 +11,16 @@ from typing import Final
 from msgspec.structs import replace
 
 from tendred.core import masks
-from tendred.errors import InvalidParams, ModelRefused, StillNotOurs, UnsupportedParameter
-from tendred.library.index import Index
-from tendred.library.own import own_clip, own_still
-from tendred.library.receipts import Receipts
+from tendred.core.strokes import Painting, check_crop
+from tendred.errors import InvalidParams, ModelRefused, NotFound, StillNotOurs, UnsupportedParameter
+from tendred.library.own import OwnStills
+from tendred.library.strokes import Strokes
 from tendred.models.catalog import Model
 from tendred.models.shelf import Part, Shelf
 from tendred.models.takes import can_of, lacks
 from tendred.schema.base import Record
 from tendred.schema.families import task
+from tendred.schema.marks import Parent
 from tendred.schema.sealed import OwnClip, OwnStill
 from tendred.schema.source import ControlUse, Mask, PartUse, SourceUse
 from tendred.schema.still import Still, StillRequest
@@ -36,6 +37,8 @@ class Sources(Record, frozen=True):
     controls: list[OwnStill] = []  # noqa: RUF012 # msgspec copies it for every instance
     nets: list[Part] = []  # noqa: RUF012 # see above
     vae: Part | None = None
+    strokes: dict[str, str] = {}  # noqa: RUF012 # see above
+    """Paths of the documents of what is painted, by the role of the picture below."""
 
     @property
     def stills(self) -> list[OwnStill]:
@@ -52,6 +55,13 @@ class Sources(Record, frozen=True):
         """Their ids, each once."""
         return list(dict.fromkeys(still.asset_id for still in self.stills))
 
+    def marks(self, *, changed: bool) -> list[Parent]:
+        """What credentials tell of them: changed themselves, or looked at while something was made."""
+        return [
+            Parent(path=still.path, sha256=still.sha256, relation="parentOf" if changed else "inputTo")
+            for still in {still.asset_id: still for still in self.stills}.values()
+        ]
+
     def names(self) -> dict[str, str]:
         """What is judged of them, by where it stands in a request. What a picture shows, its own words tell."""
         said = {"image.asset_id": self.image.words} if self.image else {}
@@ -64,18 +74,20 @@ class Sources(Record, frozen=True):
         found = [("image", self.image), ("vae", self.vae)]
         found += [(f"control[{number}]", still) for number, still in enumerate(self.controls)]
         found += [(f"controlnet[{number}]", net) for number, net in enumerate(self.nets)]
-        return [PartFile(role=role, path=one.path) for role, one in found if one is not None]
+        files = [PartFile(role=role, path=one.path) for role, one in found if one is not None]
+        return [*files, *(PartFile(role=f"{role}.strokes", path=path) for role, path in self.strokes.items())]
 
 
 NOTHING: Final = Sources()
+UNPAINTED: Final = Painting()
 
 
 class Finder:
     """Looks in the library and on the `shelf`."""
 
-    def __init__(self, index: Index, receipts: Receipts, shelf: Shelf) -> None:
-        self._index = index
-        self._receipts = receipts
+    def __init__(self, stills: OwnStills, shelf: Shelf, strokes: Strokes) -> None:
+        self._stills = stills
+        self._strokes = strokes
         self.shelf = shelf
 
     async def find(self, request: StillRequest, model: Model) -> Sources:
@@ -84,12 +96,14 @@ class Finder:
         image = None
         if request.image is not None:
             image = await self.own(request.image.asset_id, "image.asset_id")
+            check_crop(request.image.crop, image, "image")
         controls: list[OwnStill] = []
         nets: list[Part] = []
         for number, one in enumerate(request.control):
             if one.start >= one.end:
                 raise InvalidParams(path=f"control[{number}].end", problem=f"it must be more than start ({one.start})")
             controls.append(await self.own(one.asset_id, f"control[{number}].asset_id"))
+            check_crop(one.crop, controls[-1], f"control[{number}]")
             nets.append(await self.shelf.part("controlnet", one.model, f"control[{number}].model"))
         vae = None if request.vae is None else await self.shelf.part("vae", request.vae, "vae")
         return Sources(image=image, controls=controls, nets=nets, vae=vae)
@@ -106,15 +120,30 @@ class Finder:
         vae = None
         if still.vae is not None:
             vae = _same_part(await self.shelf.part("vae", still.vae.name, "vae"), still.vae.sha256, "vae")
-        return Sources(image=image, controls=controls, nets=nets, vae=vae)
+        return Sources(image=image, controls=controls, nets=nets, vae=vae, strokes=await offload(self._painted, still))
+
+    async def keep(self, painting: Painting) -> None:
+        """Make what is painted durable, before a request names it. Raises DiskFull, FolderUnwritable."""
+        for sha256, document in painting.documents.items():
+            await offload(self._strokes.keep, document, sha256)
+
+    def _painted(self, still: Still) -> dict[str, str]:
+        """Documents by role. Their bytes are compared by whoever draws them."""
+        uses = {} if still.image is None else {"image": still.image.strokes}
+        uses |= {f"control[{number}]": use.strokes for number, use in enumerate(still.control)}
+        paths = {role: self._strokes.path(sha256) for role, sha256 in uses.items() if sha256 is not None}
+        for role, path in paths.items():
+            if not path.is_file():
+                raise NotFound(path=f"{role}.strokes", noun="set of strokes", name=path.stem, near=[])
+        return {role: str(path) for role, path in paths.items()}
 
     async def own(self, asset_id: str, path: str) -> OwnStill:
         """A still of ours. Raises StillNotOurs."""
-        return await own_still(self._index, self._receipts, asset_id, path)
+        return await self._stills.find(asset_id, path)
 
     async def clip(self, use: PartUse, path: str) -> OwnClip:
         """The very clip that was locked, by id and hash. Raises StillNotOurs."""
-        clip = await own_clip(self._index, self._receipts, use.name, path)
+        clip = await self._stills.clip(use.name, path)
         if clip.sha256 != use.sha256:
             raise StillNotOurs("changed", path=path, asset_id=use.name)
         return clip
@@ -158,8 +187,12 @@ def sides(request: StillRequest, model: Model, image: OwnStill | None) -> tuple[
     """Width and height as asked, or, where both are left open, those of the image, cut to what the model takes."""
     if image is None or (request.width, request.height) != (None, None):
         return request.width, request.height
-    step = model.folder.defaults.multiple
-    width, height = (max(SIDES[0], side - side % step) for side in (image.width, image.height))
+    step, used = model.folder.defaults.multiple, request.image
+    shown = image if used is None or used.crop is None else used.crop
+    seen = (shown.width, shown.height)
+    if used is not None and used.turn % 180:
+        seen = (shown.height, shown.width)
+    width, height = (max(SIDES[0], side - side % step) for side in seen)
     return min(width, SIDES[-1]), min(height, SIDES[-1])
 
 
@@ -168,8 +201,11 @@ async def settled_mask(mask: Mask | None, width: int, height: int) -> Mask | Non
     return None if mask is None else await offload(masks.settled, mask, width, height)
 
 
-def with_sources(still: Still, request: StillRequest, found: Sources, mask: Mask | None) -> Still:
+def with_sources(
+    still: Still, request: StillRequest, found: Sources, mask: Mask | None, painting: Painting = UNPAINTED
+) -> Still:
     """The final request with what was found in it, by hash. Raises InvalidParams where no step would be left."""
+    painted = painting.roles.get
     image = None
     if found.image is not None and request.image is not None:
         strength = request.image.strength
@@ -177,16 +213,22 @@ def with_sources(still: Still, request: StillRequest, found: Sources, mask: Mask
             least = math.ceil(100 / still.steps) / 100
             problem = f"of {still.steps} steps none is left; use at least {least:g}, or more steps"
             raise InvalidParams(path="image.strength", problem=problem)
-        image = SourceUse(asset_id=found.image.asset_id, sha256=found.image.sha256, strength=strength)
+        image = SourceUse(
+            asset_id=found.image.asset_id, sha256=found.image.sha256, strength=strength, crop=request.image.crop,
+            mirror=request.image.mirror, turn=request.image.turn, strokes=painted("image"),
+        )  # fmt: skip
     control = [
         ControlUse(
             asset_id=picture.asset_id, sha256=picture.sha256, model=net.name, model_sha256=net.sha256,
-            scale=one.scale, start=one.start, end=one.end,
+            scale=one.scale, start=one.start, end=one.end, crop=one.crop, mirror=one.mirror, turn=one.turn,
+            strokes=painted(f"control[{number}]"),
         )
-        for one, picture, net in zip(request.control, found.controls, found.nets, strict=True)
+        for number, (one, picture, net) in enumerate(zip(request.control, found.controls, found.nets, strict=True))
     ]  # fmt: skip
     vae = None if found.vae is None else PartUse(name=found.vae.name, sha256=found.vae.sha256)
-    return replace(still, image=image, mask=mask, control=control, clip_skip=request.clip_skip, vae=vae)
+    return replace(
+        still, image=image, mask=mask, control=control, clip_skip=request.clip_skip, vae=vae, painted=painting.painted
+    )
 
 
 def _same_part(part: Part, sha256: str, path: str) -> Part:

@@ -24,7 +24,7 @@ from tendred.core.spend import Spend
 from tendred.core.submit import Submission
 from tendred.core.tokens import TokenRoom
 from tendred.core.upscale import UpscaleSubmission
-from tendred.errors import NotFound, ShuttingDown
+from tendred.errors import NotFound, ShuttingDown, TendredError
 from tendred.queue.pages import JobQuery
 from tendred.schema.again import Again
 from tendred.schema.asset import Asset, AssetPage, Receipt
@@ -33,6 +33,7 @@ from tendred.schema.character import Character, CharacterChanges, Characters, Ne
 from tendred.schema.error import ErrorInfo
 from tendred.schema.event import EventPage
 from tendred.schema.job import Job, JobPage, Origin, Previewed, QueueStatus, State, Submitted
+from tendred.schema.marks import Verified
 from tendred.schema.model import Loaded, ModelInfo, ModelKind, Unloaded
 from tendred.schema.sealed import Verdict
 from tendred.schema.sheet import ContactRequest, Grid, GridRequest
@@ -91,7 +92,7 @@ class Studio:
             body_bytes=BODY_BYTES, batch=BATCH, depth=DEPTH, prompt_bytes=PROMPT_BYTES, queue=self._queue_limit
         )
         features = [
-            "stills", "sources", "upscale", "loras", "characters", "prompts", "again", "previews", "sheets", "grids",
+            "stills", "sources", "strokes", "upscale", "loras", "characters", "prompts", "again", "previews", "sheets", "grids",
             "shots", "clips", "tokens", "hotfolders", "events", "plugins", "pulls",
         ]  # fmt: skip
         return Hello(api=API, version=__version__, boot_id=self._boot_id, features=features, limits=limits)
@@ -125,15 +126,15 @@ class Studio:
 
     async def submit(self, submissions: list[Submission], origin: Origin) -> list[Submitted]:
         """Take all or none; with several, a failure's `path` begins with `[row]`."""
-        return await self._woken(self._p.submitter.submit(submissions, origin))
+        return await self._woken(origin, self._p.submitter.submit(submissions, origin))
 
     async def grid(self, request: GridRequest, asked: dict[str, Any], key: str | None, origin: Origin) -> Grid:
         """Stills along two axes, and one sheet of them: all jobs or none."""
-        return await self._woken(self._p.grids.grid(request, asked, key, origin))
+        return await self._woken(origin, self._p.grids.grid(request, asked, key, origin))
 
     async def upscale(self, submission: UpscaleSubmission, origin: Origin) -> Submitted:
         """Make a still of the library larger."""
-        return await self._woken(self._p.upscaling.submit(submission, origin))
+        return await self._woken(origin, self._p.upscaling.submit(submission, origin))
 
     async def check(
         self,
@@ -151,28 +152,33 @@ class Studio:
 
     async def again(self, asset_id: str, wish: Wish, *, dry_run: bool, insist: bool) -> Again:
         """The same picture once more: whether that can be promised, and the job."""
-        return await self._woken(self._p.recipes.again(asset_id, wish, dry_run=dry_run, insist=insist))
+        return await self._woken(wish.origin, self._p.recipes.again(asset_id, wish, dry_run=dry_run, insist=insist))
 
     async def variations(
         self, asset_id: str, wish: Wish, *, count: int, strength: float, seed: int | None
     ) -> Submitted:
         """Pictures near one of the library."""
         varied = self._p.recipes.variations(asset_id, wish, count=count, strength=strength, seed=seed)
-        return await self._woken(varied)
+        return await self._woken(wish.origin, varied)
 
     async def sheet(self, request: ContactRequest, wish: Wish) -> Submitted:
         """A labelled sheet of stills: a job of the kind `sheet`."""
-        return await self._woken(self._p.grids.chosen(request, wish))
+        return await self._woken(wish.origin, self._p.grids.chosen(request, wish))
 
     async def preview(self, job_id: str, form: PreviewForm, side: int) -> Previewed:
         """The newest rough picture of a running job."""
         await self._p.queue.get(job_id)
         return Previewed(preview=await self._p.previews.latest(job_id, form, side))
 
-    async def _woken(self, submitting: Coroutine[Any, Any, _T]) -> _T:
-        if self.stopping:
+    async def _woken(self, origin: Origin, submitting: Coroutine[Any, Any, _T]) -> _T:
+        """Let a submit in, and the runner know. Raises ShuttingDown, SlowDown after refusals in a row."""
+        try:
+            if self.stopping:
+                raise ShuttingDown
+            self._p.refusals.admit(origin)
+        except TendredError:
             submitting.close()
-            raise ShuttingDown
+            raise
         submitted = await submitting
         self._p.runner.wake()
         return submitted
@@ -221,7 +227,7 @@ class Studio:
 
     async def retry(self, job_id: str, origin: Origin) -> Submitted:
         """Make a job anew that failed, was cancelled or is parked."""
-        return await self._woken(self._p.retries.retry(job_id, origin))
+        return await self._woken(origin, self._p.retries.retry(job_id, origin))
 
     async def wait(self, job_id: str, timeout_s: float) -> Job:
         """A job once it is terminal or parked, or as it stands after `timeout_s`."""
@@ -273,6 +279,10 @@ class Studio:
     async def receipt(self, receipt_id: str) -> Receipt:
         """How an asset came to be."""
         return await self._p.receipts.get(receipt_id)
+
+    async def verify(self, asset_id: str, *, deep: bool) -> Verified:
+        """What an asset's file says of itself, and whether that holds."""
+        return await self._p.verifier.verify(asset_id, deep=deep)
 
     async def remove_asset(self, asset_id: str) -> Asset:
         """Take an asset out of the library. Its file stays where it is, and `restore_asset` brings it back."""
@@ -326,10 +336,12 @@ class Studio:
 
     async def create_character(self, new: NewCharacter, origin: Origin) -> Character:
         """Write down somebody new."""
+        self._p.refusals.admit(origin)
         return await self._p.cast.told(await self._p.roster.create(new, origin))
 
     async def update_character(self, changes: CharacterChanges, origin: Origin) -> Character:
         """Make a new version of somebody."""
+        self._p.refusals.admit(origin)
         return await self._p.cast.told(await self._p.roster.update(changes, origin))
 
     async def remove_character(self, name: str) -> None:
@@ -338,9 +350,8 @@ class Studio:
 
     async def contact_sheet(self, name: str, version: int | None, limit: int, origin: Origin) -> Submitted:
         """One picture of a character's newest stills."""
-        submitted = await self._p.grids.contact(await self.character(name, version), version, limit, origin)
-        self._p.runner.wake()
-        return submitted
+        who = await self.character(name, version)
+        return await self._woken(origin, self._p.grids.contact(who, version, limit, origin))
 
     # -- events --------------------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, Final, Literal
 
 import msgspec
-from msgspec import UNSET
 from msgspec.structs import asdict, replace
 
 from tendred.backend import Residency
@@ -19,6 +18,7 @@ from tendred.core.judging import judged, names_of, words_of
 from tendred.core.loras import check_fit, resolved
 from tendred.core.refusals import Refusals
 from tendred.core.sources import NOTHING, Finder, Sources, settled_mask, sides, with_sources
+from tendred.core.strokes import Painting, painting
 from tendred.core.trail import back
 from tendred.core.wording import Writer, weighed
 from tendred.errors import (
@@ -138,9 +138,10 @@ class Submitter:
         loras = await self._loras(played, model)
         sources = await self._finder.find(played.request, model)
         _check_weights(played.request, model)
-        still = await self._settled(played, model, sources)
+        still, painted = await self._settled(played, model, sources)
         job_id = self._ids.new("job")
         reviewed, removed = await self.review(job_id, still, model, loras, origin, played, sources)
+        await self._finder.keep(painted)
         return NewJob(
             id=job_id,
             kind="still",
@@ -245,6 +246,7 @@ class Submitter:
                 reason=verdict.reason,
                 span=_received(verdict.span, still, played),
                 policy=verdict.policy,
+                passes=verdict.passes,
             )
         return conditioning, verdict.removed
 
@@ -276,8 +278,8 @@ class Submitter:
                 request = _merged(request, amendment)
         return request
 
-    async def _settled(self, played: Played, model: Model, sources: Sources) -> Still:
-        """Every open value filled with the model's own default, or chosen."""
+    async def _settled(self, played: Played, model: Model, sources: Sources) -> tuple[Still, Painting]:
+        """Every open value filled with the model's own default, or chosen; and what is painted in it."""
         request, defaults = played.request, model.folder.defaults
         _check_scheduler(request, model)
         width, height = sides(request, model, sources.image)
@@ -301,7 +303,8 @@ class Submitter:
             tags=list(dict.fromkeys(request.tags)),
         )
         mask = await settled_mask(request.mask, still.width, still.height)
-        return with_sources(still, request, sources, mask)
+        painted = await offload(painting, request, sources.stills, still.width, still.height)
+        return with_sources(still, request, sources, mask, painted), painted
 
 
 def _side(name: str, asked: int | None, default: int, model: Model) -> int:
@@ -346,9 +349,14 @@ def _received(
 
 
 def _merged(request: StillRequest, amendment: Amendment) -> StillRequest:
-    """A request with a plugin's changes, checked like any other. Raises InvalidParams."""
-    changes = {name: value for name, value in asdict(amendment).items() if value is not UNSET}
+    """A request with a plugin's changes, checked like any other. Raises InvalidParams.
+
+    Changes go through JSON: what is judged and drawn later must be plain values, not a plugin's own kinds of text and
+    list, which may say one thing first and another afterwards.
+    """
     try:
-        return msgspec.convert(msgspec.to_builtins(replace(request, **changes)), StillRequest)
-    except msgspec.ValidationError as problem:
+        changes = msgspec.json.decode(msgspec.json.encode(amendment), type=dict[str, Any])
+        allowed = {name: changes[name] for name in Amendment.__struct_fields__ if name in changes}
+        return msgspec.convert({**msgspec.to_builtins(request), **allowed}, StillRequest)
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as problem:
         raise InvalidParams(path="prompt", problem=f"a plugin's change doesn't fit: {problem}") from problem

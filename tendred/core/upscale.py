@@ -153,6 +153,7 @@ class Upscaling:
             lane=request.lane,
             keep_alive_s=keep_alive,
             tags=list(dict.fromkeys(request.tags)),
+            painted=still.painted,
         )
 
     async def _review(self, job_id: str, upscale: Upscale, still: OwnStill, part: Part, origin: Origin) -> Reviewed:
@@ -169,7 +170,8 @@ class Upscaling:
             if verdict.verdict == "refuse":
                 await self._refusals.note(verdict, upscale.prompt, origin)
                 raise BoundaryRefused(
-                    "named", path=path, rule=verdict.rule, reason=verdict.reason, span=None, policy=verdict.policy
-                )
+                    "named", path=path, rule=verdict.rule, reason=verdict.reason, span=None, policy=verdict.policy,
+                    passes=verdict.passes,
+                )  # fmt: skip
         sealed = {**asdict(upscale), "job_id": job_id, "model_sha256": part.sha256}
         return self._boundary.approve(canonical(sealed), Conditioning(prompt=[], negative=[], anchor=still.anchor))

@@ -136,7 +136,7 @@ class Plugins:
     async def amend_request(self, name: str, request: StillRequest) -> Amendment | None:
         """Ask one plugin. Failures switch it off and count as None."""
         answer = await self._call("amend_request", name, request=deepcopy(request))
-        if answer is not None and not isinstance(answer, Amendment):
+        if answer is not None and type(answer) is not Amendment:  # a subclass may have fields of its own
             self._switch_off(name, "amend_request returned no Amendment")
             return None
         return answer

@@ -16,13 +16,19 @@ from tendred.store.database import Database, Tx
 HEAD: Final = "SELECT body_sha256 FROM receipt ORDER BY n DESC LIMIT 1"
 GET: Final = "SELECT doc FROM receipt WHERE id = ?"
 INSERT: Final = "INSERT INTO receipt(id, job_id, doc, body_sha256, prev_sha256) VALUES (?, ?, ?, ?, ?)"
+ALL: Final = "SELECT id, doc, body_sha256, prev_sha256 FROM receipt ORDER BY n"
+ERASE: Final = "UPDATE receipt SET doc = ?, erased = 1 WHERE id = ?"
+_CHAIN: Final = ("body_sha256", "prev_sha256", "erased")
 GENESIS: Final = "0" * 64
 
 
 def body_sha256(receipt: Receipt) -> str:
-    """SHA-256 over the canonical JSON of everything but the two chain fields."""
-    body: dict[str, Any] = asdict(receipt)
-    del body["body_sha256"], body["prev_sha256"]
+    """SHA-256 over the canonical JSON of everything but the fields of the chain."""
+    return _hash(asdict(receipt))
+
+
+def _hash(fields: dict[str, Any]) -> str:
+    body = {name: value for name, value in fields.items() if name not in _CHAIN}
     return hashlib.sha256(msgspec.json.encode(body, order="deterministic")).hexdigest()
 
 
@@ -57,6 +63,33 @@ class Receipts:
         tx.run(
             INSERT, receipt.id, receipt.job_id, msgspec.json.encode(receipt), receipt.body_sha256, receipt.prev_sha256
         )
+
+    @staticmethod
+    def erase_in(tx: Tx, receipt: Receipt) -> Receipt:
+        """Take the words out of a receipt, for good; its place in the chain stays, and its hashes of files. Returns what is left."""
+        left = replace(receipt, asked={}, settings={}, verdict=replace(receipt.verdict, removed=[]), erased=True)
+        tx.run(ERASE, msgspec.json.encode(left), receipt.id)
+        return left
+
+    async def broken(self) -> list[str]:
+        """Ids of receipts whose body or place in the chain is not what it was when they were written."""
+
+        def work(connection: sqlite3.Connection) -> list[str]:
+            found: list[str] = []
+            head = GENESIS
+            for row in connection.execute(ALL):
+                # Without fields that it was written without: a later version knows more, and would hash their defaults.
+                written: dict[str, Any] = msgspec.json.decode(row["doc"])
+                known = asdict(msgspec.json.decode(row["doc"], type=Receipt))
+                fields = {name: value for name, value in known.items() if name in written}
+                own = fields.get("erased") or _hash(fields) == row["body_sha256"]
+                placed = row["prev_sha256"] == head == fields["prev_sha256"]
+                if not (own and placed and fields["body_sha256"] == row["body_sha256"]):
+                    found.append(str(row["id"]))
+                head = str(row["body_sha256"])
+            return found
+
+        return await self._database.read(work)
 
     async def get(self, receipt_id: str) -> Receipt:
         """One receipt. Raises NotFound."""

@@ -20,7 +20,9 @@ from tendred.errors import (
     EngineMissing,
     FolderUnwritable,
     Internal,
+    OutputWithheld,
     ShuttingDown,
+    SignerBroken,
     StillNotOurs,
     TendredError,
 )
@@ -35,8 +37,11 @@ from tendred.schema.frames import (
     MediaAnswer,
     Ready,
     ShrinkRequest,
+    SignRequest,
     Up,
+    VerifyRequest,
 )
+from tendred.schema.marks import Sign, Signing, Verified, Verify
 from tendred.schema.work import Encode, Encoded, Shrink, Shrunk
 from tendred.tasks import Tasks
 
@@ -45,18 +50,17 @@ IN_FLIGHT: Final = 16
 """Calls in the child at once. Bounded, so that its answers always fit in the pipe while we are still writing."""
 STRIKES: Final = 2
 TICK_S: Final = 1.0
+Work = Encode | Shrink | Sign | Verify | Probe | Enlarge | Look | Plain
+Told = Callable[[int, int], None]
 
 _log = logging.getLogger(__name__)
-
-_Work = Encode | Shrink | Probe | Enlarge | Look | Plain
-Told = Callable[[int, int], None]
 
 
 @dataclass
 class _Call:
     """Something that somebody waits for. `strikes` counts the children that ended while they worked on it."""
 
-    work: _Work
+    work: Work
     told: Told | None
     answer: asyncio.Future[Any]
     sent: bool = False
@@ -71,8 +75,11 @@ class MediaProcess:
     as it takes.
     """
 
-    def __init__(self, *, config: MediaSection, spawn: Spawn, clock: Clock, tasks: Tasks, stderr: Path) -> None:
+    def __init__(
+        self, *, config: MediaSection, signing: Signing | None, spawn: Spawn, clock: Clock, tasks: Tasks, stderr: Path
+    ) -> None:
         self._config = config
+        self._signing = signing
         self._spawn = spawn
         self._clock = clock
         self._tasks = tasks
@@ -98,6 +105,12 @@ class MediaProcess:
     async def shrink(self, work: Shrink) -> Shrunk:
         return await self._done(work)
 
+    async def sign(self, work: Sign) -> Encoded:
+        return await self._done(work)
+
+    async def verify(self, work: Verify) -> Verified:
+        return await self._done(work)
+
     async def probe(self, path: str) -> Footage:
         return await self._done(Probe(path=path))
 
@@ -110,7 +123,7 @@ class MediaProcess:
     async def enlarge(self, work: Enlarge, told: Told) -> Enlarged:
         return await self._done(work, told)
 
-    async def _done(self, work: _Work, told: Told | None = None) -> Any:
+    async def _done(self, work: Work, told: Told | None = None) -> Any:
         async with self._slots:
             if self._closed:
                 raise ShuttingDown
@@ -181,7 +194,7 @@ class MediaProcess:
         ready = False
         status = 0
         try:
-            await child.send(Hello())
+            await child.send(Hello(signing=self._signing, output_check=self._config.output_check))
             ready = isinstance(await child.read(), Ready)
             if ready:
                 await self._talk(child)
@@ -208,6 +221,10 @@ class MediaProcess:
                 await child.send(EncodeRequest(call=number, work=work, quality=self._config.jpeg_quality))
             case Shrink() as work:
                 await child.send(ShrinkRequest(call=number, work=work))
+            case Sign() as work:
+                await child.send(SignRequest(call=number, work=work))
+            case Verify() as work:
+                await child.send(VerifyRequest(call=number, work=work))
             case work:
                 await child.send(ClipRequest(call=number, work=work))
 
@@ -259,7 +276,7 @@ class MediaProcess:
                 call.answer.set_exception(_gone(call.work, problem))
 
 
-def _gone(work: _Work, problem: str) -> TendredError:
+def _gone(work: Work, problem: str) -> TendredError:
     """What ended two children: a clip that came from elsewhere may be made for that."""
     if isinstance(work, Probe | Look):
         return ClipUnreadable(problem=f"the process that read it ended: {problem}")
@@ -278,6 +295,10 @@ def _error(frame: EncodeFailed) -> TendredError:
             return EngineMissing(frame.variant, problem=frame.problem)
         case StillNotOurs.kind:
             return StillNotOurs(frame.variant)
+        case SignerBroken.kind:
+            return SignerBroken(frame.variant, **frame.detail)
+        case OutputWithheld.kind:
+            return OutputWithheld(frame.variant, **frame.detail)
         case Cancelled.kind:
             return Cancelled()
         case _:

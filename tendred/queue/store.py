@@ -26,7 +26,7 @@ from tendred.store.database import Database, Tx
 
 COLUMNS: Final = (
     "id, kind, state, lane, rev, request, origin, policy, attempts, engine_deaths, created_at, started_at, "
-    "finished_at, error, retry_of, model, claimed_at"
+    "finished_at, error, retry_of, model, claimed_at, removed"
 )
 GET: Final = f"SELECT {COLUMNS} FROM job WHERE id = ?"
 BY_KEY: Final = f"SELECT {COLUMNS}, idem_hash FROM job WHERE idem = ?"
@@ -134,6 +134,7 @@ def job_of(connection: sqlite3.Connection, row: sqlite3.Row, at: Place = NOWHERE
         policy=row["policy"],
         clip=clip_of(connection, row["id"]) if row["kind"] == "clip" else None,
         again=_repeated(connection, row["id"], request),
+        removed=msgspec.json.decode(row["removed"], type=list[str]),
     )
 
 

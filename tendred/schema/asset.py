@@ -7,6 +7,7 @@ from typing import Any, Literal
 from tendred.schema.base import Record
 from tendred.schema.character import CharacterUse
 from tendred.schema.job import Origin
+from tendred.schema.marks import Checked
 
 AssetState = Literal["kept", "missing", "removed"]
 
@@ -93,6 +94,7 @@ class Asset(Record, frozen=True):
     policy: str
     tags: list[str]
     state: AssetState
+    output_check: Checked = "none"
 
 
 class AssetPage(Record, frozen=True):
@@ -144,3 +146,5 @@ class Receipt(Record, frozen=True):
     finished_at: str | None
     body_sha256: str
     prev_sha256: str
+    output_check: Checked = "none"
+    erased: bool = False

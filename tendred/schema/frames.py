@@ -14,6 +14,7 @@ from tendred.schema.asset import EngineInfo
 from tendred.schema.base import Record
 from tendred.schema.footage import ClipMade, ClipWork
 from tendred.schema.job import Phase
+from tendred.schema.marks import Sign, Signing, Verified, Verify
 from tendred.schema.pull import Fetch, FetchDone, Fetched, Listed, Look, PullFailed
 from tendred.schema.work import Encode, Encoded, Finding, Shrink, Shrunk, WorkOrder
 
@@ -23,11 +24,16 @@ LENGTH: Final = struct.Struct(">I")
 
 # Daemon to child.
 class Hello(Record, frozen=True, tag="hello"):
-    """The first frame. `key` is this child's own session key for seals (empty for media)."""
+    """The first frame. `key` is this child's own session key for seals (empty for media).
+
+    Media: what it signs with, and the name of the output check that it loads (empty: none).
+    """
 
     key: bytes = b""
     threads: int = 0
     device: str = "auto"
+    signing: Signing | None = None
+    output_check: str = ""
 
 
 class Run(Record, frozen=True, tag="run"):
@@ -81,6 +87,20 @@ class Leave(Record, frozen=True, tag="leave"):
     """Media: nobody wants this call's clip any more."""
 
     call: int
+
+
+class SignRequest(Record, frozen=True, tag="sign"):
+    """Media: mark and sign a finished file."""
+
+    call: int
+    work: Sign
+
+
+class VerifyRequest(Record, frozen=True, tag="verify"):
+    """Media: say what a file is."""
+
+    call: int
+    work: Verify
 
 
 # Child to daemon.
@@ -200,18 +220,29 @@ class ClipDone(Record, frozen=True, tag="clip_done"):
     made: ClipMade
 
 
+class VerifyDone(Record, frozen=True, tag="verified"):
+    """Media: what the file is."""
+
+    call: int
+    made: Verified
+
+
 class EncodeFailed(Record, frozen=True, tag="encode_failed"):
-    """Media: no file, and why (an error kind). `folder` is the one that could not be written to, if that was it."""
+    """Media: no file, and why (an error kind). `folder` is the one that could not be written to, if that was it.
+
+    `variant` and `detail` are those of the error.
+    """
 
     call: int
     kind: str
     problem: str
     folder: str = ""
     variant: str = ""
+    detail: dict[str, str] = {}
 
 
-MediaRequest = EncodeRequest | ShrinkRequest | ClipRequest
-MediaAnswer = EncodeDone | ShrinkDone | ClipDone | EncodeFailed
+MediaRequest = EncodeRequest | ShrinkRequest | SignRequest | VerifyRequest | ClipRequest
+MediaAnswer = EncodeDone | ShrinkDone | VerifyDone | ClipDone | EncodeFailed
 Down = Hello | Run | Cancel | Unload | Previews | MediaRequest | Leave | Look | Fetch
 Up = (
     Ready | Beat | Phased | ModelLoaded | ModelGone | Glimpse | Drawn | Done | Stopped | Failed | MediaAnswer

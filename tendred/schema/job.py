@@ -55,7 +55,7 @@ class Job(Record, frozen=True):
     """One accepted piece of work. `request` holds the final values, after plugins and expansion.
 
     `position` counts the jobs before it in line; `eta_s` the seconds until it is expected to be done, where the
-    models that come before it were measured.
+    models that come before it were measured. `removed`: words that the boundary left out of what is drawn.
     """
 
     id: str
@@ -79,6 +79,7 @@ class Job(Record, frozen=True):
     clip: dict[str, Any] | None
     eta_s: float | None = None
     again: Repeated | None = None
+    removed: list[str] = []
 
 
 class Submitted(Record, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from tendred.schema.base import Record
+from tendred.schema.stroke import StrokesUse
 
 MOST_WEIGHT: Final = 4.0
 """Words count from 0 to so many times; the least is none at all, for below it they would ask for their opposite."""
@@ -26,7 +27,10 @@ class Conditioning(Record, frozen=True):
 
 
 class Verdict(Record, frozen=True):
-    """What the boundary says of a request. Offsets count code points of the text as received."""
+    """What the boundary says of a request. Offsets count code points of the text as received.
+
+    Of a refusal: `reason` says why, `passes` what would be allowed instead, both in words.
+    """
 
     verdict: Literal["allow", "refuse"]
     rule: str | None
@@ -34,6 +38,7 @@ class Verdict(Record, frozen=True):
     span: tuple[int, int] | None
     removed: list[str]
     policy: str
+    passes: str | None = None
 
 
 class Reviewed(Record, frozen=True):
@@ -60,7 +65,7 @@ class OwnStill(Record, frozen=True):
     """A still of this library whose file is the one that its receipt names. Only `library.own` makes one.
 
     `words` is what it was asked for with; `anchor` what the boundary put first then, null where nobody could be in
-    frame. Sides are in pixels.
+    frame. Sides are in pixels. `painted`: all that people painted into it, and into what it came from.
     """
 
     asset_id: str
@@ -70,3 +75,4 @@ class OwnStill(Record, frozen=True):
     height: int
     words: str
     anchor: str | None
+    painted: list[StrokesUse] = []

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
 from tendred.schema.base import Asked, Id, Name, Record
+from tendred.schema.stroke import STROKES, Stroke
 
 RECTS: Final = 64
 RUNS: Final = 16_384
@@ -27,20 +28,35 @@ Part = Annotated[float, Meta(ge=0, le=1, description="A share of the steps.")]
 Run = Annotated[int, Meta(ge=0, le=4096 * 4096)]
 
 
-class Source(Asked, frozen=True):
-    """A still of this library that the new one begins from."""
-
-    asset_id: Id
-    strength: Strength = STRENGTH
+Turn = Literal[0, 90, 180, 270]
 
 
 class Rect(Asked, frozen=True):
-    """A rectangle in the still that is made, in pixels from its top left corner."""
+    """A rectangle in a still, in pixels from its top left corner."""
 
     x: Place
     y: Place
     width: Extent
     height: Extent
+
+
+class Arranged(Asked, frozen=True):
+    """A still of this library as it is used: no pixels come from outside.
+
+    First `crop`, then `mirror`, then `turn`, then fitted to the still that is made, and painted over last.
+    """
+
+    asset_id: Id
+    crop: Annotated[Rect, Meta(description="Only this part of it.")] | None = None
+    mirror: Annotated[bool, Meta(description="Left becomes right.")] = False
+    turn: Annotated[Turn, Meta(description="Degrees, clockwise.")] = 0
+    strokes: Annotated[list[Stroke], Meta(max_length=STROKES, description="Painted over it, the last on top.")] = []
+
+
+class Source(Arranged, frozen=True, kw_only=True):
+    """A still of this library that the new one begins from."""
+
+    strength: Strength = STRENGTH
 
 
 class Mask(Asked, frozen=True):
@@ -58,29 +74,35 @@ class Mask(Asked, frozen=True):
     feather: Annotated[int, Meta(ge=0, le=FEATHER)] = 0
 
 
-class Control(Asked, frozen=True):
+class Control(Arranged, frozen=True, kw_only=True):
     """A still of this library that guides the new one through a ControlNet, from `start` to `end` of the steps."""
 
-    asset_id: Id
     model: Name
     scale: Scale = 1.0
     start: Part = 0.0
     end: Part = 1.0
 
 
-class SourceUse(Record, frozen=True):
-    """The very file that a still began from."""
+class ArrangedUse(Record, frozen=True):
+    """The very file, and how it was used. `strokes` is the hash of their document; null: nothing was painted."""
 
     asset_id: str
     sha256: str
+    crop: Rect | None = None
+    mirror: bool = False
+    turn: Turn = 0
+    strokes: str | None = None
+
+
+class SourceUse(ArrangedUse, frozen=True, kw_only=True):
+    """The very file that a still began from."""
+
     strength: float
 
 
-class ControlUse(Record, frozen=True):
+class ControlUse(ArrangedUse, frozen=True, kw_only=True):
     """The very file and the very weights that guided a still."""
 
-    asset_id: str
-    sha256: str
     model: str
     model_sha256: str
     scale: float

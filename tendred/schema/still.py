@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from tendred.schema.base import Asked, Name, Record
 from tendred.schema.character import CharacterUse
 from tendred.schema.source import CONTROLS, Control, ControlUse, Mask, PartUse, Source, SourceUse
+from tendred.schema.stroke import StrokesUse
 
 Lane = Literal["normal", "interactive", "idle"]
 Format = Literal["png", "jpeg", "webp"]
@@ -139,6 +140,8 @@ class Still(Record, frozen=True):
     vae: PartUse | None = None
     again: Repeat | None = None
     variations: list[Variation] = []
+    painted: list[StrokesUse] = []
+    """Every set of strokes in it, those in what it came from too: limits hold for all of them together."""
 
 
 def numbered(still: Still, index: int) -> Still:

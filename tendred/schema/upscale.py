@@ -10,6 +10,7 @@ from tendred.schema.base import Asked, Id, Name, Record
 from tendred.schema.character import CharacterUse
 from tendred.schema.source import PartUse, SourceUse
 from tendred.schema.still import Format, KeepAlive, Lane, Tag
+from tendred.schema.stroke import StrokesUse
 
 LANCZOS: Final = "lanczos"
 """The name of the resampler that needs no model."""
@@ -48,6 +49,7 @@ class Upscale(Record, frozen=True):
     lane: Lane
     keep_alive_s: float
     tags: list[str]
+    painted: list[StrokesUse] = []
 
 
 class ClipUpscale(Record, frozen=True):

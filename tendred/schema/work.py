@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 from tendred.schema.asset import EngineInfo
 from tendred.schema.base import Record
 from tendred.schema.job import Phase
+from tendred.schema.marks import Checked, Parent
 from tendred.schema.sealed import Reviewed
 from tendred.schema.sheet import SheetPlan
 from tendred.schema.still import Format
@@ -22,7 +23,8 @@ class LoraFile(Record, frozen=True):
 class PartFile(Record, frozen=True):
     """Where something else that an order needs lies; what it hashes to stands under the seal.
 
-    `role`: `image`, `vae`, `control[0]` (the picture), `controlnet[0]` (its weights).
+    `role`: `image`, `vae`, `control[0]` (the picture), `controlnet[0]` (its weights); `image.strokes` and
+    `control[0].strokes` are what is painted over these.
     """
 
     role: str
@@ -103,7 +105,7 @@ Report = Advance | Output | Preview
 class Encode(Record, frozen=True):
     """A raw picture, or a sheet to be drawn (then `raw` and `pixels_sha256` are empty), to make a file of.
 
-    `settings` and `parameters` travel in the file.
+    `settings` and `parameters` travel in the file; the credentials of `parents` are kept in its own.
     """
 
     raw: str
@@ -116,6 +118,7 @@ class Encode(Record, frozen=True):
     settings: dict[str, Any]
     parameters: str
     sheet: SheetPlan | None = None
+    parents: list[Parent] = []
 
 
 class Encoded(Record, frozen=True):
@@ -126,6 +129,7 @@ class Encoded(Record, frozen=True):
     bytes: int
     sha256: str
     pixels_sha256: str = ""
+    output_check: Checked = "none"
 
 
 PreviewForm = Literal["jpeg", "ppm"]

@@ -123,6 +123,27 @@ CREATE TABLE model_file (
   PRIMARY KEY (kind, name)) WITHOUT ROWID;
 """
 
+_OWN: Final = """
+-- Which files are ours to begin from: written with their receipt, `mac` under the boundary's key (see library.own).
+CREATE TABLE own (
+  asset_id TEXT PRIMARY KEY, receipt_id TEXT NOT NULL, sha256 TEXT NOT NULL, mac BLOB NOT NULL) WITHOUT ROWID;
+INSERT OR IGNORE INTO own SELECT json_extract(made.value, '$.asset_id'), receipt.id,
+  json_extract(made.value, '$.sha256'), x'' FROM receipt, json_each(CAST(receipt.doc AS TEXT), '$.made') AS made;
+-- The key isn't here. The next start seals them, once.
+INSERT INTO setting SELECT 'own_to_seal', CAST('true' AS BLOB) WHERE EXISTS (SELECT 1 FROM own);
+ALTER TABLE refusal ADD COLUMN category TEXT NOT NULL DEFAULT '';
+UPDATE refusal SET category = substr(rule, 1, instr(rule || '.', '.') - 1);
+"""
+
+_RECEIPTS: Final = """
+-- A receipt stays as it was written. Its body may be erased, never exchanged for another.
+ALTER TABLE receipt ADD COLUMN erased INTEGER NOT NULL DEFAULT 0;
+CREATE TRIGGER receipt_fixed BEFORE UPDATE OF n, id, job_id, body_sha256, prev_sha256 ON receipt
+  BEGIN SELECT RAISE(ABORT, 'receipts are append-only'); END;
+CREATE TRIGGER receipt_erased BEFORE UPDATE OF doc, erased ON receipt WHEN new.erased <> 1 OR old.erased = 1
+  BEGIN SELECT RAISE(ABORT, 'a receipt can only be erased'); END;
+"""
+
 _MONEY: Final = """
 CREATE TABLE quote (
   id TEXT PRIMARY KEY, token_id TEXT NOT NULL, made_at REAL NOT NULL, expires_at REAL NOT NULL, digest TEXT NOT NULL,
@@ -180,8 +201,10 @@ MIGRATIONS: Final[list[tuple[str, Callable[[sqlite3.Connection], None]]]] = [
     ("0002-line", lambda connection: _run(connection, _LINE)),
     ("0003-pulls", lambda connection: _run(connection, _PULLS)),
     ("0004-model-files", lambda connection: _run(connection, _MODEL_FILES)),
-    ("0010-money", lambda connection: _run(connection, _MONEY)),
-    ("0011-shots", lambda connection: _run(connection, _SHOTS)),
+    ("0005-own", lambda connection: _run(connection, _OWN)),
+    ("0006-receipts-erased", lambda connection: _run(connection, _RECEIPTS)),
+    ("0007-money", lambda connection: _run(connection, _MONEY)),
+    ("0008-shots", lambda connection: _run(connection, _SHOTS)),
 ]
 
 

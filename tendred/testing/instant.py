@@ -11,9 +11,11 @@ import msgspec
 from tendred.app.daemon import Announcer, Daemon
 from tendred.backend import Backend, Media, Residency
 from tendred.boundary.judge import Boundary
-from tendred.media.worker.encode import encode
-from tendred.media.worker.shrink import shrink
+from tendred.config.marks import signing_of
+from tendred.media.worker.studio import Studio
 from tendred.schema.asset import Identity
+from tendred.schema.frames import Hello
+from tendred.schema.marks import Sign, Signing, Verified, Verify
 from tendred.schema.model import LoadedModel
 from tendred.schema.still import Still, numbered
 from tendred.schema.system import EngineState
@@ -85,11 +87,20 @@ class InstantEngine:
 class InstantMedia:
     """See backend.Media. The child's own code, in a thread."""
 
+    def __init__(self, signing: Signing) -> None:
+        self._child = Studio(Hello(signing=signing))
+
     async def encode(self, work: Encode) -> Encoded:
-        return await offload(encode, work, QUALITY)
+        return await offload(self._child.encode, work, QUALITY)
 
     async def shrink(self, work: Shrink) -> Shrunk:
-        return await offload(shrink, work)
+        return await offload(self._child.shrink, work)
+
+    async def sign(self, work: Sign) -> Encoded:
+        return await offload(self._child.sign, work)
+
+    async def verify(self, work: Verify) -> Verified:
+        return await offload(self._child.verify, work)
 
     async def prewarm(self) -> None:
         return
@@ -101,4 +112,4 @@ class InstantDaemon(Daemon):
     def _children(self, announcer: Announcer, boundary: Boundary) -> tuple[Backend, Residency, Media]:
         del announcer
         engine = InstantEngine(boundary)
-        return engine, engine, InstantMedia()
+        return engine, engine, InstantMedia(signing_of(self.config.marks, self.paths))

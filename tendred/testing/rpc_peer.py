@@ -79,7 +79,9 @@ class PeerStudio(FakeStudio):
         self.origins.append(origin)
         for submission in submissions:
             if "child" in submission.request.prompt:
-                raise BoundaryRefused(rule="minor.words", reason="a minor", span=[0, 5], policy="fake")
+                raise BoundaryRefused(
+                    rule="minor.words", reason="a minor", span=[0, 5], policy="fake", passes="Say adult"
+                )
         return await super().submit(submissions, origin)
 
     async def wait(self, job_id: str, timeout_s: float) -> Job:

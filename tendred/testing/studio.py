@@ -30,6 +30,7 @@ from tendred.schema.character import Character, CharacterLora, Characters
 from tendred.schema.error import ErrorInfo, tell
 from tendred.schema.event import LIVE, Event, EventPage
 from tendred.schema.job import TERMINAL, Job, JobPage, Origin, QueueStatus, State, Submitted
+from tendred.schema.marks import Verified
 from tendred.schema.model import Loaded, ModelInfo, ModelKind, Unloaded
 from tendred.schema.sealed import Verdict
 from tendred.schema.still import Kind, Lane, LoraUse, StillRequest
@@ -156,6 +157,7 @@ class FakeStudio(FakeRecipes):
             span=(at, at + 5) if refused else None,
             removed=[],
             policy="fake",
+            passes=("dites adulte" if lang == "fr" else "say adult") if refused else None,
         )
 
     # -- jobs and queue
@@ -258,6 +260,17 @@ class FakeStudio(FakeRecipes):
 
     async def receipt(self, receipt_id: str) -> Receipt:
         raise NotFound(noun="receipt", name=receipt_id, near=[])
+
+    async def verify(self, asset_id: str, *, deep: bool) -> Verified:
+        del deep
+        asset = await self.asset(asset_id)
+        return Verified(
+            file=Path(asset.path).name,
+            media_type=asset.media_type,
+            bytes=asset.bytes,
+            sha256=asset.sha256,
+            state="unsigned",
+        )
 
     async def remove_asset(self, asset_id: str) -> Asset:
         return self._keep(msgspec.structs.replace(await self.asset(asset_id), state="removed"))

@@ -20,6 +20,7 @@ from tendred.errors import (
 )
 from tendred.schema.job import Origin
 from tendred.schema.source import RUNS, Control, Mask, Rect, Source
+from tendred.schema.stroke import STROKES, Stroke
 from tendred.schema.upscale import LANCZOS, SIDE, UpscaleRequest
 from tendred.schema.weights import file_sha256
 from tendred.testing.loras import write
@@ -69,11 +70,12 @@ async def test_a_still_from_a_still_is_recorded_with_its_parent(daemon, own):
     asset = await asset_of(daemon, job)
     assert asset.parents == [own.id]
     assert asset.pixels_sha256 != plain.pixels_sha256
-    assert job.request["image"] == {"asset_id": own.id, "sha256": own.sha256, "strength": 0.4}
+    arranged = {"crop": None, "mirror": False, "turn": 0, "strokes": None}
+    assert job.request["image"] == {"asset_id": own.id, "sha256": own.sha256, "strength": 0.4, **arranged}
     assert asset.settings["image"] == job.request["image"]
     receipt = await daemon.studio.receipt(asset.receipt_id)
     assert receipt.settings["image"] == job.request["image"]
-    assert receipt.asked["image"] == {"asset_id": own.id, "strength": 0.4}
+    assert receipt.asked["image"] == {"asset_id": own.id, "strength": 0.4, **arranged, "strokes": []}
     with Image.open(asset.path) as picture:
         assert "Denoising strength: 0.4" in picture.text["parameters"]
     again = await asset_of(daemon, await daemon.still("red hills", seed=1, image=Source(asset_id=own.id, strength=0.4)))
@@ -129,6 +131,11 @@ async def test_the_size_is_that_of_the_image_unless_told(daemon):
         ({"control": [Control(asset_id="OWN", model="lnes")]}, NotFound, "control[0].model"),
         ({"control": [Control(asset_id="OWN", model="lines", start=0.5, end=0.5)]}, InvalidParams, "control[0].end"),
         ({"vae": "crips"}, NotFound, "vae"),
+        (
+            {"control": [Control(asset_id="OWN", model="lines", crop=Rect(x=64, y=0, width=65, height=1))]},
+            InvalidParams,
+            "control[0].crop",
+        ),
         ({"clip_skip": 12}, InvalidParams, "clip_skip"),
         ({"image": Source(asset_id="OWN", strength=0.01), "steps": 20}, InvalidParams, "image.strength"),
         (
@@ -143,7 +150,10 @@ async def test_what_does_not_fit_is_named(daemon, own, shelf, fields, error, pat
         fields = {**fields, "image": Source(asset_id=own.id, strength=fields["image"].strength)}
     if "control" in fields and fields["control"][0].asset_id == "OWN":
         one = fields["control"][0]
-        fields = {**fields, "control": [Control(asset_id=own.id, model=one.model, start=one.start, end=one.end)]}
+        fields = {
+            **fields,
+            "control": [Control(asset_id=own.id, model=one.model, start=one.start, end=one.end, crop=one.crop)],
+        }
     with pytest.raises(error) as caught:
         await daemon.submit("hills", **fields)
     assert caught.value.path == path
@@ -172,6 +182,53 @@ async def test_weights_that_changed_between_are_refused(daemon, own, shelf):
     await daemon.studio.resume()
     job = await daemon.studio.wait(job.id, 20)
     assert (job.error.kind, job.error.path) == ("model_refused", "vae")
+
+
+async def test_what_is_painted_is_kept_by_hash_and_counts_for_all_that_follows(daemon, own):
+    strokes = [
+        Stroke(colour="#ff0000", width=2.0, points=[1, 1, 60, 60]),
+        Stroke(colour="#0000ff", width=1.0, points=[5, 5]),
+    ]
+    painted = Source(asset_id=own.id, crop=Rect(x=0, y=0, width=64, height=96), mirror=True, turn=90, strokes=strokes)
+    job = await daemon.still("red hills", image=painted)
+    asset = await asset_of(daemon, job)
+    assert (job.request["width"], job.request["height"]) == (96, 64)
+    assert job.request["image"]["crop"] == {"x": 0, "y": 0, "width": 64, "height": 96}
+    assert (job.request["image"]["mirror"], job.request["image"]["turn"]) == (True, 90)
+    [use] = job.request["painted"]
+    assert (use["strokes"], use["points"], use["colours"]) == (2, 3, ["#0000ff", "#ff0000"])
+    assert use["sha256"] == job.request["image"]["strokes"]
+    document = daemon.home / "data" / "strokes" / f"{use['sha256']}.json"
+    assert file_sha256(document) == use["sha256"]
+    receipt = await daemon.studio.receipt(asset.receipt_id)
+    assert (asset.parents, receipt.settings["image"]["sha256"]) == ([own.id], own.sha256)
+    assert await daemon.studio.receipt((await daemon.studio.asset(asset.parents[0])).receipt_id)
+    # It counts in what comes of it, however often that is passed on.
+    larger = await asset_of(daemon, await upscaled(daemon, asset.id, model=LANCZOS))
+    child = await daemon.still("red hills", image=Source(asset_id=larger.id, strokes=strokes[:1]))
+    assert [one["strokes"] for one in child.request["painted"]] == [2, 1]
+    with pytest.raises(InvalidParams) as caught:
+        await daemon.submit("hills", image=Source(asset_id=child.asset_ids[0], strokes=[strokes[0]] * (STROKES - 2)))
+    assert caught.value.path == "image.strokes"
+    # Other bytes under its name are refused by whoever draws; without it there is nothing to draw.
+    await daemon.studio.pause(mode="drain", unload=False)
+    waiting = [await daemon.submit("red hills", image=painted) for _ in range(2)]
+    document.write_bytes(document.read_bytes().replace(b"60", b"61"))
+    await daemon.studio.resume()
+    for one in waiting:
+        done = await daemon.studio.wait(one.id, 20)
+        assert (done.state, done.error.kind) == ("failed", "still_not_ours")
+    document.unlink()
+    with pytest.raises(NotFound) as caught:
+        await daemon.studio.retry(waiting[0].id, Origin(door="rpc"))
+    assert caught.value.path == "image.strokes"
+
+
+async def test_what_was_painted_under_refused_words_is_not_kept(daemon, own):
+    dot = Stroke(colour="#ff0000", width=2.0, points=[1, 1])
+    with pytest.raises(BoundaryRefused):
+        await daemon.submit("a 15 year old", image=Source(asset_id=own.id, strokes=[dot]))
+    assert not (daemon.home / "data" / "strokes").exists()
 
 
 async def test_what_a_picture_shows_is_judged_by_its_own_words(daemon, own, shelf):

@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from PIL import Image, ImageDraw
+from msgspec.structs import replace
+from PIL import Image, ImageDraw, ImageOps
 
+from tendred.engine.worker.brush import painted
 from tendred.errors import Internal, ModelRefused, StillNotOurs, UnsupportedParameter
+from tendred.library.strokes import document as library_document
 from tendred.schema.sealed import Conditioning, Span
 from tendred.schema.source import ControlUse, Mask, PartUse, Rect, SourceUse
+from tendred.schema.stroke import Stroke
 from tendred.schema.weights import any_sha256
 from tendred.schema.work import Output
 
@@ -115,6 +119,29 @@ async def test_a_picture_of_another_size_is_cut_and_never_stretched(made, pictur
         own.save(cut)
     outs = [await made(image=source(file), parts={"image": file}) for file in (wide, cut)]
     assert outs[0].pixels_sha256 == outs[1].pixels_sha256
+
+
+async def test_what_is_arranged_and_painted_is_what_it_begins_from(made, picture, tmp_path):
+    strokes = [
+        Stroke(colour="#ff0000", width=3.0, points=[4, 4, 40, 50]),
+        Stroke(colour="#00ff00", width=6.0, points=[32, 32]),
+    ]
+    document, sha256 = library_document(strokes)
+    drawn = tmp_path / "strokes.json"
+    drawn.write_bytes(document)
+    use = replace(source(picture), crop=Rect(x=0, y=0, width=32, height=48), mirror=True, turn=90, strokes=sha256)
+    got = await made(image=use, parts={"image": picture, "image.strokes": drawn})
+    with Image.open(picture) as own:
+        part = own.crop((0, 0, 32, 48)).transpose(Image.Transpose.FLIP_LEFT_RIGHT).transpose(Image.Transpose.ROTATE_270)
+        part = ImageOps.fit(part, (SIDE, SIDE), method=Image.Resampling.LANCZOS)
+    by_hand = tmp_path / "by-hand.png"
+    painted(part, document).save(by_hand)
+    assert got.pixels_sha256 == (await made(image=source(by_hand), parts={"image": by_hand})).pixels_sha256
+    drawn.write_bytes(document.replace(b"40", b"41"))
+    with pytest.raises(StillNotOurs):
+        await made(image=use, parts={"image": picture, "image.strokes": drawn})
+    with pytest.raises(Internal):
+        await made(image=use, parts={"image": picture})
 
 
 def pixels(out):

@@ -38,6 +38,8 @@ ELSEWHERE = {
     "tendred/models/keys.py": "tests/unit/models/test_recognise.py: every layout side by side",
     "tendred/models/upscalers.py": "tests/unit/models/test_recognise.py: every layout side by side",
     "tendred/media/worker/confine.py": "tests/unit/media/worker/test_main.py: in a process of its own",
+    "tendred/core/verifying.py": "tests/daemon/test_marks.py: over every room",
+    "tendred/media/worker/studio.py": "tests/unit/media/test_supervisor.py: what the child is asked for",
     "tendred/media/worker/marking.py": "tests/unit/media/worker/test_encode.py: what travels in a file",
     "tendred/pull/worker/__main__.py": "tests/unit/pull/test_supervisor.py: in a process of its own",
     "tendred/pull/worker/fetch.py": "tests/unit/pull/test_supervisor.py: in a process of its own",

@@ -101,6 +101,7 @@ library.sheet asset_ids columns? labels? title="" format="png" lane="normal" tag
 cloud.login provider key
 cloud.logout provider
 cloud.status
+library.verify asset_id deep=false
 events.unsubscribe subscription_id
 shots.create prompt name? first? last? character? tags=[]
 shots.draft shot_id provider? model? size="1080p" orientation="landscape" seconds=6 fps="24" audio=true seed? accept_stale=false
@@ -131,7 +132,8 @@ KINDS = """
 1001 boundary_refused 1002 output_withheld 1003 still_not_ours 1010 not_found 1011 idempotency_conflict 1012 too_large
 1013 not_permitted 1014 slow_down 1015 needs_socket 1016 events_gone 1017 shutting_down 1018 wrong_state
 1101 queue_full 1102 model_missing 1103 model_refused 1104 unsupported_parameter 1105 engine_missing 1106 engine_died
-1107 out_of_memory 1108 disk_full 1109 folder_unwritable 1110 signer_broken 1120 model_in_use 1230 clip_unreadable
+1107 out_of_memory 1108 disk_full 1109 folder_unwritable 1110 signer_broken 1120 model_in_use 1121 file_unreadable
+1230 clip_unreadable
 1201 cloud_off 1202 credentials_missing 1203 keyring_unavailable 1204 prices_missing 1205 prices_stale 1206 not_offered
 1207 quote_expired 1208 quote_used 1209 quote_mismatch 1210 consent_required 1211 cap_exceeded 1212 provider_refused
 1213 provider_filtered 1214 provider_unavailable 1215 insufficient_funds 1216 outcome_unknown 1217 result_expired
@@ -168,12 +170,12 @@ EXITS = {
 }
 
 JOB = """id kind state lane rev request origin progress position attempts engine_deaths created_at started_at finished_at
- asset_ids error retry_of policy clip eta_s again"""
+ asset_ids error retry_of policy clip eta_s again removed"""
 ASSET = """id kind path url media_type bytes sha256 pixels_sha256 width height duration_s fps audio created_at job_id index
- seed settings model loras character engine parents receipt_id policy tags state"""
+ seed settings model loras character engine parents receipt_id policy tags state output_check"""
 ENGINE_OF_ASSET = "version torch diffusers device dtype threads batch_size hardware libraries"
 RECEIPT = """receipt id job_id origin asked settings verdict made model loras character engine cost created_at started_at
- finished_at body_sha256 prev_sha256"""
+ finished_at body_sha256 prev_sha256 output_check erased"""
 MADE = "asset_id file sha256 pixels_sha256 media_type width height seed"
 STATUS_OF_SYSTEM = "version api boot_id pid started_at engine queue cloud disk budgets plugins"
 QUEUE = "paused reason counts lanes clients warm_s eta_s"
@@ -185,7 +187,7 @@ PULL = """id state repo revision variant host name commit licence gated files ph
 LOADED = "model device bytes loaded_at expires_at busy"
 HOTFOLDER = "id path watch state waiting claimed done failed"
 CHARACTER = "name version fragment loras seed reference_asset_id created_at ships state reason"
-VERDICT = "verdict rule reason span removed policy"
+VERDICT = "verdict rule reason span removed policy passes"
 DISCOVERY = "url socket token pid version api boot_id"
 ULID = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")

@@ -34,10 +34,16 @@ def _check(ctx: Context) -> int:
         if verdict["removed"]:
             ctx.out.line(ctx.say("left_out", removed=", ".join(verdict["removed"])))
         return Exit.DONE
-    info = tell(BoundaryRefused(rule=verdict["rule"], reason=verdict["reason"]), "", ctx.lang)
+    refused = BoundaryRefused(rule=verdict["rule"], reason=verdict["reason"], passes=verdict["passes"])
+    info = tell(refused, "", ctx.lang)
     ctx.out.line(info.message)
     if verdict["span"]:
-        start, end = verdict["span"]
-        ctx.out.line(f"  {words[:start]}[{words[start:end]}]{words[end:]}")
+        ctx.out.line(f"  {marked(words, verdict['span'])}")
     ctx.out.line(f"  {info.next}")
     return Exit.BOUNDARY
+
+
+def marked(words: str, span: list[int]) -> str:
+    """The words, with brackets around those that were refused."""
+    start, end = span
+    return f"{words[:start]}[{words[start:end]}]{words[end:]}"

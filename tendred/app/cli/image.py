@@ -123,6 +123,8 @@ def see_through(
         Notice(ctx).look(ctx.out.note)
         return Exit.DONE
     ctx.out.note(ctx.say("queued", id=job["id"]))
+    if job["removed"]:
+        ctx.out.note(ctx.say("left_out", removed=", ".join(job["removed"])))
     job = follow(ctx, job)
     assets = [ctx.call("library.get", asset_id=asset_id) for asset_id in job["asset_ids"]]
     copies = _copy(ctx, assets)

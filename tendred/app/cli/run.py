@@ -35,6 +35,7 @@ from tendred.app.cli import (
     spend,
     tokens,
     upscale,
+    verify,
     wildcards,
 )
 from tendred.app.cli.context import Context, Stop
@@ -43,7 +44,7 @@ from tendred.app.cli.out import Out
 from tendred.app.cli.parser import Run, UsageError, build, complete
 from tendred.app.cli.words import say
 from tendred.app.client import RpcError
-from tendred.errors import TendredError
+from tendred.errors import BoundaryRefused, TendredError
 from tendred.schema.error import ErrorInfo
 
 COMMANDS = [
@@ -60,6 +61,7 @@ COMMANDS = [
     jobs.add,
     queue.add,
     library.add,
+    verify.add,
     models.add,
     pulls.add,
     loras.add,
@@ -110,6 +112,7 @@ def _main(argv: list[str]) -> int:
     except (TendredError, RpcError) as error:
         info = ctx.info(error)
         ctx.out.error(info)
+        _point(ctx, info)
         return of_kind(info.kind)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
@@ -121,6 +124,13 @@ def _main(argv: list[str]) -> int:
         words = {"problem": f"{type(problem).__name__}: {problem}"}
         ctx.out.error(_own("internal", say(ctx.lang, "broken", **words), say(ctx.lang, "broken_next")))
         return Exit.FAILED
+
+
+def _point(ctx: Context, info: ErrorInfo) -> None:
+    """Which words of the prompt on this line were refused."""
+    words, span = getattr(ctx.args, "prompt", None), info.detail.get("span")
+    if info.kind == BoundaryRefused.kind and info.path in {None, "prompt"} and span and words and words != ["-"]:
+        ctx.out.note(f"  {check.marked(' '.join(words), span)}")
 
 
 def _environment(args: Namespace) -> dict[str, str]:

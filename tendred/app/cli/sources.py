@@ -8,6 +8,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from tendred.app.cli.parser import Parser, number
 
 _RECT: Final = re.compile(r"(\d{1,4}),(\d{1,4}),(\d{1,4}),(\d{1,4})")
@@ -20,6 +22,13 @@ def add_options(parser: Parser) -> None:
     group = parser.add_argument_group("begin with a picture of the library")
     group.add_argument("--from", dest="source", metavar="ASSET", help="begin with this one (see tendre library)")
     group.add_argument("--strength", type=number, metavar="X", help="how far to go from it: 0.01 to 1")
+    group.add_argument("--crop", type=rect, metavar="X,Y,W,H", help="only this part of it")
+    group.add_argument("--mirror", action="store_true", help="left becomes right")
+    group.add_argument("--turn", type=int, choices=(90, 180, 270), help="turn it clockwise")
+    group.add_argument(
+        "--strokes", type=Path, metavar="FILE.json",
+        help="paint over it: a list of strokes, each with colour, width and points",
+    )  # fmt: skip
     group.add_argument(
         "--mask", type=mask, action="append", default=[], metavar="X,Y,W,H|FILE.pbm",
         help="make only this anew: rectangles, or the black of a bitmap",
@@ -36,10 +45,16 @@ def add_options(parser: Parser) -> None:
 def fields(args: Namespace) -> dict[str, Any]:
     """What they say, as fields of a request. Raises ArgumentTypeError for what only makes sense together."""
     found: dict[str, Any] = {"clip_skip": args.clip_skip, "vae": args.vae, "control": args.control or None}
-    if args.source is None and (args.strength is not None or args.mask):
-        raise ArgumentTypeError("--strength and --mask need --from ASSET")
+    arranged: dict[str, Any] = {
+        "strength": args.strength, "crop": args.crop, "mirror": args.mirror or None, "turn": args.turn,
+        "strokes": None if args.strokes is None else strokes(args.strokes),
+    }  # fmt: skip
+    arranged = {name: value for name, value in arranged.items() if value is not None}
+    if args.source is None and (arranged or args.mask):
+        first = next(iter(arranged), "mask")
+        raise ArgumentTypeError(f"--{first} needs --from ASSET")
     if args.source is not None:
-        found["image"] = {"asset_id": args.source} | ({} if args.strength is None else {"strength": args.strength})
+        found["image"] = {"asset_id": args.source, **arranged}
     if args.feather is not None and not args.mask:
         raise ArgumentTypeError("--feather needs --mask")
     if args.mask:
@@ -49,11 +64,26 @@ def fields(args: Namespace) -> dict[str, Any]:
     return found
 
 
+def rect(text: str) -> dict[str, int]:
+    """`X,Y,W,H`."""
+    found = _RECT.fullmatch(text)
+    if found is None:
+        raise ArgumentTypeError(f"{text!r} is not X,Y,W,H")
+    return dict(zip(("x", "y", "width", "height"), map(int, found.groups()), strict=True))
+
+
+def strokes(path: Path) -> list[dict[str, Any]]:
+    """A JSON list; what is in it, the daemon checks. Raises ArgumentTypeError."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[dict[str, Any]])
+    except (OSError, msgspec.DecodeError) as problem:
+        raise ArgumentTypeError(f"'{path}' can't be read as a list of strokes: {problem}") from None
+
+
 def mask(text: str) -> dict[str, Any] | Path:
     """`X,Y,W,H`, or the name of a bitmap in PBM, which isn't read yet."""
-    if found := _RECT.fullmatch(text):
-        x, y, width, height = map(int, found.groups())
-        return {"rects": [{"x": x, "y": y, "width": width, "height": height}]}
+    if _RECT.fullmatch(text):
+        return {"rects": [rect(text)]}
     if Path(text).suffix.lower() != ".pbm":
         raise ArgumentTypeError(f"{text!r} is neither X,Y,W,H nor a bitmap (.pbm; a one-bit picture saved as PBM)")
     return Path(text)
@@ -105,6 +135,8 @@ def told(name: str, value: Any) -> Any:
             return f"{much}, feather {value['feather']}" if value["feather"] else much
         case "control":
             return ", ".join(f"{one['asset_id']}:{one['model']}:{one['scale']:g}" for one in value)
+        case "painted":
+            return f"{sum(one['strokes'] for one in value)} strokes"
         case "vae":
             return value["name"]
         case _:

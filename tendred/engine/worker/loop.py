@@ -29,6 +29,7 @@ from tendred.schema.frames import (
 )
 from tendred.schema.job import Phase
 from tendred.schema.sealed import Conditioning
+from tendred.schema.source import ArrangedUse
 from tendred.schema.still import Still, numbered
 from tendred.schema.upscale import ClipUpscale, Upscale
 from tendred.schema.work import Finding, WorkOrder
@@ -274,11 +275,15 @@ def _loras(order: WorkOrder, still: Still, judged: list[str]) -> list[Lora]:
 
 
 def _parts(order: WorkOrder, asked: Still | Upscale) -> dict[str, Part]:
-    sealed = {} if asked.image is None else {"image": asked.image.sha256}
+    used: dict[str, ArrangedUse] = {} if asked.image is None else {"image": asked.image}
+    sealed: dict[str, str] = {}
     if isinstance(asked, Still):
         sealed |= {} if asked.vae is None else {"vae": asked.vae.sha256}
         for number, use in enumerate(asked.control):
-            sealed |= {f"control[{number}]": use.sha256, f"controlnet[{number}]": use.model_sha256}
+            used[f"control[{number}]"] = use
+            sealed[f"controlnet[{number}]"] = use.model_sha256
+    sealed |= {role: use.sha256 for role, use in used.items()}
+    sealed |= {f"{role}.strokes": use.strokes for role, use in used.items() if use.strokes is not None}
     if sorted(file.role for file in order.parts) != sorted(sealed):
         raise Internal(problem="seal")
     return {file.role: Part(file.path, sealed[file.role]) for file in order.parts}

@@ -10,16 +10,34 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from tendred.engine.worker.loop import Part
+from tendred.engine.worker.brush import painted
+from tendred.engine.worker.loop import Job, Part
 from tendred.errors import StillNotOurs
-from tendred.schema.source import Mask
+from tendred.schema.source import ArrangedUse, Mask
 from tendred.schema.weights import open_regular
 
 _FORMATS: Final = ("PNG", "JPEG", "WEBP")
 
 
-def picture(part: Part, asset_id: str, path: str) -> Any:
-    """A still as an RGB picture. Raises StillNotOurs unless its bytes are those that were judged."""
+_TURNS: Final = {
+    90: Image.Transpose.ROTATE_270,
+    180: Image.Transpose.ROTATE_180,
+    270: Image.Transpose.ROTATE_90,
+}
+"""Pillow turns against the clock."""
+
+
+def source(job: Job, role: str, use: ArrangedUse) -> Any:
+    """A still of ours as it was asked for, in the size that is made. Raises StillNotOurs."""
+    still = arranged(picture(job.parts[role], use.asset_id, f"{role}.asset_id"), use)
+    still = fitted(still, *job.size)
+    if use.strokes is None:
+        return still
+    return painted(still, _bytes(job.parts[f"{role}.strokes"], use.asset_id, f"{role}.strokes"))
+
+
+def _bytes(part: Part, asset_id: str, path: str) -> bytes:
+    """What is used is what was hashed: it is read once. Raises StillNotOurs unless it is what was judged."""
     try:
         with open_regular(Path(part.path)) as file:
             data = file.read()
@@ -27,9 +45,25 @@ def picture(part: Part, asset_id: str, path: str) -> Any:
         raise StillNotOurs("gone", path=path, asset_id=asset_id, state="missing") from problem
     if hashlib.sha256(data).hexdigest() != part.sha256:
         raise StillNotOurs("changed", path=path, asset_id=asset_id)
+    return data
+
+
+def picture(part: Part, asset_id: str, path: str) -> Any:
+    """A still as an RGB picture. Raises StillNotOurs unless its bytes are those that were judged."""
+    data = _bytes(part, asset_id, path)
     # What is decoded is what was hashed: our own media process made it, and nobody else.
     with Image.open(BytesIO(data), formats=_FORMATS) as opened:
         return opened.convert("RGB")
+
+
+def arranged(still: Any, use: ArrangedUse) -> Any:
+    """Cropped, then mirrored, then turned clockwise."""
+    if use.crop is not None:
+        box = use.crop
+        still = still.crop((box.x, box.y, box.x + box.width, box.y + box.height))
+    if use.mirror:
+        still = still.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return still.transpose(_TURNS[use.turn]) if use.turn else still
 
 
 def fitted(still: Any, width: int, height: int) -> Any:

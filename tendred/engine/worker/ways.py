@@ -20,7 +20,7 @@ from PIL import Image
 from tendred.engine.worker.load import Resident
 from tendred.engine.worker.loop import Job
 from tendred.engine.worker.parts import own_parts
-from tendred.engine.worker.pictures import bits, fitted, laid_over, picture
+from tendred.engine.worker.pictures import bits, laid_over, source
 from tendred.errors import UnsupportedParameter
 from tendred.schema.families import ABILITIES, OTHER, task
 
@@ -60,7 +60,7 @@ def way_of(job: Job, resident: Resident) -> Generator[Way]:
         given = _guides(job, parameters)
         finish = _as_it_is
         if still.image is not None:
-            image = fitted(picture(job.parts["image"], still.image.asset_id, "image.asset_id"), *job.size)
+            image = source(job, "image", still.image)
             given |= {"image": image, "strength": still.image.strength}
             if still.mask is not None:
                 mask, feather = bits(still.mask, *job.size), still.mask.feather
@@ -108,10 +108,7 @@ def _guides(job: Job, parameters: frozenset[str]) -> dict[str, Any]:
     uses = job.still.control
     if not uses:
         return {}
-    stills = [
-        fitted(picture(job.parts[f"control[{number}]"], use.asset_id, f"control[{number}].asset_id"), *job.size)
-        for number, use in enumerate(uses)
-    ]
+    stills = [source(job, f"control[{number}]", use) for number, use in enumerate(uses)]
     values: dict[str, list[Any]] = {
         "control_image" if "control_image" in parameters else "image": stills,
         "controlnet_conditioning_scale": [use.scale for use in uses],

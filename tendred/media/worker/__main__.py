@@ -9,12 +9,12 @@ import os
 import queue
 import sys
 import threading
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from tendred.errors import Cancelled, TendredError
 from tendred.media.worker.confine import confine
-from tendred.schema.footage import ClipMade
 from tendred.schema.frames import (
     ClipDone,
     ClipRequest,
@@ -28,10 +28,16 @@ from tendred.schema.frames import (
     Ready,
     ShrinkDone,
     ShrinkRequest,
+    SignRequest,
     Up,
+    VerifyDone,
+    VerifyRequest,
     pack,
     read_down,
 )
+
+if TYPE_CHECKING:
+    from tendred.media.worker.studio import Studio
 
 
 def main() -> None:
@@ -44,7 +50,7 @@ def main() -> None:
     try:
         while (frame := read_down(sys.stdin.buffer)) is not None:
             if isinstance(frame, Hello):
-                threading.Thread(target=_work, args=(frames, calls, unwanted), daemon=True).start()
+                threading.Thread(target=_work, args=(frames, calls, unwanted, frame), daemon=True).start()
             elif isinstance(frame, MediaRequest):
                 calls.put(frame)
             elif isinstance(frame, Leave):
@@ -54,31 +60,27 @@ def main() -> None:
     os._exit(0)
 
 
-def _work(frames: int, calls: queue.SimpleQueue[MediaRequest], unwanted: set[int]) -> None:
+def _work(frames: int, calls: queue.SimpleQueue[MediaRequest], unwanted: set[int], hello: Hello) -> None:
     try:
-        from tendred.media.worker import encode, shrink  # Pillow comes in here
+        from tendred.media.worker.studio import Studio  # Pillow comes in here
     except ImportError as problem:
-        sys.stderr.write(f"no Pillow: {problem}\n")
+        sys.stderr.write(f"a library is missing: {problem}\n")
         sys.stderr.flush()
         os._exit(3)
+    studio = Studio(hello)
     _say(frames, Ready())
     while True:
         call = calls.get()
         try:
-            match call:
-                case EncodeRequest():
-                    answer: Up = EncodeDone(call=call.call, made=encode.encode(call.work, call.quality))
-                case ShrinkRequest():
-                    answer = ShrinkDone(call=call.call, made=shrink.shrink(call.work))
-                case ClipRequest():
-                    answer = ClipDone(call=call.call, made=_clip(frames, call, unwanted))
+            answer = _answer(studio, call, frames, unwanted)
         except TendredError as error:
             answer = EncodeFailed(
                 call=call.call,
                 kind=error.kind,
-                variant=error.variant,
                 problem=str(error.detail.get("problem", "")),
                 folder=str(error.detail.get("folder", "")),
+                variant=error.variant,
+                detail={name: str(value) for name, value in error.detail.items()},
             )
         except Exception as error:  # noqa: BLE001 - one bad picture is one bad answer; the others still want theirs
             answer = EncodeFailed(call=call.call, kind="internal", problem=f"{type(error).__name__}: {error}")
@@ -86,15 +88,23 @@ def _work(frames: int, calls: queue.SimpleQueue[MediaRequest], unwanted: set[int
         _say(frames, answer)
 
 
-def _clip(frames: int, call: ClipRequest, unwanted: set[int]) -> ClipMade:
-    from tendred.media.worker import clips  # PyAV comes in here
-
+def _answer(studio: Studio, call: MediaRequest, frames: int, unwanted: set[int]) -> Up:
     def steps(done: int, total: int) -> None:
         if call.call in unwanted:
             raise Cancelled
         _say(frames, ClipStep(call=call.call, done=done, total=total))
 
-    return clips.clip(call.work, steps)
+    match call:
+        case EncodeRequest():
+            return EncodeDone(call=call.call, made=studio.encode(call.work, call.quality))
+        case ShrinkRequest():
+            return ShrinkDone(call=call.call, made=studio.shrink(call.work))
+        case SignRequest():
+            return EncodeDone(call=call.call, made=studio.sign(call.work))
+        case VerifyRequest():
+            return VerifyDone(call=call.call, made=studio.verify(call.work))
+        case ClipRequest():
+            return ClipDone(call=call.call, made=studio.clip(call.work, steps))
 
 
 def _say(frames: int, record: Up) -> None:

@@ -15,6 +15,8 @@ _PR_SET_PDEATHSIG = 1
 def confine() -> None:
     """Bounded memory, no core dumps, private files, and no life after the daemon's."""
     os.umask(0o077)
+    # numpy's BLAS would set room aside for a thread on every core, which this process doesn't have.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     if sys.platform == "win32":
         return
     import resource

@@ -14,7 +14,10 @@ from typing import Any, Final
 from PIL import Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from tendred.errors import DiskFull, FolderUnwritable
-from tendred.media.worker import marking, sheet
+from tendred.media.worker import marking, sheet, watermark
+from tendred.media.worker.checks import Checker
+from tendred.media.worker.credentials import Signatory
+from tendred.schema.marks import Parent
 from tendred.schema.work import Encode, Encoded
 
 __all__ = ["JpegImagePlugin", "PngImagePlugin", "WebPImagePlugin", "encode"]  # the plug-ins register by being there
@@ -33,14 +36,19 @@ class BadRawError(ValueError):
     """The raw file is not the picture it was said to be."""
 
 
-def encode(work: Encode, quality: int) -> Encoded:
-    """Make the file at `work.target` and the thumbnail. Raises BadRawError, or DiskFull or FolderUnwritable."""
+def encode(work: Encode, quality: int, signatory: Signatory, check: Checker) -> Encoded:
+    """Make the file at `work.target` and the thumbnail: looked at first, signed last.
+
+    Raises BadRawError, OutputWithheld, SignerBroken, DiskFull, FolderUnwritable; then nothing stands there.
+    """
     if work.sheet is None:
         picture, pixels_sha256 = Image.frombytes("RGB", (work.width, work.height), _read_raw(work)), work.pixels_sha256
     else:
         picture = sheet.draw(work.sheet, work.width, work.height)
         pixels_sha256 = hashlib.sha256(picture.tobytes()).hexdigest()
-    data = _bytes(picture, work, quality)
+    check.look(picture)
+    marked = watermark.embed(picture, signatory.identity.installation)
+    data = signatory.sign(_bytes(marked, work, quality), MEDIA_TYPES[work.format], _parents(work))
     write(Path(work.target), data)
     if work.thumbnail is not None:
         try:
@@ -54,7 +62,13 @@ def encode(work: Encode, quality: int) -> Encoded:
         bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         pixels_sha256=pixels_sha256,
+        output_check=check.told,
     )
+
+
+def _parents(work: Encode) -> list[Parent]:
+    placed = [] if work.sheet is None else work.sheet.pictures
+    return [*work.parents, *(Parent(path=one.path, sha256=one.sha256, relation="componentOf") for one in placed)]
 
 
 def _read_raw(work: Encode) -> bytes:

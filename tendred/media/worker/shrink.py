@@ -8,6 +8,7 @@ from typing import Final
 from PIL import Image, JpegImagePlugin
 
 from tendred.media.worker import marking
+from tendred.media.worker.checks import Checker
 from tendred.schema.work import Shrink, Shrunk
 
 __all__ = ["JpegImagePlugin", "shrink"]  # the plug-in registers by being there
@@ -15,9 +16,10 @@ __all__ = ["JpegImagePlugin", "shrink"]  # the plug-in registers by being there
 _QUALITY: Final = 75
 
 
-def shrink(work: Shrink) -> Shrunk:
-    """JPEG, marked like any picture; or PPM (netpbm's P6), whose pixels anybody can read. Raises ValueError."""
+def shrink(work: Shrink, check: Checker) -> Shrunk:
+    """JPEG, with the IPTC mark; or PPM (netpbm's P6), whose pixels anybody can read. Raises ValueError, OutputWithheld."""
     picture = Image.frombytes("RGB", (work.width, work.height), work.rgb)
+    check.look(picture)
     if max(picture.size) > work.side:
         share = work.side / max(picture.size)
         picture = picture.resize(

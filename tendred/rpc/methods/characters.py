@@ -13,6 +13,7 @@ from tendred.errors import (
     NotFound,
     QueueFull,
     ShuttingDown,
+    SlowDown,
     StillNotOurs,
     TooLarge,
 )
@@ -73,7 +74,7 @@ async def sheet(call: Here, params: SheetParams) -> Submitted:
 
 def register(methods: Methods) -> None:
     add = methods.add
-    written = (BoundaryRefused, InvalidParams, ModelRefused, NotFound, StillNotOurs, TooLarge)
+    written = (BoundaryRefused, InvalidParams, ModelRefused, NotFound, SlowDown, StillNotOurs, TooLarge)
     add("characters.list", NoParams, everyone, result=Characters, scope="read", summary="Every character, by name.")
     add(
         "characters.get",
@@ -118,5 +119,5 @@ def register(methods: Methods) -> None:
         result=Submitted,
         scope="generate",
         summary="One picture of their newest stills; answers with the job at once.",
-        errors=(BoundaryRefused, NotFound, QueueFull, ShuttingDown),
+        errors=(BoundaryRefused, NotFound, QueueFull, ShuttingDown, SlowDown),
     )

@@ -17,6 +17,7 @@ from tendred.errors import (
     NotFound,
     QueueFull,
     ShuttingDown,
+    SlowDown,
     StillNotOurs,
     TooLarge,
     UnsupportedParameter,
@@ -118,6 +119,7 @@ _RECIPE = (
     NotFound,
     QueueFull,
     ShuttingDown,
+    SlowDown,
     StillNotOurs,
 )
 
@@ -131,6 +133,7 @@ def register(methods: Methods) -> None:
         NotFound,
         QueueFull,
         ShuttingDown,
+        SlowDown,
         StillNotOurs,
         TooLarge,
         UnsupportedParameter,
@@ -185,6 +188,7 @@ def register(methods: Methods) -> None:
             NotFound,
             QueueFull,
             ShuttingDown,
+            SlowDown,
             StillNotOurs,
         ),
     )

@@ -15,6 +15,7 @@ from tendred.errors import (
     QueueFull,
     ShuttingDown,
     SlowDown,
+    StillNotOurs,
     WrongState,
 )
 from tendred.rpc.methods.common import Here, JobParams, Methods
@@ -135,7 +136,17 @@ def register(methods: Methods) -> None:
         result=Submitted,
         scope="generate",
         summary="Make a job anew that failed, was cancelled or is parked; a parked one is cancelled with that.",
-        errors=(BoundaryRefused, ModelMissing, ModelRefused, NotFound, QueueFull, ShuttingDown, WrongState),
+        errors=(
+            BoundaryRefused,
+            ModelMissing,
+            ModelRefused,
+            NotFound,
+            QueueFull,
+            ShuttingDown,
+            SlowDown,
+            StillNotOurs,
+            WrongState,
+        ),
     )
     add(
         "jobs.wait",

@@ -8,11 +8,20 @@ import msgspec
 from msgspec import Meta
 
 from tendred.core.studio import Search
-from tendred.errors import BoundaryRefused, IdempotencyConflict, NotFound, QueueFull, ShuttingDown, StillNotOurs
+from tendred.errors import (
+    BoundaryRefused,
+    IdempotencyConflict,
+    NotFound,
+    QueueFull,
+    ShuttingDown,
+    SlowDown,
+    StillNotOurs,
+)
 from tendred.rpc.methods.common import AssetParams, Here, IdempotencyKey, Methods, wish_of
 from tendred.schema.asset import Asset, AssetPage
 from tendred.schema.base import Asked, Cursor, Id, Limit, Name
 from tendred.schema.job import Submitted
+from tendred.schema.marks import Verified
 from tendred.schema.sheet import ContactRequest
 from tendred.schema.still import Tag
 
@@ -49,6 +58,13 @@ class TagParams(Asked, frozen=True):
     remove: Tags = []
 
 
+class VerifyAssetParams(Asked, frozen=True):
+    """Which asset's file to look at."""
+
+    asset_id: Id
+    deep: Annotated[bool, Meta(description="Look for the mark in the pixels even where the credentials hold.")] = False
+
+
 class ContactParams(ContactRequest, frozen=True):
     """A sheet, and a key under which the same request makes the same job."""
 
@@ -75,6 +91,10 @@ async def tag(call: Here, params: TagParams) -> Asset:
     return await call.door.studio.tag_asset(params.asset_id, add=params.add, remove=params.remove)
 
 
+async def verify(call: Here, params: VerifyAssetParams) -> Verified:
+    return await call.door.studio.verify(params.asset_id, deep=params.deep)
+
+
 async def sheet(call: Here, params: ContactParams) -> Submitted:
     request = ContactRequest(**{name: getattr(params, name) for name in ContactRequest.__struct_fields__})
     return await call.door.studio.sheet(request, wish_of(call, "library.sheet", params.idempotency_key, params.lane))
@@ -94,6 +114,15 @@ def register(methods: Methods) -> None:
         summary="Take out of the trash.",
         errors=gone,
     )
+    add(
+        "library.verify",
+        VerifyAssetParams,
+        verify,
+        result=Verified,
+        scope="read",
+        summary="What an asset's file says of itself: made by what, signed by whom, changed or not.",
+        errors=(NotFound, ShuttingDown),
+    )
     add("library.tag", TagParams, tag, result=Asset, scope="manage", summary="Add and remove tags.", errors=gone)
     add(
         "library.sheet",
@@ -102,5 +131,5 @@ def register(methods: Methods) -> None:
         result=Submitted,
         scope="generate",
         summary="Pictures side by side on a labelled sheet; answers with the job at once.",
-        errors=(BoundaryRefused, IdempotencyConflict, NotFound, QueueFull, ShuttingDown, StillNotOurs),
+        errors=(BoundaryRefused, IdempotencyConflict, NotFound, QueueFull, ShuttingDown, SlowDown, StillNotOurs),
     )

@@ -23,6 +23,11 @@ def minors(text: str) -> list[str]:
         "une femme (20 ans)", "d'un an, d'1 an", "une quinzaine d'annees", "6 months old", "3 weeks old", "a year old", "2.5 years old",
         "17f", "(17 f)", "not yet 21", "20 years of age",
         "will be 18", "woman of 19", "17 y old", "sub-18", "not quite 18 yet",
+        "17 summers old", "woman of 17 summers", "sub-18 model", "half a dozen years old", "a decade old person", "1 year shy of 18",
+        "before her 21st birthday", "in the fifteenth year of life", "a sixteenth birthday portrait", "xvii years old", "model at 16",
+        "10-and-a-half years old", "18 and a half", "only 18", "age range 10-14", "age group: 8-12", "portrait of anna, 15",
+        "a woman who will be 18 next year", "soon to be 18", "redhead, 19", "an apprentice of 15", "going on 17", "she isn't 18 yet",
+        "born 3 years ago", "u12 football team", "under-12 team", "under 16s squad",
     ],
 )  # fmt: skip
 def test_ages_below_21(text: str) -> None:
@@ -41,6 +46,8 @@ def test_ages_below_21(text: str) -> None:
         "class of 2027",
         "birth year: 2009",
         "born in 2040",
+        "b. 2011",
+        "a 2012-born dancer",
     ],
 )
 def test_birth_years(text: str) -> None:
@@ -56,6 +63,8 @@ def test_birth_years(text: str) -> None:
         "10 years later", "5 yrs experience", "born in 1990", "woman, 4k, 16:9", "woman, 2 men", "he is 18 feet tall", "turned 10 degrees",
         "18mm lens", "f/16", "18:20", "2018-20", "18-20 mm", "class of 1995", "iso 100", "20 fps", "21st birthday", "(woman:1.2)",
         "two women, 1 man", "12 monkeys", "a 2-year-old car parked near a wall", "7 hills",
+        "four seasons, 12 winters", "u2 on stage", "u-boat 19", "her twenty-first birthday", "21-first birthday", "xxi years old", "a dozen years later",
+        "a decade-old car", "born 40 years ago", "born in the 90s", "only 3 trees", "just 5 minutes", "a woman at 12:30", "b. 1970",
     ],
 )  # fmt: skip
 def test_what_is_no_young_age(text: str) -> None:

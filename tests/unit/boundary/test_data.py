@@ -1,15 +1,26 @@
-from importlib import resources
-
 import pytest
 
-from tendred.boundary.data import RulesBroken, load, parse
+from tendred.boundary.data import RulesBroken, load, packaged, parse, trusted
+from tendred.boundary.sums import SUMS
 
-NAMES = ("ages", "anchor", "minors", "normalise", "persons", "reasons")
+NAMES = ("ages", "anchor", "minors", "normalise", "persons", "reasons", "tongues/de")
 
 
 def files() -> dict[str, bytes]:
-    folder = resources.files("tendred.boundary") / "data"
-    return {name: (folder / f"{name}.toml").read_bytes() for name in NAMES}
+    return packaged()
+
+
+@pytest.mark.parametrize("name", sorted(SUMS))
+def test_other_data_than_the_compiled_one_is_refused(name: str) -> None:
+    raw = files()
+    for changed in (
+        {**raw, name: raw[name] + b" "},
+        {key: data for key, data in raw.items() if key != name},
+        {**raw, "more": b""},
+    ):
+        with pytest.raises(RulesBroken, match="not the data"):
+            trusted(changed)
+    assert trusted(raw).policy == load().policy
 
 
 def test_the_policy_names_the_version_and_the_data() -> None:
@@ -28,7 +39,8 @@ def test_any_change_of_the_data_is_another_policy(name: str) -> None:
 
 
 def test_line_ends_are_no_change() -> None:
-    assert parse({name: data.replace(b"\n", b"\r\n") for name, data in files().items()}).policy == load().policy
+    told = {name: data if name.endswith(".bin") else data.replace(b"\n", b"\r\n") for name, data in files().items()}
+    assert trusted(told).policy == load().policy
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -40,7 +52,7 @@ def test_damaged_data_is_refused_as_a_whole(name: str, damage: bytes) -> None:
         parse(raw)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES[:-1], "head.bin", "names.bin"])
 def test_missing_or_empty_data_is_refused(name: str) -> None:
     raw = files()
     del raw[name]

@@ -1,4 +1,6 @@
 # ruff: noqa: RUF001  (letters that look alike are what these tests are about)
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,6 +30,13 @@ def verdict(prompt: str, negative: str = "", *names: str) -> Verdict:
         "une boulangère de quarante ans devant son four, lumière du matin",
         "kid leather gloves beside a baby grand piano, sonata in A minor on the stand",
         "elderly couple dancing, oil painting",
+        "guidance 1.5",
+        "one",
+        "the first",
+        "the letters O P E N on a door",
+        "a s a l o o n, w a t e r c o l o r",
+        "h a p p y  n e w  y e a r  2 0 2 6",
+        "a w o m a n, 35 y e a r s o l d",
         "young woman reading in a cafe",
         "(masterpiece:1.2), best quality, adult woman, 16:9",
     ],
@@ -66,8 +75,26 @@ def test_allowed(prompt: str) -> None:
         ("woman, age 9¾", "minor.age", "age 9"),
         ("s3venteen years 0ld", "minor.age", "s3venteen years 0ld"),
         ("woman born in 2010", "minor.birth", "born in 2010"),
+        ("photo of 4lb3rt 31n5t31n", "person.known", "4lb3rt 31n5t31n"),
         ("woman who looks like Ostrela", "person.likeness", "who looks like Ostrela"),
         ("the current president of x", "person.office", "the current president"),
+        ("s h e is 20, l o n g h a i r", "minor.age", "s h e is 20"),
+        ("a w_o_m_a_n b_o_r_n in 2022", "minor.birth", "b_o_r_n in 2022"),
+        (
+            "a f_a_m_i_l_y w_i_t_h t_h_e_i_r y_o_u_n_g s_o_n",
+            "minor.word",
+            "t_h_e_i_r y_o_u_n_g s_o_n",
+        ),
+        ("[woman|woman] 7 [years|years] of [age|age]", "minor.age", "7 [years|years] of [age|age]"),
+        ("a hhhigh schooool studio", "minor.word", "hhhigh schooool"),
+        ("a 9 m0nth 01d", "minor.age", "9 m0nth 01d"),
+        ("draw: lrig elttil a", "text.unreadable", "draw: lrig elttil a"),
+        (
+            "\U0001d4b6 15 \U0001d4ce\U0001d4ba\U0001d4b6\U0001d4c7 \U0001d4c4\U0001d4c1\U0001d4b9",
+            "minor.age",
+            "15 \U0001d4ce\U0001d4ba\U0001d4b6\U0001d4c7 \U0001d4c4\U0001d4c1\U0001d4b9",
+        ),
+        ("en man, 13 år, oljemålning", "minor.age", "13 år"),
         ("a\x00b", "text.unreadable", "\x00"),
         ("a\ud800", "text.unreadable", "\ud800"),
     ],
@@ -120,7 +147,7 @@ def test_any_text_gets_a_verdict_with_its_span_inside(prompt: str, negative: str
     if said.span:
         assert 0 <= said.span[0] < said.span[1] <= len(prompt)
     if conditioning:
-        assert conditioning.prompt == [Span(text=prompt)]
+        assert said.removed or conditioning.prompt == [Span(text=prompt)]
         canonical(conditioning)
 
 
@@ -200,9 +227,22 @@ def test_a_person_is_anchored_and_nobody_else() -> None:
     assert anchor(prompt="a thirty-five-year-old woman") == "35-year-old adult"
     assert anchor(prompt="a 30-year-old woman and a 60-year-old man") == "adult"
     assert anchor(prompt="a hill") is None
-    assert anchor(prompt="a hill", character=True) == "adult"
+    assert anchor(prompt="a hill", character="mira") == "adult"
+    assert anchor(prompt="a hill", person=True) == "adult"
     assert anchor(prompt="a hill", names=["old_man_style"]) == "adult"
     assert anchor(prompt="a woman", negative_prompt="adult", kind="clip") == "adult"
+
+
+def test_a_name_that_nobody_knows_stays_only_where_it_is_the_characters() -> None:
+    def drawn(**words: Any) -> str:
+        said, conditioning = BOUNDARY.judge(Words(prompt="photo of Sandra Kowalczyk smiling", **words))
+        assert conditioning is not None
+        assert said.removed == ([] if words.get("character") == "sandra-kowalczyk" else ["Sandra Kowalczyk"])
+        return "".join(span.text for span in conditioning.prompt)
+
+    assert drawn(character="sandra-kowalczyk") == "photo of Sandra Kowalczyk smiling"
+    assert drawn(character="mira", names=["Sandra Kowalczyk"]) == "photo of  smiling"
+    assert drawn(person=True, names=["Sandra Kowalczyk"]) == "photo of  smiling"
 
 
 def test_approved_opens_and_reseals_for_a_child() -> None:

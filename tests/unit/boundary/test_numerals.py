@@ -1,7 +1,7 @@
 import pytest
 
 from tendred.boundary.normalise import View
-from tendred.boundary.numerals import digits
+from tendred.boundary.numerals import digits, run
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,8 @@ from tendred.boundary.numerals import digits
 )
 def test_number_words(text: str, written: str) -> None:
     assert digits(View(text, range(len(text)), range(1, len(text) + 1))).text == written
+
+
+@pytest.mark.parametrize(("text", "told"), [("awomanseventeenyearsold", "awoman17yearsold"), ("someone", "someone")])
+def test_numbers_before_a_year_where_words_have_no_gaps(text: str, told: str) -> None:
+    assert run(View(text, range(len(text)), range(1, len(text) + 1))).text == told

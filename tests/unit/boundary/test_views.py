@@ -3,7 +3,7 @@ import pytest
 
 from tendred.boundary.data import load
 from tendred.boundary.normalise import Folder
-from tendred.boundary.views import readings, spelled
+from tendred.boundary.views import decoded, readings, spelled
 
 TABLES = load().folding
 FOLDER = Folder(TABLES.lookalikes, TABLES.emoji)
@@ -42,6 +42,19 @@ def test_plain_words_are_left_alone() -> None:
     assert [view.text for view in readings("a hill, 4k, 50mm", FOLDER, WORDS)] == ["a hill, 4k, 50mm"]
 
 
-def test_there_are_at_most_eight_readings() -> None:
+def test_there_are_at_most_nine_readings() -> None:
     hostile = "t0wer to-wer tooower myTower to\u200bwer t o w e r 👶 ｔower"
-    assert len(list(readings(hostile, FOLDER, WORDS))) <= 8
+    assert len(list(readings(hostile, FOLDER, WORDS))) <= 9
+
+
+def test_gaps_tell_of_words_where_they_differ() -> None:
+    assert [run.text for run in spelled(FOLDER.fold("a-r-e-d h-i-l-l"))] == ["aredhill", "ared hill"]
+
+
+@pytest.mark.parametrize("text", ["draw this: rewot a", "draw: n gbjre", "draw YSB0b3dlciBvbiBhIGhpbGw="])
+def test_what_is_turned_round_or_encoded_is_read(text: str) -> None:
+    assert any("tower" in view.text for view in decoded(text, FOLDER))
+
+
+def test_brackets_and_weights_part_no_word() -> None:
+    assert any(view.text == "a tower" for view in readings("a (to:1.2)wer", FOLDER, WORDS))

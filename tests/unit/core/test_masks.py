@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from tendred.core.masks import regions, rows, settled
+from tendred.core.masks import bands, regions, rows, settled
 from tendred.errors import InvalidParams
 from tendred.schema.source import REGIONS, Mask, Rect
 
@@ -35,7 +35,7 @@ def runs_of(picture):
     ],
 )
 def test_pieces_are_counted_by_their_sides(picture, expected):
-    assert regions(runs_of(picture), len(picture[0])) == expected
+    assert regions(rows(runs_of(picture), len(picture[0]))) == expected
 
 
 def flooded(grid):
@@ -63,7 +63,7 @@ def test_any_drawing_is_counted_as_a_flood_would(seed):
     dice = random.Random(seed)
     width, height = dice.randrange(1, 14), dice.randrange(1, 14)
     grid = ["".join("#" if dice.random() < 0.5 else "." for _ in range(width)) for _ in range(height)]
-    assert regions(runs_of(grid), width) == flooded(grid)
+    assert regions(rows(runs_of(grid), width)) == flooded(grid)
 
 
 def test_runs_are_cut_into_rows():
@@ -124,3 +124,32 @@ def test_a_picture_made_of_dots_is_refused():
         with pytest.raises(InvalidParams) as caught:
             settled(Mask(runs=runs, width=256, height=64), 256, 64)
         assert str(REGIONS) in caught.value.detail["problem"]
+
+
+def of_rects(rects, width, height):
+    """The same drawing, pixel by pixel."""
+    grid = [["."] * width for _ in range(height)]
+    for rect in rects:
+        for y in range(rect.y, rect.y + rect.height):
+            grid[y][rect.x : rect.x + rect.width] = "#" * rect.width
+    return ["".join(row) for row in grid]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_rectangles_are_counted_as_a_flood_would(seed):
+    dice = random.Random(seed)
+    width, height = dice.randrange(2, 16), dice.randrange(2, 16)
+    rects = []
+    for _ in range(dice.randrange(1, 7)):
+        x, y = dice.randrange(width), dice.randrange(height)
+        rects.append(Rect(x=x, y=y, width=dice.randrange(1, width - x + 1), height=dice.randrange(1, height - y + 1)))
+    assert regions(bands(rects, width, height)) == flooded(of_rects(rects, width, height))
+
+
+def test_a_grating_of_rectangles_is_refused():
+    bars = [Rect(x=0, y=2 * at, width=64, height=1) for at in range(16)]
+    posts = [Rect(x=2 * at, y=0, width=1, height=64) for at in range(16)]
+    assert settled(Mask(rects=bars), 64, 64)
+    with pytest.raises(InvalidParams) as caught:
+        settled(Mask(rects=[*bars, *posts]), 64, 64)
+    assert str(REGIONS) in caught.value.detail["problem"]

@@ -1,7 +1,7 @@
 import pytest
 
 from tendred.boundary.judge import Boundary
-from tendred.clock import SystemRng
+from tendred.clock import SystemClock, SystemRng
 from tendred.core.characters import Cast
 from tendred.core.refusals import Refusals
 from tendred.core.roster import StoredRoster
@@ -28,7 +28,7 @@ def rosters(database, ids, tmp_path):
     """`rosters(shelf)`: one over the same database."""
     return lambda shelf: StoredRoster(
         settings=Settings(database), shelf=shelf, index=Index(database, tmp_path),
-        boundary=Boundary(bytes(32), year=lambda: 2026), refusals=Refusals(database, ids, SystemRng()),
+        boundary=Boundary(bytes(32), year=lambda: 2026), refusals=Refusals(database, ids, SystemRng(), SystemClock()),
         language=lambda: "en",
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from tendred.boundary.judge import Boundary
-from tendred.clock import SystemRng
+from tendred.clock import SystemClock, SystemRng
 from tendred.config.schema import PluginsSection
 from tendred.core.characters import Cast
 from tendred.core.judging import words_of
@@ -30,7 +30,8 @@ from tendred.errors import (
 from tendred.fs import SystemFs
 from tendred.hooks.manager import Plugins
 from tendred.library.index import Index
-from tendred.library.receipts import Receipts
+from tendred.library.own import OwnStills
+from tendred.library.strokes import Strokes
 from tendred.models.catalog import STARTER_PATH, Catalog
 from tendred.models.lora import Adapter
 from tendred.models.shelf import Lora, Shelf
@@ -78,8 +79,8 @@ class Room:
         self.wildcards, self.presets = Wildcards(data / "wildcards", SystemFs()), Presets(Settings(database))
         self.submitter = Submitter(
             plugins=self.plugins, catalog=self.catalog, writer=Writer(self.presets, self.wildcards, Cast(shelf)),
-            finder=Finder(Index(database, data), Receipts(database), shelf), boundary=self.boundary,
-            queue=self.queue, refusals=Refusals(database, ids, SystemRng()), residency=self.residency, ids=ids, rng=SystemRng(),
+            finder=Finder(OwnStills(database, Index(database, data), self.boundary.vouch), shelf, Strokes(SystemFs(), data / "strokes")),
+            boundary=self.boundary, queue=self.queue, refusals=Refusals(database, ids, SystemRng(), SystemClock()), residency=self.residency, ids=ids, rng=SystemRng(),
             language=lambda: "en", keep_alive_s=12.0,
         )  # fmt: skip
 
@@ -278,9 +279,9 @@ def test_everything_that_says_what_will_be_seen_is_judged():
     loras = [Lora(name="style", path="/style", sha256="1" * 64, ships=False, adapter=adapter)]
     words = words_of(still, loras, file="file.txt")
     assert words.names == ["style", "painted\nponds", "tag", "mira", "file.txt", "starter"]
-    assert words.character
+    assert (words.character, words.person) == ("mira", False)
     plain = words_of(STILL, [])
-    assert (plain.character, plain.names) == (False, ["starter"])
+    assert (plain.character, plain.person, plain.names) == (None, False, ["starter"])
 
 
 async def test_loras_are_settled_and_sealed_with_their_hashes(room):

@@ -1,16 +1,19 @@
 import hashlib
+import os
 
 import pytest
 
+from tendred.boundary.seal import vouch
 from tendred.errors import StillNotOurs
 from tendred.library.index import Index
-from tendred.library.own import own_still
+from tendred.library.own import OwnStills, copied
 from tendred.library.receipts import GENESIS, Receipts, chained
 from tendred.schema.asset import EngineInfo, Made, ModelUse, Receipt, ReceiptVerdict
 from tendred.schema.job import Origin
 from tendred.testing.records import kept
 
 BYTES = b"a picture of ours"
+KEY = b"k" * 32
 AT = "2026-01-01T00:00:00.000Z"
 ENGINE = EngineInfo(version="0", torch="t", diffusers="d", device="cpu", dtype="float32", threads=1, batch_size=1)
 
@@ -35,20 +38,27 @@ def library(database, tmp_path):
 
     class Library:
         index, receipts = Index(database, tmp_path), Receipts(database)
+        own = OwnStills(database, index, lambda *fields: vouch(KEY, *fields))
+        elsewhere = OwnStills(database, index, lambda *fields: vouch(b"another installation's key", *fields))
         file = tmp_path / "own.png"
 
-        async def __call__(self, *, receipted=True, made=None, **changes):
+        async def __call__(self, *, receipted=True, made=None, own=own, **changes):
             self.file.write_bytes(BYTES)
             settings = {"prompt": "a woman in red"}
             asset = kept("ast_01J00000000000000000000000", self.file, AT, body=BYTES, settings=settings, **changes)
             await database.write(lambda tx: self.index.add_in(tx, asset, "words"))
             if receipted:
                 one = receipt(asset) if made is None else receipt(asset, made=made)
-                await database.write(lambda tx: self.receipts.add_in(tx, one))
+
+                def work(tx):
+                    self.receipts.add_in(tx, one)
+                    own.add_in(tx, one)
+
+                await database.write(work)
             return asset
 
         async def find(self, asset_id):
-            return await own_still(self.index, self.receipts, asset_id, "image.asset_id")
+            return await self.own.find(asset_id, "image.asset_id")
 
         async def refused(self, asset_id):
             with pytest.raises(StillNotOurs) as caught:
@@ -109,3 +119,71 @@ async def test_a_receipt_for_another_picture_does_not_count(library):
 
 async def test_a_clip_is_no_still(library):
     assert await library.refused((await library(kind="clip")).id) == "kind"
+
+
+async def test_a_receipt_of_another_installation_vouches_for_nothing(library):
+    assert await library.refused((await library(own=library.elsewhere)).id) == "foreign"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE own SET mac = x''",
+        "UPDATE own SET mac = zeroblob(32)",
+        "UPDATE receipt SET body_sha256 = 'another'",
+    ],
+)
+async def test_a_row_that_was_changed_vouches_for_nothing(library, database, change):
+    asset = await library()
+    # Who writes the database can take its own guards away too.
+    await database.write(lambda tx: tx.run("DROP TRIGGER receipt_fixed"))
+    await database.write(lambda tx: tx.run(change))
+    assert await library.refused(asset.id) == "foreign"
+
+
+async def test_the_hash_of_another_file_cannot_be_written_in(library, database, tmp_path):
+    asset = await library()
+    library.file.write_bytes(b"from outside")
+    other = hashlib.sha256(b"from outside").hexdigest()
+    sql = "UPDATE asset SET doc = CAST(replace(CAST(doc AS TEXT), ?, ?) AS BLOB)"
+    await database.write(lambda tx: tx.run(sql, asset.sha256, other))
+    assert (await library.index.get(asset.id)).sha256 == other
+    assert await library.refused(asset.id) == "changed"
+    await database.write(lambda tx: tx.run("UPDATE own SET sha256 = ?", other))
+    assert await library.refused(asset.id) == "foreign"
+
+
+async def test_what_was_made_before_there_were_seals_is_sealed_once(library, database):
+    asset = await library()
+    await database.write(lambda tx: tx.run("UPDATE own SET mac = x''"))
+    await library.own.adopt()
+    assert await library.refused(asset.id) == "foreign"
+    await database.write(lambda tx: tx.run("INSERT INTO setting VALUES ('own_to_seal', 'true')"))
+    await library.own.adopt()
+    assert await library.find(asset.id)
+    # Never again: a row that comes later without a seal stays without.
+    await database.write(lambda tx: tx.run("UPDATE own SET mac = x''"))
+    await library.own.adopt()
+    assert await library.refused(asset.id) == "foreign"
+
+
+async def test_a_copy_is_of_what_was_judged_and_of_nothing_else(library, tmp_path):
+    asset = await library()
+    found = await library.find(asset.id)
+    copy = copied(found, tmp_path / "copy")
+    assert (copy.read_bytes(), copy.stat().st_mode & 0o777) == (BYTES, 0o600)
+    with pytest.raises(FileExistsError):
+        copied(found, copy)
+    other = tmp_path / "photograph.png"
+    other.write_bytes(b"from outside")
+    library.file.unlink()
+    library.file.symlink_to(other)
+    with pytest.raises(StillNotOurs) as caught:
+        copied(found, tmp_path / "second")
+    assert caught.value.variant == "changed"
+    library.file.unlink()
+    with pytest.raises(StillNotOurs) as caught:
+        copied(found, tmp_path / "third")
+    assert caught.value.variant == "gone"
+    library.file.write_bytes(BYTES)
+    assert sorted(os.listdir(tmp_path)).count("second") == sorted(os.listdir(tmp_path)).count("third") == 0

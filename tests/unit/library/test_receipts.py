@@ -48,3 +48,47 @@ async def test_receipts_cannot_be_deleted(database):
         await database.write(lambda tx: tx.run("DELETE FROM receipt"))
     with pytest.raises(NotFound):
         await receipts.get("rcp_nope")
+
+
+async def stored(database, count=3):
+    receipts = Receipts(database)
+    for number in range(count):
+        one = chained(receipt(number), await receipts.head())
+        await database.write(lambda tx, one=one: receipts.add_in(tx, one))
+    return receipts
+
+
+async def test_an_erased_body_leaves_the_chain_whole(database):
+    receipts = await stored(database)
+    one = await receipts.get("rcp_1")
+    left = await database.write(lambda tx: receipts.erase_in(tx, one))
+    assert await receipts.get("rcp_1") == left
+    assert (left.asked, left.settings, left.erased) == ({}, {}, True)
+    assert (left.made, left.body_sha256, left.prev_sha256) == (one.made, one.body_sha256, one.prev_sha256)
+    assert await receipts.broken() == []
+    following = chained(receipt(3), await receipts.head())
+    await database.write(lambda tx: receipts.add_in(tx, following))
+    assert await receipts.broken() == []
+
+
+@pytest.mark.parametrize("statement", [
+    "UPDATE receipt SET prev_sha256 = 'x' WHERE id = 'rcp_1'",
+    "UPDATE receipt SET doc = replace(CAST(doc AS TEXT), 'starter', 'another') WHERE id = 'rcp_1'",
+    "UPDATE receipt SET erased = 0 WHERE id = 'rcp_1'",
+])  # fmt: skip
+async def test_a_receipt_is_not_exchanged(database, statement):
+    receipts = await stored(database)
+    with pytest.raises(Exception, match="receipt"):
+        await database.write(lambda tx: tx.run(statement))
+    assert await receipts.broken() == []
+
+
+async def test_who_gets_round_that_is_seen(database):
+    receipts = await stored(database)
+    await database.write(lambda tx: tx.run("DROP TRIGGER receipt_erased"))
+    changed = "UPDATE receipt SET doc = replace(CAST(doc AS TEXT), 'starter', 'another') WHERE id = 'rcp_1'"
+    await database.write(lambda tx: tx.run(changed))
+    assert await receipts.broken() == ["rcp_1"]
+    await database.write(lambda tx: tx.run("DROP TRIGGER receipt_kept"))
+    await database.write(lambda tx: tx.run("DELETE FROM receipt WHERE id = 'rcp_1'"))
+    assert await receipts.broken() == ["rcp_2"]

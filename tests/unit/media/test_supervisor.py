@@ -17,11 +17,13 @@ import pytest
 from tendred.children import spawn_child
 from tendred.clock import SystemClock
 from tendred.config.schema import MediaSection
-from tendred.errors import ClipUnreadable, DiskFull, FolderUnwritable, Internal, ShuttingDown
+from tendred.errors import ClipUnreadable, DiskFull, FolderUnwritable, Internal, ShuttingDown, SignerBroken
 from tendred.media.supervisor import IN_FLIGHT, MediaProcess
 from tendred.schema.footage import Enlarge, Look, Take
+from tendred.schema.marks import Signing, Verify
 from tendred.schema.work import Encode
 from tendred.tasks import Tasks
+from tendred.testing.marks import signing
 
 GREET = "hello = read_down(sys.stdin.buffer); say(Ready())\n"
 ANSWER = (
@@ -72,10 +74,13 @@ class Spawner:
 
 
 @asynccontextmanager
-async def running(folder: Path, script: str = "", **settings: float) -> AsyncIterator[tuple[MediaProcess, Spawner]]:
+async def running(
+    folder: Path, script: str = "", signer: Signing | None = None, **settings: float | str
+) -> AsyncIterator[tuple[MediaProcess, Spawner]]:
     spawner, tasks = Spawner(folder, script), Tasks()
     media = MediaProcess(
         config=MediaSection(**settings),
+        signing=signer or signing(),
         spawn=spawner,
         clock=SystemClock(),
         tasks=tasks,
@@ -209,6 +214,7 @@ async def test_a_child_that_cant_be_started_is_an_internal_error(tmp_path: Path)
     tasks = Tasks()
     media = MediaProcess(
         config=MediaSection(),
+        signing=signing(),
         spawn=Spawner(tmp_path),
         clock=SystemClock(),
         tasks=tasks,
@@ -334,3 +340,30 @@ async def test_a_clip_that_nobody_wants_any_more_is_left_where_it_is(tmp_path: P
         assert (await media.probe(str(clip))).frames == 72
         assert not (tmp_path / "b.mp4").exists()
         assert len(spawner.started) == 1
+
+
+async def test_what_it_signs_it_knows_again(tmp_path: Path) -> None:
+    async with running(tmp_path) as (media, spawner):
+        made = await media.encode(order(tmp_path))
+        found = await media.verify(Verify(path=made.path, folder=signing().folder))
+        assert (found.state, found.signer, found.sha256) == ("intact", "ours", made.sha256)
+        assert len(spawner.started) == 1
+
+
+async def test_a_broken_signer_is_told_as_what_it_is_and_leaves_no_file(tmp_path: Path) -> None:
+    (tmp_path / "signing").mkdir()
+    async with running(tmp_path, signer=Signing(folder=str(tmp_path / "signing"))) as (media, spawner):
+        with pytest.raises(SignerBroken) as caught:
+            await media.encode(order(tmp_path))
+        assert caught.value.variant == "file"
+        assert caught.value.detail["file"] == str(tmp_path / "signing" / "chain.pem")
+        assert not (tmp_path / "one.png").exists()
+        assert len(spawner.started) == 1
+
+
+async def test_a_check_that_is_asked_for_and_not_there_lets_nothing_out(tmp_path: Path) -> None:
+    async with running(tmp_path, output_check="no-such-check") as (media, _):
+        with pytest.raises(Internal) as caught:
+            await media.encode(order(tmp_path))
+        assert "no-such-check" in str(caught.value.detail["problem"])
+        assert not (tmp_path / "one.png").exists()

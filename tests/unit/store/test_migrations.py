@@ -54,6 +54,34 @@ def test_what_waited_before_there_was_a_line_waits_on_in_its_order(tmp_path):
     connection.close()
 
 
+def test_what_was_made_before_there_were_seals_is_listed_to_be_sealed(tmp_path):
+    path = tmp_path / "tendred.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    before = [name for name, _ in migrations.MIGRATIONS].index("0005-own")
+    later = migrations.MIGRATIONS[before:]
+    del migrations.MIGRATIONS[before:]
+    try:
+        migrations.migrate(connection, path, SystemClock())
+    finally:
+        migrations.MIGRATIONS.extend(later)
+    doc = b'{"made":[{"asset_id":"ast_1","sha256":"a"},{"asset_id":"ast_2","sha256":"b"}]}'
+    connection.execute("INSERT INTO receipt VALUES (1, 'rcp_1', 'job_1', ?, 'body', 'prev')", (doc,))
+    connection.execute("INSERT INTO refusal VALUES ('ref_1', 0, 'rpc', 'minor.age', 'p', x'00')")
+    migrations.migrate(connection, path, SystemClock())
+    rows = connection.execute("SELECT * FROM own ORDER BY asset_id").fetchall()
+    assert rows == [("ast_1", "rcp_1", "a", b""), ("ast_2", "rcp_1", "b", b"")]
+    assert connection.execute("SELECT value FROM setting WHERE name = 'own_to_seal'").fetchone() == (b"true",)
+    assert connection.execute("SELECT category FROM refusal").fetchone() == ("minor",)
+    connection.close()
+
+
+def test_a_new_database_has_nothing_to_seal(tmp_path):
+    connection = sqlite3.connect(tmp_path / "tendred.db", isolation_level=None)
+    migrations.migrate(connection, tmp_path / "tendred.db", SystemClock())
+    assert connection.execute("SELECT count(*) FROM setting").fetchone() == (0,)
+    connection.close()
+
+
 def test_a_step_that_fails_leaves_the_database_as_it_was(tmp_path):
     path = tmp_path / "tendred.db"
     connection = sqlite3.connect(path, isolation_level=None)

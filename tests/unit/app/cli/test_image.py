@@ -7,6 +7,8 @@ import pytest
 from tendred.app.cli.fields import lora
 from tendred.app.cli.image import free
 from tendred.app.cli.sources import told
+from tendred.schema.source import Rect
+from tendred.schema.stroke import Stroke
 from tendred.testing.rpc_peer import PIXEL
 
 
@@ -67,6 +69,29 @@ def test_the_boundary_ends_it_with_4(tendre, peer):
     assert ran.code == 4
     assert ran.document["error"]["detail"]["rule"] == "minor.words"
     assert "minor.words" in ran.err
+
+
+def test_a_refusal_shows_which_words_and_what_would_pass(tendre, peer):
+    ran = tendre("image", "child", "on a hill")
+    assert "[child] on a hill" in ran.err
+    assert "Say adult" in ran.err
+    # A command that has no prompt on its line has nothing to point at.
+    assert "[child" not in tendre("image", "-", stdin="child on a hill").err
+
+
+def test_what_is_painted_and_how_a_still_is_turned_goes_along(tendre, peer, tmp_path):
+    strokes = tmp_path / "strokes.json"
+    strokes.write_text('[{"colour": "#ff0000", "width": 2, "points": [1, 2]}]')
+    line = ("image", "egg", "--no-wait", "--from", "ast_1")
+    ran = tendre(*line, "--crop", "0,1,20,30", "--mirror", "--turn", "90", "--strokes", strokes)
+    assert ran.code == 0
+    image = peer.studio.submissions[0].request.image
+    assert (image.crop, image.mirror, image.turn) == (Rect(x=0, y=1, width=20, height=30), True, 90)
+    assert image.strokes == [Stroke(colour="#ff0000", width=2.0, points=[1, 2])]
+    strokes.write_text("[1]")
+    assert tendre(*line, "--strokes", strokes).code == 2
+    ran = tendre("image", "egg", "--mirror")
+    assert (ran.code, "--from ASSET" in ran.err) == (2, True)
 
 
 def test_a_job_that_fails_ends_it_with_1_and_its_words(tendre, peer):

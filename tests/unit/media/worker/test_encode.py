@@ -16,16 +16,23 @@ from PIL import Image
 from PIL.ExifTags import IFD, Base
 
 from tendred.errors import DiskFull, FolderUnwritable
+from tendred.media.worker import encode as encoding
 from tendred.media.worker import marking
-from tendred.media.worker.encode import BadRawError, encode
+from tendred.media.worker.checks import Checker
+from tendred.media.worker.encode import BadRawError
 from tendred.media.worker.sheet import EMPTY
 from tendred.schema.sheet import Placed, SheetPlan, Written
-from tendred.schema.work import Encode
+from tendred.schema.work import Encode, Encoded
+from tendred.testing.marks import signatory
 
 PROMPT = (
     "a red ball\nd'été, \N{LEFT DOUBLE QUOTATION MARK}naïve\N{RIGHT DOUBLE QUOTATION MARK} 日本 \N{FOX FACE} <&>]]>"
 )
 SETTINGS = {"prompt": PROMPT, "steps": 20, "guidance": 4.5}
+
+
+def encode(work: Encode, quality: int) -> Encoded:
+    return encoding.encode(work, quality, signatory(), Checker())
 
 
 def pixels(width: int, height: int) -> bytes:

@@ -3,11 +3,18 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
+from tendred.errors import OutputWithheld
 from tendred.media.worker import marking
-from tendred.media.worker.shrink import shrink
+from tendred.media.worker import shrink as shrinking
+from tendred.media.worker.checks import Checker
 from tendred.schema.work import Shrink
+from tendred.testing.marks import NoRed
 
 RED_THEN_BLUE = b"\xff\0\0" * 64 * 16 + b"\0\0\xff" * 64 * 16
+
+
+def shrink(order, check=None):
+    return shrinking.shrink(order, check or Checker())
 
 
 def work(**changes):
@@ -46,3 +53,10 @@ def test_a_thin_one_keeps_a_pixel():
 def test_too_few_bytes_are_no_picture():
     with pytest.raises(ValueError, match="not enough image data"):
         shrink(work(width=65))
+
+
+@pytest.mark.parametrize("form", ["jpeg", "ppm"])
+def test_a_preview_is_looked_at_like_any_picture(form):
+    with pytest.raises(OutputWithheld):
+        shrink(work(form=form), Checker(NoRed()))
+    assert shrink(work(form=form, rgb=bytes(64 * 32 * 3)), Checker(NoRed())).data

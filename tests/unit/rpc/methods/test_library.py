@@ -22,6 +22,14 @@ async def test_get_remove_and_restore(door: Door, asset_id: str) -> None:
         assert (await door.call(f"library.{method}", asset_id="ast_none"))["error"]["code"] == 1010
 
 
+async def test_what_a_file_says_of_itself(door: Door, asset_id: str) -> None:
+    found = (await door.call("library.verify", asset_id=asset_id))["result"]
+    assert (found["file"], found["state"], found["origins"]) == ("a.png", "unsigned", [])
+    assert (await door.call("library.verify", asset_id="ast_none"))["error"]["code"] == 1010
+    # No path: a door that looks at any file would tell which there are.
+    assert (await door.call("library.verify", path="/etc/passwd"))["error"]["code"] == -32602
+
+
 async def test_tag_and_search(door: Door, asset_id: str) -> None:
     assert (await door.call("library.tag", asset_id=asset_id, add=["b", "a"]))["result"]["tags"] == ["a", "b"]
     assert (await door.call("library.tag", asset_id=asset_id, remove=["b"]))["result"]["tags"] == ["a"]

@@ -1,0 +1,36 @@
+"""The hashes of the data that this version judges with. Written by packaging/boundary/sums.py."""
+
+from typing import Final
+
+SUMS: Final = {
+    "ages": "e1017d49d107c249fac76956e04a7bf4d9c36995bba0d9f9645a088515642e68",
+    "anchor": "74fe9f85fb36c23eebdfe6b9694d0cfcef495e1afff579e5d60ff01203878937",
+    "head.bin": "d974adc0da1997d3d624f9033e04f85bc7e724c387118dc75dfba1cb0965751e",
+    "minors": "f09bb5275361adf3ae534be88ce2d46f3016b67c4d0030a9bc1afe351fe7aeb5",
+    "names.bin": "edfb900c507066fe275581f7eecb3525f85a2dc02467f87ab94c930dda900e44",
+    "normalise": "bd49b2cd2d7d3fb8e47be0a330bd275655961501c1a20e85c7508b2f843a51d6",
+    "persons": "4fe05b7683572b7622f69ec89ba4de1c6e394ebb4ad1d42fd478ab51b6dc21d6",
+    "reasons": "55f73ed0aface3b7244137465be67b0516456332f18b0f5f7ad7a38a60c930d0",
+    "tongues/ar": "794f7121bf23842690f61580f1d4750fc109ab80c853ece4060a4ec6494805f2",
+    "tongues/cs": "1f058fabe80a28f1df0ad40986ba1d423761fb0fdfb6e9b697a70d5f6b6dd2cf",
+    "tongues/de": "154487437816459a1eaf6b7eee7f62b9ac8f69652afffa506e1361e1240ccffc",
+    "tongues/el": "6d1d6a2bbeaabca44f2671fe0ed4a318e06dd590d2546166c7a4cf431f9e3344",
+    "tongues/es": "5a7365b5866ae4967dc0c494eb8744392508a8369e5ee4b29ee3c82c60722893",
+    "tongues/fr": "4c363dda6a555a924a98521d8d8854f44a2c1f9e6b0f5b35b289b110f9774100",
+    "tongues/he": "74b7f0a7f29b59d5b2c6d2bbb41ac39977b63079d473d6e2b4be231813de4551",
+    "tongues/hi": "c762ecd417f9d3a431fab1e7c409ee914a78a0c7275672a54684c52f410fa4ed",
+    "tongues/id": "07f35c141d228d44f13de12a5ee827f7ba3cc35c534ed0c96bbed67e183f1b04",
+    "tongues/it": "603a5a762f44ec5c13eaff2628fab018c0ba0dcd5a700d9902584f7f6d10b786",
+    "tongues/ja": "1d245aca964eb26f85847a58fd71f97e4683f52d3d54887120007264b81fc3af",
+    "tongues/ko": "52dd99c4de21aeacb2d64e495eae6dc18bad66aa5055fd4b09f881c3c916711d",
+    "tongues/nl": "0c729db5014e89641a4079eaf74a8b99219869b3ef4d3b2a3213703e313ddd04",
+    "tongues/pl": "7d57579e82ba8eea746a77c93117458ca01f3dee5e4a743818d7ba18e8d9521a",
+    "tongues/pt": "bca0afdb35ee6a51e1b45a9eaae7592abb378a22248f2d738e949505156e1ffd",
+    "tongues/ro": "91581dd0893d88c537d8268c11bd9b95c63419cb3db73797dcdf514581df6859",
+    "tongues/ru": "3b1b1a7db616b2cf4257330f0c342b22d8adbfb39c1a54b5bcad903d39fa24d3",
+    "tongues/sv": "66b6004e73e8cf54751783641be73390f43e116470a1e05996ca8f60a437ee11",
+    "tongues/tr": "8279304a6e9f02c4a1166511657a3438d8790512bf1ef2ef855003b8ee0b762e",
+    "tongues/uk": "dc44cae7f207848fcd92b714cb4124d66d27ae84858c9c4431539672dd7284d6",
+    "tongues/vi": "839f2ddaf66f37725716a4fd2aa5a85cc8343a4a6414105f436c03955c1e7f5e",
+    "tongues/zh": "1ed7d1117ae760521d5d16ecb37dc53d8f652db6dd7c2004deadafb21fab3447",
+}
