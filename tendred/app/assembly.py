@@ -207,23 +207,23 @@ def assemble(
     )  # fmt: skip
     opener = Opener(
         queue=queue, boundary=boundary, catalog=catalog, submitter=submitter, finder=finder, upscaling=upscaling,
-        finals=finals,
-        recipes=recipes,
+        finals=finals, recipes=recipes,
     )  # fmt: skip
 
     async def claimed() -> Claim | None:
         return await claim(database, queue, [model.model for model in residency.loaded()])
 
+    rows = ShotRows(database)
     rooms = cloud_rooms(
         ground, outside, queue=queue, settings=settings, writer=writer, finder=finder, refusals=refusals,
-        keeper=keeper, pauses=pauses, watch=watch, closed=closed,
+        keeper=keeper, shots=rows, pauses=pauses, watch=watch, closed=closed,
     )  # fmt: skip
     runner = Runner(
         claim=claimed, queue=queue, opener=opener, backend=backend, keeper=keeper, watch=watch, previews=previews,
         pauses=pauses, tell=tell, closed=closed, sheet=sheets.take, finals=finals,
     )  # fmt: skip
     reader = Reader(finder=finder, index=index, cast=cast, writer=writer, judge=rooms.judge, rng=rng)
-    looks, rows = Looks(clips, paths.thumbnails), ShotRows(database)
+    looks = Looks(clips, paths.thumbnails)
     shots = Shots(
         rows=rows, quoting=rooms.quoting, finals=finals, looks=looks, clips=clips, reader=reader, ids=ids, clock=clock,
         view=ShotView(rows=rows, queue=queue, index=index, looks=looks, cloud=rooms.cloud, language=lambda: tell.language),

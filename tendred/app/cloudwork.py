@@ -23,6 +23,7 @@ from tendred.core.pauses import Pauses
 from tendred.core.progress import Watch
 from tendred.core.refusals import Refusals
 from tendred.core.settings import Settings
+from tendred.core.shot_rows import ShotRows
 from tendred.core.sources import Finder
 from tendred.core.spend import Spend
 from tendred.core.tokens import TokenRoom
@@ -74,6 +75,7 @@ def cloud_rooms(
     finder: Finder,
     refusals: Refusals,
     keeper: Keeper,
+    shots: ShotRows,
     pauses: Pauses,
     watch: Watch,
     closed: Callable[[Job, Receipt | None], None],
@@ -109,7 +111,7 @@ def cloud_rooms(
     )  # fmt: skip
     quoting = Quoting(
         database=database, adapter=cloud.adapter, check=offer.check, writer=writer, finder=finder, judge=judge,
-        prices=prices, consent=Consent(clock, rng), counter=Office(database=database, queue=queue, clips=clips, broker=broker),
+        shots=shots, prices=prices, consent=Consent(clock, rng), counter=Office(database=database, queue=queue, clips=clips, broker=broker),
         clock=clock, ids=ids, rng=rng,
     )  # fmt: skip
     return CloudRooms(cloud, quoting, Spend(database, clock), TokenRoom(database, ids, rng), broker, judge)

@@ -13,6 +13,7 @@ from tendred.clock import Clock, Ids, Rng, rfc3339
 from tendred.core.characters import Played
 from tendred.core.clipjudge import ClipJudge, sent
 from tendred.core.consent import GOOD_S, Consent
+from tendred.core.shot_rows import ShotRows
 from tendred.core.sources import Finder
 from tendred.core.wording import Writer, weighed
 from tendred.errors import NotFound, UnsupportedParameter
@@ -75,6 +76,7 @@ class Quoting:
         writer: Writer,
         finder: Finder,
         judge: ClipJudge,
+        shots: ShotRows,
         prices: Prices,
         consent: Consent,
         counter: Counter,
@@ -88,6 +90,7 @@ class Quoting:
         self._writer = writer
         self._finder = finder
         self._judge = judge
+        self._shots = shots
         self._prices = prices
         self._consent = consent
         self._counter = counter
@@ -109,6 +112,8 @@ class Quoting:
         first = None if request.first is None else await self._finder.own(request.first, "first")
         last = None if request.last is None else await self._finder.own(request.last, "last")
         clip = _final(request, played, first, last)
+        if request.shot_id is not None:
+            await self._shots.get(request.shot_id)
         await self._refinable(request)
         self._offered(features, clip, clip.prompt)
         conditioning, removed = await self._judge.allowed(clip, first, last, origin, played)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import tempfile
 from functools import cache
@@ -90,7 +91,7 @@ class Peer:
     async def until(self, job_id, *phases):
         async with asyncio.timeout(20):
             while (job := await self.call("jobs.get", job_id=job_id))["clip"]["phase"] not in phases:
-                self.daemon.machine_clock.ahead += 5
+                self.daemon.machine_clock.ahead += 0.5  # slow enough for a file to be signed
                 await asyncio.sleep(0.02)
         return job
 
@@ -136,7 +137,10 @@ async def test_a_clip_from_quote_to_library(open_peer, world):
     assert (asset["width"], asset["height"], asset["duration_s"]) == (128, 96, 0.5)  # what is in it, not what was asked
     assert asset["audio"] == {"rate": 48_000, "channels": 2}
     [rendered] = world.there.jobs.values()
-    assert Path(asset["path"]).read_bytes() == rendered.data
+    assert asset["pixels_sha256"] == hashlib.sha256(rendered.data).hexdigest()
+    found = await peer.call("library.verify", asset_id=asset_id)
+    assert (found["state"], found["signer"], found["synthetic"]) == ("intact", "ours", True)
+    assert [one["relation"] for one in found["origins"]] == ["parentOf"]
     [receipt] = (peer.daemon.home / "pictures").rglob("*.receipt.json")
     assert json.loads(receipt.read_text("utf-8"))["cost"] == {
         "provider": "ltx", "remote_id": rendered.remote_id, "quoted_mcr": 36_000, "settled_mcr": 36_000, "basis": "table",

@@ -24,6 +24,7 @@ from tendred.rpc.openrpc import document
 from tendred.schema.job import Origin
 from tendred.schema.still import Amendment, StillRequest
 from tendred.testing.doors import HARMLESS, REFUSED, TRACES, World, bases
+from tendred.testing.drawing import DrawingDaemon
 from tendred.testing.plugins import installed
 from tendred.testing.walk import filled, leaves, shown
 
@@ -44,6 +45,8 @@ DRAWN = {
     "images.grid": {"prompt", "negative_prompt", "tags[]", "x.values[]", "y.values[]"},
     "images.upscale": {"tags[]"},
     "library.sheet": {"title", "labels[]", "tags[]"},
+    "clips.quote": {"prompt", "tags[]"},
+    "shots.create": {"prompt", "tags[]"},
     "characters.create": {"name", "fragment"},
     "characters.update": {"fragment"},
     "wildcards.add": {"options[]"},
@@ -56,7 +59,7 @@ DRAWN = {
 
 @pytest.fixture
 async def world(make_daemon):
-    daemon = await make_daemon("queue.limit=100000", "hub.endpoint=http://127.0.0.1:9")
+    daemon = await make_daemon("queue.limit=100000", "hub.endpoint=http://127.0.0.1:9", kind=DrawingDaemon)
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {daemon.token}"}) as session:
         world = World(daemon, session)
         await world.prepare()
@@ -65,7 +68,7 @@ async def world(make_daemon):
 
 def test_every_method_that_carries_text_has_a_way_to_be_tried():
     class Nobody:
-        root, asset, cancelled, lora, model = "", "", "", "", ""
+        root, asset, cancelled, shot, lora, model = "", "", "", "", "", ""
 
     class Root:
         def __truediv__(self, _):
@@ -137,6 +140,7 @@ def amend_request(request):
 """
 HOOKS = {
     "amend_request": "test_what_a_plugin_writes_is_judged",
+    "clip_provider": "says nothing of a request: test_hostile_plugins",
     "media_finished": "gets copies: test_hostile_plugins",
     "export_media": "gets copies: test_hostile_plugins",
 }

@@ -8,15 +8,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from tendred.core.studio import Submission
-from tendred.errors import BoundaryRefused, StillNotOurs, TendredError
+from tendred.errors import BoundaryRefused, PricesMissing, StillNotOurs, TendredError
 from tendred.hooks.spec import Hooks
+from tendred.schema.clip import ClipRequest
 from tendred.schema.job import Origin
+from tendred.schema.money import CapChanges
 from tendred.schema.sealed import Conditioning
 from tendred.schema.source import Source
 from tendred.schema.still import StillRequest
+from tendred.schema.token import OWNER
 from tendred.testing.doors import REFUSED, TRACES
 from tendred.testing.headers import folder
 from tendred.testing.loras import layers
@@ -136,7 +140,7 @@ def shows(path, photograph):
 
 
 def test_every_hook_is_attacked():
-    assert {name for name in vars(Hooks) if not name.startswith("_")} == {"amend_request", *FILES}
+    assert {name for name in vars(Hooks) if not name.startswith("_")} == {"amend_request", "clip_provider", *FILES}
     assert len(WORDS) + len(TRICKS) + len(FILES) >= 15
 
 
@@ -211,6 +215,37 @@ async def test_a_picture_that_a_plugin_puts_in_place_of_ours_is_not_ours(run, ho
     # What it did to its copies of the records, it did to its copies.
     assert (await daemon.studio.asset(asset.id)).sha256 == asset.sha256
     assert [made.asset_id for made in (await daemon.studio.receipt(asset.receipt_id)).made] == [asset.id]
+
+
+SENDS_WHAT_IT_LIKES = (
+    HEAD
+    + """
+from tendred.testing.cloud import features
+class Adapter:
+    features = features("mallory")
+    orders = []
+    async def submit(self, order):
+        self.orders.append(order)
+@hookimpl
+def clip_provider(key, context):
+    return Adapter()
+"""
+)
+
+
+async def test_a_plugins_provider_gets_no_order_that_wasnt_judged_and_priced(run):
+    daemon = await run(SENDS_WHAT_IT_LIKES)
+    import plug_mallory
+
+    studio, origin = daemon.studio, Origin(door="rpc")
+    await studio.cloud.enable("mallory", CapChanges(job_mcr=10**6, day_mcr=10**6, month_mcr=10**6))
+    for number, (text, kind) in enumerate(
+        [*((text, BoundaryRefused) for text in REFUSED.values()), ("hills", PricesMissing)]
+    ):
+        asked = ClipRequest(prompt=text, provider="mallory", model="ltx-2-3-fast", width=1920, height=1080, seconds=6)
+        with pytest.raises(kind):
+            await studio.clips.quote(asked, {}, replace(origin, client=f"m{number}"), OWNER)
+    assert plug_mallory.Adapter.orders == []
 
 
 # -- what the same process can't be kept from

@@ -31,9 +31,11 @@ def mp4(last=None):
     ])  # fmt: skip
 
 
-def order(folder: Path, data: bytes) -> Sign:
+def order(folder: Path, data: bytes, *, provided: bool = True) -> Sign:
     (folder / "came.mp4").write_bytes(data)
-    return Sign(source=str(folder / "came.mp4"), target=str(folder / "clip.mp4"), media_type="video/mp4")
+    return Sign(
+        source=str(folder / "came.mp4"), target=str(folder / "clip.mp4"), media_type="video/mp4", provided=provided
+    )
 
 
 def looked_at(file):
