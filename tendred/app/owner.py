@@ -6,12 +6,14 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from tendred.backend import Fs
-from tendred.clock import Rng
 from tendred.config.secret import Secret
 from tendred.errors import FolderUnwritable, StoreBroken
+
+if TYPE_CHECKING:  # these two bring asyncio along, and the CLI should start fast
+    from tendred.backend import Fs
+    from tendred.clock import Rng
 
 BYTES: Final = 32
 _FORM: Final = re.compile(rf"own_[0-9a-f]{{{2 * BYTES}}}")

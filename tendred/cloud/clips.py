@@ -49,6 +49,7 @@ WAITING: Final = (
 )
 TAKEN: Final = "SELECT remote_id FROM clip WHERE provider = ? AND remote_id IS NOT NULL"
 COUNTS: Final = f"SELECT phase, count(*) AS count FROM clip WHERE {_OPEN} AND provider = ? GROUP BY phase"
+SINCE: Final = "SELECT max(at) AS at FROM clip_step WHERE job_id = ? AND phase = 'submitted' AND was <> 'submitted'"
 UNKNOWN: Final = f"SELECT job_id FROM clip WHERE {_OPEN} AND phase = 'unknown' ORDER BY job_id"
 
 IN_FLIGHT: Final[frozenset[Phase]] = frozenset({"sending", "submitted", "rendering", "unknown"})
@@ -133,6 +134,14 @@ class Clips:
 
         def read(connection: sqlite3.Connection) -> set[str]:
             return {row["remote_id"] for row in connection.execute(TAKEN, (provider,))}
+
+        return await self._database.read(read)
+
+    async def since(self, job_id: str) -> float:
+        """When its provider took one, or when it was last found there. Seconds since 1970, by the clock of that time."""
+
+        def read(connection: sqlite3.Connection) -> float:
+            return connection.execute(SINCE, (job_id,)).fetchone()["at"]
 
         return await self._database.read(read)
 

@@ -18,6 +18,7 @@ from tendred.cloud.machine import (
     Gone,
     Kept,
     Missing,
+    Overdue,
     Ready,
     RemoteCancelled,
     RemoteFailed,
@@ -32,6 +33,7 @@ from tendred.cloud.vault import NoClip, Vault
 from tendred.errors import (
     ClipUnreadable,
     CloudOff,
+    OutcomeUnknown,
     OutputWithheld,
     ProviderFiltered,
     ProviderRefused,
@@ -52,6 +54,10 @@ EXPIRED: Final = 5
 """So often may a provider say that a result is ready and then not give it."""
 LOOKS: Final = 6
 """So often is a provider's list looked at for a clip whose outcome nobody knows; after that a person has to."""
+LATE_S: Final = 900.0
+"""So often is a provider asked for a clip that took too long, whether it has come to an end after all."""
+WATCH_S: Final = 600.0
+"""So long must we have watched one ourselves before it is too late: the clock on the wall may have been set."""
 SKEW_S: Final = 300.0
 """A provider's clock may be so far off."""
 _log = logging.getLogger(__name__)
@@ -88,6 +94,7 @@ class Follower:
         self._asked: set[str] = set()
         self._looks: dict[str, int] = {}
         self._bad: dict[str, int] = {}
+        self._since: dict[str, tuple[float, float]] = {}
 
     def nudge(self, job_id: str) -> None:
         """Look at this one now."""
@@ -98,11 +105,14 @@ class Follower:
         """Whether there is anything to do for it that isn't a person's."""
         if row.phase != "unknown":
             return True
-        return self._adapter(row.provider).features.listing and self._looks.get(row.job_id, 0) < LOOKS
+        if self._looks.get(row.job_id, 0) >= LOOKS:
+            return False
+        return row.remote_id is not None or self._adapter(row.provider).features.listing
 
     def over(self, job_id: str) -> None:
         """It came to its end, or to a question for a person."""
-        for known in (self._nudges, self._looks, self._bad):
+        self.nudge(job_id)
+        for known in (self._nudges, self._looks, self._bad, self._since):
             known.pop(job_id, None)
         self._asked.discard(job_id)
         self._closed(job_id)
@@ -159,6 +169,8 @@ class Follower:
                 await self._fetch(row)
             case "verified":
                 await self._keep(row)
+            case _ if row.remote_id is not None:
+                return await self._late(row, row.remote_id)
             case _:
                 return await self._look(row)
         return 0.0
@@ -179,7 +191,34 @@ class Follower:
         if (event := self._seen(row, state)) is not None:
             await self._apply(row, event)
             return 0.0
+        if await self._too_late(row, adapter.features.deadline_s):
+            minutes = round(adapter.features.deadline_s / 60)
+            problem = OutcomeUnknown(
+                "overdue", provider=row.provider, remote_id=row.remote_id, minutes=minutes, job_id=row.job_id
+            )
+            await self._apply(row, Overdue(self._tell(problem)))
+            self.over(row.job_id)
+            return LATE_S
         return adapter.features.poll_s
+
+    async def _too_late(self, row: Row, deadline_s: float) -> bool:
+        """Whether a provider has had a clip for too long: before this life by the wall's clock, in it by our own."""
+        if row.job_id not in self._since:
+            before_s = max(0.0, self._clock.now() - await self._clips.since(row.job_id))
+            self._since[row.job_id] = (before_s, self._clock.mono())
+        before_s, began = self._since[row.job_id]
+        watched_s = self._clock.mono() - began
+        return watched_s >= min(WATCH_S, deadline_s) and before_s + watched_s >= deadline_s
+
+    async def _late(self, row: Row, remote_id: str) -> float:
+        """For one that took too long. What its provider says of it by now is the way on; else a person has to."""
+        state = await self._adapter(row.provider).poll(remote_id)
+        if state.phase in {"ready", "failed"}:
+            await self._apply(row, Found(remote_id, "provider"))
+            return 0.0
+        if state.phase == "gone":
+            self._looks[row.job_id] = LOOKS
+        return LATE_S
 
     def _seen(self, row: Row, state: RemoteState) -> Event | None:
         """What a provider's answer means for a clip."""

@@ -120,6 +120,13 @@ class Gone:
 
 
 @dataclass(frozen=True)
+class Overdue:
+    """The provider has had it for longer than it gets, and says neither that it is ready nor that it failed."""
+
+    error: ErrorInfo
+
+
+@dataclass(frozen=True)
 class Downloading:
     """Its bytes are on their way."""
 
@@ -173,7 +180,7 @@ class StillBilled:
 
 Event = (
     Confirmed | Reserved | Refused | Sending | NotSent | Rejected | Accepted | Lost | Found | NotCharged | Charged
-    | Rendering | Ready | RemoteFailed | Gone | Downloading | Verified | Spoiled | Missing | Kept | Withheld | CancelAsked
+    | Rendering | Ready | RemoteFailed | Gone | Overdue | Downloading | Verified | Spoiled | Missing | Kept | Withheld | CancelAsked
     | RemoteCancelled | StillBilled
 )  # fmt: skip
 
@@ -302,6 +309,8 @@ def step(facts: Facts, event: Event) -> Step | None:
             return Step("expired", Unsure("the provider forgot it before its outcome was seen"), "fail", error)
         case "ready" | "downloading", Gone(error):
             return Step("expired", _cost(facts.said_mcr), "fail", error)
+        case "submitted" | "rendering", Overdue(error):
+            return Step("unknown", fate="lose", error=error)
         case "submitted" | "rendering", RemoteCancelled():
             return Step("cancelled", Release("provider", "cancelled before it cost anything"), "stop")
         case "submitted" | "rendering", StillBilled():
@@ -330,8 +339,8 @@ LEGAL: Final[dict[Phase, frozenset[type[Event]]]] = {
     "reserved": frozenset({Refused, CancelAsked, Sending}),
     "sending": frozenset({NotSent, Rejected, Accepted, Lost, CancelAsked}),
     "unknown": frozenset({Found, NotCharged, Charged}),
-    "submitted": frozenset({CancelAsked, Rendering, Ready, RemoteFailed, Gone, RemoteCancelled, StillBilled}),
-    "rendering": frozenset({CancelAsked, Ready, RemoteFailed, Gone, RemoteCancelled, StillBilled}),
+    "submitted": frozenset({CancelAsked, Rendering, Ready, RemoteFailed, Gone, Overdue, RemoteCancelled, StillBilled}),
+    "rendering": frozenset({CancelAsked, Ready, RemoteFailed, Gone, Overdue, RemoteCancelled, StillBilled}),
     "ready": frozenset({Downloading, RemoteFailed, Gone}),
     "downloading": frozenset({Verified, Spoiled, RemoteFailed, Gone}),
     "verified": frozenset({Missing, Kept, Withheld}),

@@ -102,5 +102,5 @@ def render_in(tx: Tx, clips: Clips, quote_id: str, token_id: str) -> Job:
 
 def _check_free(tx: Tx, row: Row, remote_id: str) -> None:
     other = tx.one(TAKEN, row.provider, remote_id)
-    if other is not None:
+    if other is not None and other["job_id"] != row.job_id:
         raise InvalidParams(path="remote_id", problem=f"{other['job_id']} has it already")

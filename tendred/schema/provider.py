@@ -33,7 +33,10 @@ class ProviderModel(Record, frozen=True):
 
 
 class Features(Record, frozen=True):
-    """What a provider declares. `result_s`: how long a finished clip can be fetched; `idempotency`: submits can carry a key."""
+    """What a provider declares. `result_s`: how long a finished clip can be fetched; `idempotency`: submits can carry a key.
+
+    `deadline_s`: how long it may have a clip before its outcome counts as unknown.
+    """
 
     provider: str
     models: list[ProviderModel]
@@ -46,6 +49,7 @@ class Features(Record, frozen=True):
     concurrency: int
     table_date: str
     source: str
+    deadline_s: float = 3600.0
     refine: bool = False
     """Whether it keeps a take's latents, and can make a 4K final of them."""
 

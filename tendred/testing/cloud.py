@@ -30,13 +30,14 @@ from tendred.schema.provider import Accepted, CancelTruth, ClipOrder, Features, 
 
 Fault = Literal[
     "", "not_sent", "refused", "filtered", "funds", "key", "slow", "lost", "taken_then_lost", "taken_then_broken",
-    "same_id", "unavailable", "cut", "long", "spoiled", "expired", "moved", "gone", "failed", "odd",
+    "same_id", "unavailable", "cut", "long", "spoiled", "expired", "moved", "gone", "failed", "stuck", "odd",
 ]  # fmt: skip
 SUBMIT_FAULTS: Final[tuple[Fault, ...]] = (
     "not_sent", "refused", "filtered", "funds", "slow", "lost", "taken_then_lost", "taken_then_broken",
 )  # fmt: skip
 POLL_FAULTS: Final[tuple[Fault, ...]] = ("unavailable", "slow")
 FETCH_FAULTS: Final[tuple[Fault, ...]] = ("unavailable", "cut", "moved", "expired", "long")
+Ends = Literal["ready", "failed", "stuck"]
 RENDER_S: Final = 40.0
 PIECE: Final = 700
 
@@ -80,7 +81,7 @@ class Rendering:
     order: ClipOrder
     at: float
     cost_mcr: int
-    ends: Literal["ready", "failed"] = "ready"
+    ends: Ends = "ready"
     cancelled: bool = False
     version: int = 0
     data: bytes = b""
@@ -115,7 +116,7 @@ class Provider:
             found[job.order.key] = found.get(job.order.key, 0) + 1
         return found
 
-    def take(self, order: ClipOrder, *, ends: Literal["ready", "failed"] = "ready") -> Rendering:
+    def take(self, order: ClipOrder, *, ends: Ends = "ready") -> Rendering:
         """Accept an order, and bill it."""
         number = len(self.jobs) + 1
         job = Rendering(f"{self.features.provider}-{number}", order, self.clock.now(), self.price_mcr(order), ends)
@@ -160,7 +161,8 @@ class MemoryAdapter:
                 raise OutcomeUnknown(provider=name)
             case _:
                 pass
-        job = there.take(order, ends="failed" if there.fault("render") == "failed" else "ready")
+        ends = there.fault("render")
+        job = there.take(order, ends=ends if ends in ("failed", "stuck") else "ready")
         there.cut("submitted")
         if fault == "taken_then_lost":
             raise OutcomeUnknown(provider=name)
@@ -188,7 +190,7 @@ class MemoryAdapter:
             return state("failed", "canceled", problem="it was cancelled", kind="provider_refused")
         if passed < RENDER_S / 4:
             return state("waiting", "pending")
-        if passed < RENDER_S:
+        if passed < RENDER_S or job.ends == "stuck":
             return state("rendering", "processing")
         if job.ends == "failed":
             return state("failed", "failed", problem="it broke", kind="provider_refused")

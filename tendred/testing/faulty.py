@@ -2,7 +2,8 @@
 
 `TENDRED_HOME=DIR python -m tendred.testing.faulty [--at N --who daemon|engine|media|all] [-o SECTION.KEY=VALUE]`.
 Operations are counted from the start, a database commit among them. Without `--at` nothing is killed, and the names
-of all operations stand in `DIR/operations` once the daemon has ended. The engine is the stand-in of
+of all operations stand in `DIR/operations` once the daemon has ended. SIGUSR1 breaks it by an exception that nobody
+catches. The engine is the stand-in of
 tendred.testing.engine_worker, unless `--engine real`; it does what `DIR/engine-script.json` says.
 """
 
@@ -100,6 +101,14 @@ class KillingFs(SteppingFs):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Broken(Exception):  # noqa: N818 - a fault of ours, as it could be any
+    """Nobody catches it."""
+
+
+def _break(_number: int, _frame: object) -> None:
+    raise Broken("this daemon was broken on purpose")
+
+
 def main() -> int:
     """Like `python -m tendred`, on such a machine."""
     parser = argparse.ArgumentParser(prog="python -m tendred.testing.faulty")
@@ -113,6 +122,7 @@ def main() -> int:
         (home / SCRIPT).write_text("{}")
     children = Children(FAKES if given.engine == "fake" else {}, home)
     fs = KillingFs(SystemFs(), Killer(given.at, given.who, children, home / "killed").due)
+    signal.signal(signal.SIGUSR1, _break)
     try:
         config = load(given.overrides).config
         paths = resolve(config.paths)

@@ -37,7 +37,7 @@ from tendred.schema.sealed import Reviewed
 from tendred.schema.work import Advance
 from tendred.store.database import Database, Tx
 from tendred.tasks import Tasks
-from tendred.testing.cloud import MemoryAdapter, Provider
+from tendred.testing.cloud import MemoryAdapter, Provider, Rendering
 from tendred.testing.orders import KEY
 from tendred.testing.times import Chance, OurTime, TrueTime
 
@@ -278,6 +278,9 @@ class Life:
         """A person looks at the provider's console, and says what stands there."""
         row = await self.clips.get(job_id)
         there = self.providers[row.provider]
+        if row.remote_id is not None:
+            await self._unstick(job_id, there.jobs[row.remote_id])
+            return
         known = await self.clips.taken(row.provider)
         mine = [job for job in there.jobs.values() if job.order.key == job_id and job.remote_id not in known]
         self.by_user.add(job_id)
@@ -287,6 +290,12 @@ class Life:
             await self.lived(lambda: self.office.resolve(job_id, "charged", None, mine[0].cost_mcr))
         else:
             await self.lived(lambda: self.office.resolve(job_id, "found", mine[0].remote_id, None))
+
+    async def _unstick(self, job_id: str, job: Rendering) -> None:
+        """A person has the provider see to a job that doesn't end, and then waits for it again."""
+        self.by_user.add(job_id)
+        job.ends = "ready"
+        await self.lived(lambda: self.office.resolve(job_id, "found", job.remote_id, None))
 
     # -- the promises --------------------------------------------------------------------------------------
 

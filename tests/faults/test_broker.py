@@ -16,6 +16,8 @@ from tendred.testing.times import Chance
 SCHEDULES = 1000
 QUICK = 25
 PRICE = 18_000
+DEADLINE_S = 120.0
+ENDS = ("failed", "stuck")
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +52,12 @@ def world(life, chance):
         cost, percent = chance.happens(50), chance.one([0, 3, 10, 30])
 
         def fault(call, percent=percent):
-            known = {"submit": SUBMIT_FAULTS, "download": FETCH_FAULTS, "render": ("failed",)}.get(call, POLL_FAULTS)
+            known = {"submit": SUBMIT_FAULTS, "download": FETCH_FAULTS, "render": ENDS}.get(call, POLL_FAULTS)
             return chance.one(known) if chance.happens(percent) else ""
 
         said = features(
             f"memory{number}", cost=cost, listing=chance.happens(30), concurrency=1 + chance.below(3),
-            cancel=chance.happens(50),
+            cancel=chance.happens(50), deadline_s=DEADLINE_S,
         )  # fmt: skip
         life.providers[said.provider] = Provider(
             said, life.truth, lambda _: PRICE + chance.one([0, 0, -500, 700]), fault,

@@ -68,6 +68,7 @@ class Table(Asked, frozen=True):
     cost: bool = False
     result_s: Annotated[float, Meta(gt=0)] | None = None
     poll_s: Annotated[float, Meta(ge=0.05, le=300)] = 5.0
+    deadline_s: Annotated[float, Meta(ge=1, le=604800)] = 3600.0
     concurrency: Annotated[int, Meta(ge=1, le=1000)] = 1
     inline_bytes: Annotated[int, Meta(ge=0)] = 0
 
@@ -84,6 +85,7 @@ class Table(Asked, frozen=True):
             provider=self.provider, models=[_model(row) for row in self.models], cancel=self.cancel != "none",
             idempotency=self.idempotency, listing=self.listing, cost=self.cost, result_s=self.result_s,
             poll_s=self.poll_s, concurrency=self.concurrency, table_date=self.table_date.isoformat(), source=self.source,
+            deadline_s=self.deadline_s,
         )  # fmt: skip
 
 

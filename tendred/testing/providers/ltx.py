@@ -29,7 +29,7 @@ class FakeLtx(FakeProvider):
                 name = f"upload{len(self.uploads)}"
                 self.uploads[name] = b""
                 place = {
-                    "upload_url": f"{self.storage}/uploads/{name}?signature=x",
+                    "upload_url": f"{self.storage}/uploads/{name}?signature={self.signature}",
                     "storage_uri": f"ltx://uploads/{name}",
                     "expires_at": "2099-01-01T00:00:00Z",
                     "required_headers": {"x-goog-content-length-range": "0,104857600"},
@@ -69,7 +69,7 @@ class FakeLtx(FakeProvider):
                 told["status"] = {"waiting": "pending", "rendering": "processing"}[phase]
             case "done":
                 told |= {"status": "completed", "completed_at": self.created(job)}
-                told["result"] = {"video_url": f"{self.storage}/clips/{job.id}.mp4?signature=x"}
+                told["result"] = {"video_url": f"{self.storage}/clips/{job.id}.mp4?signature={self.signature}"}
             case "failed":
                 told |= {"status": "failed", "completed_at": self.created(job)}
                 told["error"] = self.error(500, job.error)["error"]

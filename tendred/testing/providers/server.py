@@ -59,6 +59,7 @@ class FakeProvider:
 
     `render_s`: how long a job takes at least. `result_s`: how long it is remembered after that. `requests`, `jobs` and
     `wrong` (every departure from the documents) are for tests to look at; `leaks` are keys that a foreign host was sent.
+    `signature` is what makes the address of a file a secret, where this provider has one in it.
     """
 
     provider: ClassVar[str]
@@ -74,9 +75,11 @@ class FakeProvider:
         result_s: float = 86400.0,
         concurrency: int = 1000,
         cost: bool = False,
+        signature: str = "x",
     ) -> None:
         self.render, self.key, self.script = render, key, Script(list(faults))
         self.render_s, self.result_s, self.concurrency, self.cost = render_s, result_s, concurrency, cost
+        self.signature = signature
         self.requests: list[Asked] = []
         self.jobs: dict[str, Made] = {}
         self.uploads: dict[str, bytes] = {}

@@ -18,7 +18,7 @@ EVENTS = [
     machine.Confirmed(), machine.Reserved(), machine.Refused(ERROR), machine.Sending(), machine.NotSent("why"),
     machine.Rejected(ERROR), machine.Accepted("r1", None), machine.Lost(ERROR), machine.Found("r1", "user"),
     machine.NotCharged(ERROR), machine.Charged(ERROR, None), machine.Rendering(), machine.Ready(None),
-    machine.RemoteFailed(ERROR, "unknown", None), machine.Gone(ERROR), machine.Downloading(),
+    machine.RemoteFailed(ERROR, "unknown", None), machine.Gone(ERROR), machine.Overdue(ERROR), machine.Downloading(),
     machine.Verified("0" * 64, 1), machine.Spoiled(ERROR), machine.Missing(), machine.Kept(),
     machine.Withheld(ERROR), machine.CancelAsked(), machine.RemoteCancelled(), machine.StillBilled(),
 ]  # fmt: skip
