@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import importlib.util
 import os
 import shutil
 import sys
@@ -23,13 +24,16 @@ from tendred.app.assembly import Machine
 from tendred.clock import rfc3339
 from tendred.config.load import load
 from tendred.config.paths import resolve
+from tendred.errors import TendredError
 from tendred.schema.base import Record
 from tendred.schema.job import TERMINAL, Origin
 from tendred.schema.shot import DraftRequest, FinishRequest, NewShot
 from tendred.schema.token import OWNER
 from tendred.testing.drawing import DrawingDaemon
 
-PROMPT: Final = "A yellow square glides to and fro over a grey field. Each time it turns, a short click is heard."
+PROMPT: Final = (
+    "A yellow square glides to and fro over a field of green and violet. Each time it turns, a short click is heard."
+)
 _FREE: Final = """provider = "ltx"
 date = {date}
 currency = "USD"
@@ -106,8 +110,13 @@ def main() -> None:
     parser.add_argument("target", type=Path, help="an existing folder for the files")
     parser.add_argument("--seconds", type=int, default=2)
     args = parser.parse_args()
+    if importlib.util.find_spec("av") is None:
+        sys.exit("PyAV, which draws the clip, is not installed.")
     with tempfile.TemporaryDirectory(prefix="tendred-rehearsal-") as home, contextlib.suppress(KeyboardInterrupt):
-        made = asyncio.run(rehearse(Path(home), args.target, args.seconds, _say))
+        try:
+            made = asyncio.run(rehearse(Path(home), args.target, args.seconds, _say))
+        except TendredError as problem:
+            sys.exit(str(problem))
         print(msgspec.json.encode(made).decode(), flush=True)  # noqa: T201 - its one result
 
 

@@ -26,8 +26,8 @@ from tendred.media.worker.encode import FULL, write
 from tendred.media.worker.footage import Clip, broken, opened, probe
 from tendred.schema.footage import Engine, Enlarge, Enlarged
 
-QUALITY: Final = {"crf": "12", "preset": "veryfast"}
-"""A master: the steps of the quantiser are small enough that no content falls below 45 dB (packaging/bench)."""
+QUALITY: Final = {"crf": "12", "preset": "veryfast", "x264-params": "chroma-qp-offset=-5"}
+"""A master: no plane of a picture falls below 45 dB. Without the offset colours do, by 3 dB (packaging/bench)."""
 THREADS: Final = min(4, os.cpu_count() or 1)
 """Each one holds pictures of 12 MB; more than four bring a 4K encoder near the limit of this process."""
 _SCALE: Final = (
@@ -58,6 +58,7 @@ class Scaler(Protocol):
 def enlarge(work: Enlarge, steps: Steps) -> Enlarged:
     """Make the file at `work.target`. Raises ClipUnreadable, Cancelled, EOFError if the engine ends, OSError of the target."""
     with opened(work.source, work.sha256) as clip, _output(work) as output:
+        clip.video.thread_type, clip.video.codec_context.thread_count = "AUTO", THREADS  # it decodes in one otherwise
         written = _Written(clip, output, work)
         with ExitStack() as held:
             scaler = (
