@@ -153,8 +153,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "allowed": ("Allowed (policy {policy}).", "Permis (règles {policy})."),
     # Names that are no character's, and wishes against adults.
     "left_out": (
-        "Not drawn, since it may be a real person's name, or speaks against adults: {removed}",
-        "Non dessiné, car c'est peut-être le nom d'une personne réelle, ou contre les adultes : {removed}",
+        "Left out (a name that may be a real person's, or a wish for no adults): {removed}",
+        "Laissé de côté (un nom qui peut être celui d'une personne réelle, ou le souhait de ne pas voir d'adultes) : {removed}",
     ),
     "no_log": ("There is no log yet at {path}.", "Pas encore de journal à {path}."),
     "no_log_next": ("It is made when the daemon starts: tendre up", "Il naît au démarrage du démon : tendre up"),
