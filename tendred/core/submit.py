@@ -208,7 +208,10 @@ class Submitter:
         """What the boundary says of final words. Its span is one of the prompt as received."""
         loras = await resolved(self._finder.shelf, played.request.loras, played.path_of)
         verdict, _ = await judged(self._boundary, words_of(played.request, loras, kind=kind), lang)
-        return replace(verdict, span=_received(verdict.span, played.request, played))
+        path = None
+        if verdict.verdict == "refuse":
+            path = await self._where(verdict, played.request, names_of(played.request, loras, None))
+        return replace(verdict, path=path, span=_received(verdict.span, played.request, played))
 
     async def review(
         self,
@@ -236,9 +239,7 @@ class Submitter:
         verdict, conditioning = await judged(self._boundary, words, self._language())
         if verdict.verdict == "refuse" or conditioning is None:
             await self._refusals.note(verdict, still.prompt, origin)
-            path = "prompt"
-            if verdict.span is None:
-                path = await offload(self._culprit, still, names_of(still, loras, origin.file, about, sources))
+            path = await self._where(verdict, still, names_of(still, loras, origin.file, about, sources))
             raise BoundaryRefused(
                 "named" if path not in {None, "prompt"} else "",
                 path=path,
@@ -255,7 +256,10 @@ class Submitter:
         await check_fit(loras, model, played.path_of)
         return loras
 
-    def _culprit(self, still: Still, names: dict[str, str]) -> str | None:
+    async def _where(self, verdict: Verdict, said: Still | StillRequest, names: dict[str, str]) -> str | None:
+        return "prompt" if verdict.span is not None else await offload(self._culprit, said, names)
+
+    def _culprit(self, still: Still | StillRequest, names: dict[str, str]) -> str | None:
         """Which part of a request is refused by itself, where it isn't the prompt."""
         negative = weighed(still)[1]
         said = Words(prompt="", negative_prompt=negative.text, negative_spans=negative.spans)

@@ -29,7 +29,8 @@ class Conditioning(Record, frozen=True):
 class Verdict(Record, frozen=True):
     """What the boundary says of a request. Offsets count code points of the text as received.
 
-    Of a refusal: `reason` says why, `passes` what would be allowed instead, both in words.
+    Of a refusal: `reason` says why, `passes` what would be allowed instead, both in words. `path` is the field that was
+    refused, where that is known; `span` is one of the prompt.
     """
 
     verdict: Literal["allow", "refuse"]
@@ -39,6 +40,7 @@ class Verdict(Record, frozen=True):
     removed: list[str]
     policy: str
     passes: str | None = None
+    path: str | None = None
 
 
 class Reviewed(Record, frozen=True):

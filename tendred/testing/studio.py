@@ -147,17 +147,19 @@ class FakeStudio(FakeRecipes):
         kind: Literal["still", "clip"],
         lang: str,
     ) -> Verdict:
-        del negative_prompt, character, loras, kind
+        del character, loras, kind
         at = prompt.find("child")
-        refused = at >= 0
+        path = "prompt" if at >= 0 else "negative_prompt" if "child" in negative_prompt else None
+        refused = path is not None
         return Verdict(
             verdict="refuse" if refused else "allow",
             rule="minor" if refused else None,
             reason=("un mot" if lang == "fr" else "a word") if refused else None,
-            span=(at, at + 5) if refused else None,
+            span=(at, at + 5) if at >= 0 else None,
             removed=[],
             policy="fake",
             passes=("dites adulte" if lang == "fr" else "say adult") if refused else None,
+            path=path,
         )
 
     # -- jobs and queue

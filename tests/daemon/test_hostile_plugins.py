@@ -11,13 +11,14 @@ import pytest
 from msgspec.structs import replace
 from PIL import Image
 
+from tendred.boundary.seal import canonical, seal
 from tendred.core.studio import Submission
 from tendred.errors import BoundaryRefused, PricesMissing, StillNotOurs, TendredError
 from tendred.hooks.spec import Hooks
 from tendred.schema.clip import ClipRequest
 from tendred.schema.job import Origin
 from tendred.schema.money import CapChanges
-from tendred.schema.sealed import Conditioning
+from tendred.schema.sealed import Conditioning, Span
 from tendred.schema.source import Source
 from tendred.schema.still import StillRequest
 from tendred.schema.token import OWNER
@@ -153,6 +154,20 @@ async def test_words_that_a_plugin_puts_in_are_refused(run, body):
     assert await sealed(daemon) == []
     told = await daemon.studio.check(REFUSED["minor"], "", character=None, loras=[], kind="still", lang="en")
     assert told.verdict == "refuse"
+
+
+async def test_half_a_word_each_is_a_word(make_daemon, tmp_path):
+    halves = {
+        "alice": "Amendment(prompt=request.prompt + ', a 15 ye')",
+        "bob": "Amendment(prompt=request.prompt + 'ar old')",
+    }
+    sources = {name: plugin("amend_request", f"return {answer}") for name, answer in halves.items()}
+    with installed(tmp_path / "site", **sources):
+        daemon = await make_daemon('plugins.enabled=["alice", "bob"]')
+        with pytest.raises(BoundaryRefused) as caught:
+            await daemon.submit("red hills")
+        assert caught.value.detail["rule"] == "minor.age"
+        assert await sealed(daemon) == []
 
 
 @pytest.mark.parametrize("name", TRICKS)
@@ -295,9 +310,22 @@ async def test_in_the_same_process_the_judge_can_be_replaced(run):
         await daemon.submit(REFUSED["minor"])
 
 
-async def test_in_the_same_process_the_key_can_be_read(run):
-    """The same user, the same files. With it, seals can be made."""
+async def test_in_the_same_process_the_key_can_be_read_and_seals_be_made(run):
+    """The same user, the same files: what nobody judged is drawn. Without the key the same row is refused (test_seal)."""
     daemon = await run(READS_THE_KEY)
-    await daemon.submit("hills")
-    stolen = daemon.home / "data" / "plugins" / "mallory" / "stolen"
-    assert stolen.read_bytes() == (daemon.home / "state" / "boundary.key").read_bytes()
+    await daemon.studio.pause(mode="drain", unload=False)
+    job = await daemon.submit("hills")
+    stolen = (daemon.home / "data" / "plugins" / "mallory" / "stolen").read_bytes()
+    database = daemon.studio._p.database
+    look, change = (
+        "SELECT * FROM job WHERE id = ?",
+        "UPDATE job SET sealed_request = ?, conditioning = ?, mac = ? WHERE id = ?",
+    )
+    row = await database.read(lambda connection: connection.execute(look, (job.id,)).fetchone())
+    request = {**json.loads(row["sealed_request"]), "prompt": REFUSED["minor"]}
+    words = Conditioning(prompt=[Span(text=REFUSED["minor"])], negative=[], anchor=None)
+    forged = seal(stolen, canonical(request), canonical(words), row["policy"])
+    await database.write(lambda tx: tx.run(change, forged.request, forged.conditioning, forged.mac, job.id))
+    await daemon.studio.resume()
+    done = await daemon.studio.wait(job.id, 20)
+    assert (done.state, len(done.asset_ids)) == ("succeeded", 1)

@@ -45,10 +45,12 @@ async def test_one_byte_changed_after_the_verdict_is_refused(world, column):
 def test_the_process_refuses_any_flipped_byte(tmp_path):
     sound = order("job_1", tmp_path, tmp_path)
     assert _open(KEY, sound, None).still.prompt == "a green hill"
-    for field in ("request", "conditioning", "mac"):
+    for field in ("request", "conditioning", "policy", "mac"):
         whole = getattr(sound.reviewed, field)
         for at in range(len(whole)):
-            value = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+            # The policy is text.
+            bit = chr(ord(whole[at]) ^ 1) if field == "policy" else bytes([whole[at] ^ 1])
+            value = whole[:at] + bit + whole[at + 1 :]
             reviewed = msgspec.structs.replace(sound.reviewed, **{field: value})
             with pytest.raises(Internal) as caught:
                 _open(KEY, msgspec.structs.replace(sound, reviewed=reviewed), None)

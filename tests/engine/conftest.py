@@ -17,6 +17,7 @@ from tendred.children import spawn_child
 from tendred.clock import SystemClock, SystemRng
 from tendred.config.schema import EngineSection
 from tendred.engine.supervisor import Engine
+from tendred.schema.sealed import Reviewed
 from tendred.schema.work import Output
 from tendred.tasks import Tasks
 from tendred.testing import tiny_families
@@ -37,12 +38,14 @@ class Studio:
         self.tasks = Tasks()
         self.events: list[tuple[str, dict[str, Any]]] = []
         self._numbers = 0
+        self.on_the_way: Callable[[Reviewed], Reviewed] = lambda reviewed: reviewed
+        """What happens to an order between the daemon's seal and the process."""
         self.engine = Engine(
             config=EngineSection(**{"device": "cpu", "start_timeout_s": 600.0, "heartbeat_s": 120.0, **settings}),
             spawn=spawn_child,
             clock=SystemClock(),
             tasks=self.tasks,
-            reseal=reseal,
+            reseal=lambda reviewed, key: self.on_the_way(reseal(reviewed, key)),
             rng=SystemRng(),
             announce=lambda topic, data: self.events.append((topic, data)),
             stderr=root / "engine.log",

@@ -9,12 +9,22 @@ import shutil
 import subprocess
 import sys
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tendred import __version__
-from tendred.errors import Cancelled, EngineMissing, ModelMissing, ModelRefused, OutOfMemory, UnsupportedParameter
+from tendred.errors import (
+    Cancelled,
+    EngineMissing,
+    Internal,
+    ModelMissing,
+    ModelRefused,
+    OutOfMemory,
+    UnsupportedParameter,
+)
 from tendred.schema.sealed import Conditioning, Span
 from tendred.schema.work import Advance, Output
 
@@ -52,6 +62,27 @@ async def test_the_same_seed_is_the_same_picture_and_a_count_is_single_pictures(
     again = await studio.draw(seed=8)
     assert first[1].pixels_sha256 == again[0].pixels_sha256
     assert first[0].pixels_sha256 != again[0].pixels_sha256
+
+
+@pytest.mark.parametrize("field", ["request", "conditioning", "policy", "mac"])
+async def test_one_byte_changed_after_the_verdict_is_refused(studio, field):
+    """Every place of what was sealed, tried with the process that draws."""
+
+    def flipped(reviewed, at):
+        whole = getattr(reviewed, field)
+        raw = whole.encode() if field == "policy" else whole
+        raw = raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
+        return replace(reviewed, **{field: raw.decode() if field == "policy" else raw})
+
+    try:
+        for at in range(0, len(getattr(studio.order().reviewed, field)), 7):
+            studio.on_the_way = partial(flipped, at=at)
+            with pytest.raises(Internal) as caught:
+                await studio.draw()
+            assert caught.value.detail == {"problem": "seal"}
+    finally:
+        studio.on_the_way = lambda reviewed: reviewed
+    assert len(await studio.draw()) == 1
 
 
 async def test_progress_is_reported_per_step(studio):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from tendred.config.load import FIELDS
 from tendred.errors import registry
 from tendred.hooks.spec import Hooks
@@ -17,6 +19,7 @@ def test_nothing_has_drifted(root):
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+@pytest.mark.timeout(120)  # four starts of a program, each of which loads nearly all of ours
 def test_the_check_notices_a_drift(root, tmp_path):
     copy = tmp_path / "packaging"
     copy.mkdir()

@@ -34,12 +34,14 @@ def _check(ctx: Context) -> int:
         if verdict["removed"]:
             ctx.out.line(ctx.say("left_out", removed=", ".join(verdict["removed"])))
         return Exit.DONE
-    refused = BoundaryRefused(rule=verdict["rule"], reason=verdict["reason"], passes=verdict["passes"])
-    info = tell(refused, "", ctx.lang)
-    ctx.out.line(info.message)
+    variant = "named" if verdict["path"] not in {None, "prompt"} else ""
+    refused = BoundaryRefused(
+        variant, path=verdict["path"], rule=verdict["rule"], reason=verdict["reason"], passes=verdict["passes"]
+    )
+    ctx.out.line(tell(refused, "", ctx.lang).message)
     if verdict["span"]:
         ctx.out.line(f"  {marked(words, verdict['span'])}")
-    ctx.out.line(f"  {info.next}")
+    ctx.out.line(f"  {verdict['passes']}.")
     return Exit.BOUNDARY
 
 

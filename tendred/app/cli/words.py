@@ -237,7 +237,11 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "mark_none": ("no mark of tendred's in its pixels", "pas de marque de tendred dans ses pixels"),
     "problems": ("what does not hold: {codes}", "ce qui ne tient pas : {codes}"),
     "allowed": ("Allowed (policy {policy}).", "Permis (règles {policy})."),
-    "left_out": ("Left out of the prompt: {removed}", "Retiré du prompt : {removed}"),
+    # Names that are no character's, and wishes against adults.
+    "left_out": (
+        "Left out (a name that may be a real person's, or a wish for no adults): {removed}",
+        "Laissé de côté (un nom qui peut être celui d'une personne réelle, ou le souhait de ne pas voir d'adultes) : {removed}",
+    ),
     "no_log": ("There is no log yet at {path}.", "Pas encore de journal à {path}."),
     "no_log_next": ("It is made when the daemon starts: tendre up", "Il naît au démarrage du démon : tendre up"),
     "no_target": ("{path} can't be written: {problem}.", "{path} ne peut pas être écrit : {problem}."),

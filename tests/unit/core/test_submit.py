@@ -369,7 +369,9 @@ async def test_a_check_resolves_what_a_submit_does(room):
     check = room.submitter.check
     assert (await check(StillRequest(prompt="@mira on a hill"), "still", "en")).verdict == "allow"
     refused = await check(StillRequest(prompt="@mira, 15 years old"), "still", "fr")
-    assert (refused.verdict, refused.span) == ("refuse", (7, 19))
+    assert (refused.verdict, refused.span, refused.path) == ("refuse", (7, 19), "prompt")
+    elsewhere = await check(StillRequest(prompt="hills", negative_prompt="Winston Churchill"), "still", "en")
+    assert (elsewhere.verdict, elsewhere.span, elsewhere.path) == ("refuse", None, "negative_prompt")
     for fields, path in (
         ({"character": "nobody"}, "character"), ({"prompt": "@nobody"}, "prompt"),
         ({"loras": [LoraUse(name="nosuch")]}, "loras[0].name"),

@@ -224,7 +224,10 @@ def test_check_allows_or_ends_with_4(tendre, peer):
     assert tendre("check", "a", "red", "egg", "--character", "mira").code == 0
     ran = tendre("check", "a", "child", "here")
     assert ran.code == 4
-    assert "a [child] here" in ran.out
+    assert ran.out.splitlines()[1:] == ["  a [child] here", "  say adult."]
+    elsewhere = tendre("check", "hills", "--negative", "a child", "--lang", "fr")
+    assert "dans negative_prompt" in elsewhere.out
+    assert "[" not in elsewhere.out
     refused = tendre("check", "a child", "--json", "--lang", "fr")
     assert refused.code == 4
     assert (refused.document["verdict"], refused.document["reason"]) == ("refuse", "un mot")
