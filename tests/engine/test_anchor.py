@@ -129,8 +129,13 @@ def recorders():
     return Recorder(*ours), Recorder(tokenizer("tokenizer"), tokenizer("tokenizer_2"))
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(10_000, marks=[pytest.mark.heavy, pytest.mark.timeout(3600)])])
-@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    "count",
+    [
+        pytest.param(60, marks=pytest.mark.timeout(120)),
+        pytest.param(10_000, marks=[pytest.mark.heavy, pytest.mark.timeout(3600)]),
+    ],
+)
 async def test_every_person_has_exactly_one_anchor_in_tokens(make_daemon, tmp_path, count):
     """After a plugin that works against it: what is sealed, as the local encoders get it and as a provider would."""
     with installed(tmp_path / "site", amends=AMENDS):
