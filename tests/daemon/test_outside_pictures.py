@@ -6,9 +6,12 @@ The short run tries each disguise on a few stills; the heavy one makes it 1 000 
 import os
 import shutil
 import sqlite3
+import tempfile
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
+import aiohttp
 import pytest
 from PIL import Image, PngImagePlugin
 
@@ -17,6 +20,8 @@ from tendred.engine.worker.loop import Part
 from tendred.engine.worker.pictures import picture
 from tendred.errors import StillNotOurs
 from tendred.library.own import copied
+from tendred.media.worker.credentials import Signatory
+from tendred.schema.marks import Signing
 from tendred.schema.source import Source
 
 SIDE = 64
@@ -60,7 +65,9 @@ DISGUISES = {
     "another picture behind our file": lambda own, number: own + saved(photograph(number)),
     "one byte": lambda own, number: own[: number % len(own)] + bytes([own[number % len(own)] ^ 1]) + own[number % len(own) + 1 :],
     "cut off": lambda own, number: own[: -1 - number % 9],
-    "forged credentials": lambda own, number: saved(photograph(number), pnginfo=forged(number)),
+    "credentials that are words": lambda own, number: saved(photograph(number), pnginfo=forged(number)),
+    "valid credentials by tendred elsewhere": lambda own, number: elsewhere().sign(saved(photograph(number)), "image/png", []),
+    "ours, signed again elsewhere": lambda own, number: elsewhere().sign(own, "image/png", []),
 }  # fmt: skip
 """What stands in the place of a still's file, made from its bytes."""
 
@@ -71,6 +78,15 @@ def forged(number):
     info.add(b"caBX", b"\0\0\0\x20jumb tendred made this %d" % number)
     info.add_itxt("tendred", '{"tendred": 1, "asset_id": "ast_1"}')
     return info
+
+
+@lru_cache(maxsize=1)
+def elsewhere():
+    """Signs as this very program does, under the same names, with the key of another installation."""
+    with tempfile.TemporaryDirectory() as folder:
+        signatory = Signatory(Signing(folder=f"{folder}/signing"))
+        assert signatory.identity  # read once: the folder may go
+    return signatory
 
 
 class Library:
@@ -210,6 +226,37 @@ async def test_swapped_between_the_request_and_the_drawing_nothing_is_drawn(libr
     path.unlink()
     path.write_bytes(own)
     assert (await daemon.still("hills", image=Source(asset_id=asset.id))).state == "succeeded"
+
+
+async def test_no_disguise_gets_in_by_the_door(library):
+    """Over HTTP, as a source and to be made larger. The untouched one gets in everywhere."""
+    await library.fill(1)
+    [asset] = library.stills
+    path, url = Path(asset.path), f"{library.daemon.url}/rpc"
+    own, image = path.read_bytes(), {"asset_id": asset.id}
+    ways = {
+        "images.generate": {"prompt": "hills", "image": image},
+        "images.upscale": image,
+        "images.variations": {**image, "count": 1},
+        "library.sheet": {"asset_ids": [asset.id]},
+    }
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {library.daemon.token}"}) as session:
+
+        async def ask(method):
+            document = {"jsonrpc": "2.0", "id": 1, "method": method, "params": ways[method]}
+            async with session.post(url, json=document) as answer:
+                return await answer.json()
+
+        for name, disguise in DISGUISES.items():
+            path.write_bytes(disguise(own, 1))
+            for method in ("images.generate", "images.upscale"):
+                error = (await ask(method))["error"]
+                assert (error["code"], error["data"]["kind"]) == (1003, "still_not_ours"), name
+        path.write_bytes(own)
+        assert len((await library.daemon.studio.jobs(state=None, kind=None, limit=50, cursor=None)).jobs) == 1
+        for method in ways:
+            job = await library.daemon.studio.wait((await ask(method))["result"]["job"]["id"], 20)
+            assert job.state == "succeeded", (method, job.error)
 
 
 async def test_no_other_name_leads_to_a_picture(library, tmp_path):
