@@ -25,10 +25,42 @@ SEED: Final = 60231
 ENGLISH: Final = {"ages": 420, "fixed_ages": 165, "nouns": 400, "told": 204, "roundabout": 166}
 HIDDEN: Final = 320
 TONGUE: Final = 102
-NUMBERS: Final = (
-    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen".split()
-)
-_ROMAN: Final = "II III IV V VI VII VIII IX X XI XII XIII XIV XV XVI XVII".split()
+NUMBERS: Final = [
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+]
+_ROMAN: Final = [
+    "II",
+    "III",
+    "IV",
+    "V",
+    "VI",
+    "VII",
+    "VIII",
+    "IX",
+    "X",
+    "XI",
+    "XII",
+    "XIII",
+    "XIV",
+    "XV",
+    "XVI",
+    "XVII",
+]
 _Row = dict[str, Any]
 
 
