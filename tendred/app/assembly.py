@@ -20,7 +20,6 @@ from tendred.core.again import Recipes
 from tendred.core.budgets import Accounts
 from tendred.core.cache import Cache
 from tendred.core.characters import Cast
-from tendred.core.credentials import Credentials
 from tendred.core.deliver import Deliveries
 from tendred.core.expansions import Expander
 from tendred.core.finals import Finals
@@ -238,7 +237,7 @@ def assemble(
         runner=runner, residency=residency, pauses=pauses, watch=watch, previews=previews, recipes=recipes,
         waiting=Waiting(ground.bus), index=index, receipts=receipts,
         catalog=catalog, cache=cache, pulls=pulls, cast=cast, roster=roster, wildcards=wildcards, presets=presets,
-        expander=expander, grids=grids, sheets=sheets, credentials=Credentials(outside.secrets, outside.adapters.keys, tell),
+        expander=expander, grids=grids, sheets=sheets, credentials=rooms.credentials,
         cloud=rooms.cloud, clips=rooms.quoting, spend=rooms.spend, tokens=rooms.tokens, shots=shots, plugins=plugins,
         history=history, settings=settings, teller=tell,
         clock=clock,
