@@ -129,9 +129,9 @@ class Adapter(Protocol):
     async def submit(self, order: ClipOrder) -> Accepted:
         """Send it, once.
 
-        Raises NotSent where certainly no byte of it left; SlowDown, ProviderRefused, ProviderFiltered,
-        InsufficientFunds, CredentialsMissing where the provider certainly did not take it (its own error, whole and
-        well-formed); and OutcomeUnknown for everything else, with what there is of evidence in `detail`.
+        Raises NotSent where certainly no byte of it left, KeyringUnavailable where that is why; SlowDown,
+        ProviderRefused, ProviderFiltered, InsufficientFunds, CredentialsMissing where the provider certainly did not
+        take it (its own error, whole and well-formed); and OutcomeUnknown for everything else, with what there is of evidence in `detail`.
         """
         ...
 

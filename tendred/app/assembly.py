@@ -21,7 +21,6 @@ from tendred.core.again import Recipes
 from tendred.core.budgets import Accounts
 from tendred.core.cache import Cache
 from tendred.core.characters import Cast
-from tendred.core.credentials import Credentials
 from tendred.core.deliver import Deliveries
 from tendred.core.expansions import Expander
 from tendred.core.finals import Finals
@@ -245,10 +244,9 @@ def assemble(
         runner=runner, residency=residency, pauses=pauses, watch=watch, previews=previews, recipes=recipes,
         waiting=Waiting(ground.bus), index=index, receipts=receipts,
         catalog=catalog, cache=cache, pulls=pulls, cast=cast, roster=roster, wildcards=wildcards, presets=presets,
-        expander=expander, grids=grids, sheets=sheets, refusals=refusals,
-        credentials=Credentials(outside.secrets, outside.adapters.keys, tell), cloud=rooms.cloud, clips=rooms.quoting,
-        spend=rooms.spend, tokens=rooms.tokens, shots=shots, plugins=plugins, history=history, settings=settings,
-        teller=tell, verifier=verifier, clock=clock,
+        expander=expander, grids=grids, sheets=sheets, refusals=refusals, credentials=rooms.credentials,
+        cloud=rooms.cloud, clips=rooms.quoting, spend=rooms.spend, tokens=rooms.tokens, shots=shots, plugins=plugins,
+        history=history, settings=settings, teller=tell, verifier=verifier, clock=clock,
     )  # fmt: skip
     studio = Studio(parts, boot_id=ground.boot_id, queue_limit=config.queue.limit, stop=stop)
     return Core(studio, runner, pauses, deliveries, indexing, retention, pulls, sheets, rooms.broker, own)

@@ -18,6 +18,7 @@ from tendred.core.clipjudge import ClipJudge
 from tendred.core.clips import Quoting
 from tendred.core.cloud import Cloud
 from tendred.core.consent import Consent
+from tendred.core.credentials import Credentials
 from tendred.core.keep import Keeper
 from tendred.core.pauses import Pauses
 from tendred.core.progress import Watch
@@ -57,6 +58,7 @@ class Outside:
 class CloudRooms:
     """What came of it."""
 
+    credentials: Credentials
     cloud: Cloud
     quoting: Quoting
     spend: Spend
@@ -93,8 +95,10 @@ def cloud_rooms(
     def stopped(provider: str) -> None:
         broker.off(provider)  # it is made below, of this switch
 
+    credentials = Credentials(outside.secrets, outside.adapters.keys, tell)
     cloud = Cloud(
         adapters=outside.adapters,
+        credentials=credentials,
         settings=settings,
         prices=prices,
         stopped=stopped,
@@ -114,7 +118,8 @@ def cloud_rooms(
         shots=shots, prices=prices, consent=Consent(clock, rng), counter=Office(database=database, queue=queue, clips=clips, broker=broker),
         clock=clock, ids=ids, rng=rng,
     )  # fmt: skip
-    return CloudRooms(cloud, quoting, Spend(database, clock), TokenRoom(database, ids, rng), broker, judge)
+    spend, tokens = Spend(database, clock), TokenRoom(database, ids, rng)
+    return CloudRooms(credentials, cloud, quoting, spend, tokens, broker, judge)
 
 
 def _opened(order: ClipOrder, first: tuple[str, str] | None, last: tuple[str, str] | None) -> Opened:

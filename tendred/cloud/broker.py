@@ -240,7 +240,7 @@ class Broker:
         """The only caller of `Adapter.submit`. The row says `sending` by now, whatever happens to us."""
         try:
             accepted = await adapter.submit(order)
-        except (NothingSent, SlowDown) as problem:
+        except (NothingSent, SlowDown, KeyringUnavailable) as problem:  # without a key nothing leaves
             await self._clips.apply(row.job_id, NotSent(problem.kind))
             self._later(row, problem)
         except TURNED_AWAY as problem:

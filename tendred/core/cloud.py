@@ -9,12 +9,14 @@ from typing import Any, Final
 import msgspec
 
 from tendred.backend import Adapter
+from tendred.core.credentials import Credentials
 from tendred.core.settings import Settings
 from tendred.errors import CloudOff, ConsentRequired, NotFound, PricesMissing
 from tendred.money import caps
 from tendred.money.caps import PERIODS
 from tendred.money.prices import Prices, Refunds
-from tendred.schema.money import CapChanges, CloudReport, ProviderState, Refund
+from tendred.schema.credentials import KeyState
+from tendred.schema.money import CapChanges, CloudStatus, ProviderState, Refund
 from tendred.schema.provider import Features
 from tendred.schema.system import CloudState
 from tendred.store.database import Tx
@@ -32,12 +34,14 @@ class Cloud:
         self,
         *,
         adapters: Mapping[str, Adapter],
+        credentials: Credentials,
         settings: Settings,
         prices: Prices,
         stopped: Callable[[str], None],
         woken: Callable[[], None],
     ) -> None:
         self._adapters = adapters
+        self._credentials = credentials
         self._settings = settings
         self._prices = prices
         self._stopped = stopped
@@ -66,7 +70,7 @@ class Cloud:
         on = sorted(self._on & set(self._adapters))
         return CloudState(enabled=bool(on), reason=None if on else "no provider is enabled")
 
-    async def enable(self, provider: str, changes: CapChanges) -> CloudReport:
+    async def enable(self, provider: str, changes: CapChanges) -> CloudStatus:
         """Let clips go to a provider, under caps that are set with it or were set before.
 
         Raises NotFound, ConsentRequired where a cap of a job, a day or a month is missing.
@@ -85,9 +89,9 @@ class Cloud:
         await self._settings.change(work)
         self._on = self._on | {provider}
         self._woken()
-        return await self.report()
+        return await self.status()
 
-    async def disable(self, provider: str | None) -> CloudReport:
+    async def disable(self, provider: str | None) -> CloudStatus:
         """Off at once, one provider or all; what is rendering there waits until it is on again."""
         gone = self._on if provider is None else self._on & {provider}
         if provider is not None and provider not in self._adapters:
@@ -96,7 +100,7 @@ class Cloud:
         for name in gone:
             self._stopped(name)
         await self._settings.set(SETTING, sorted(self._on))
-        return await self.report()
+        return await self.status()
 
     def refunds(self, provider: str) -> tuple[Refund, Refund]:
         """A provider's terms for jobs that failed, and for filtered ones. Unknown where its table can't be read."""
@@ -106,15 +110,16 @@ class Cloud:
             terms = Refunds()
         return terms.failed, terms.filtered
 
-    async def report(self) -> CloudReport:
-        """The switch in full."""
+    async def status(self) -> CloudStatus:
+        """The switch in full, with where each key is."""
         state = self.state()
-        providers = [await self._told(name) for name in sorted(self._adapters)]
-        return CloudReport(
+        providers = [await self._told(key) for key in await self._credentials.states()]
+        return CloudStatus(
             enabled=state.enabled, reason=state.reason, providers=providers, leaves=list(LEAVES), withheld="full"
         )
 
-    async def _told(self, name: str) -> ProviderState:
+    async def _told(self, key: KeyState) -> ProviderState:
+        name = key.provider
         features = self._adapters[name].features
         try:
             table = await offload(self._prices.table, name)
@@ -124,7 +129,7 @@ class Cloud:
         failed, filtered = await offload(self.refunds, name)
         detail: dict[str, Any] = msgspec.to_builtins(features)
         return ProviderState(
-            name=name, enabled=name in self._on, table_date=date, source=source, failed=failed, filtered=filtered,
+            name=name, enabled=name in self._on, key=key, table_date=date, source=source, failed=failed, filtered=filtered,
             detail={key: value for key, value in detail.items() if key != "models"}
             | {"models": [model.name for model in features.models if model.replaced_by is None]},
         )  # fmt: skip

@@ -11,7 +11,7 @@ from tendred.config.key_file import is_key
 from tendred.config.secret import Secret
 from tendred.core.telling import Teller
 from tendred.errors import CredentialsMissing, InvalidParams, KeyringUnavailable, NotFound, describe
-from tendred.schema.credentials import KeyState, KeyStates, LoggedOut
+from tendred.schema.credentials import KeyState, LoggedOut
 
 
 class Credentials:
@@ -33,10 +33,10 @@ class Credentials:
         self._known(provider)
         return LoggedOut(provider=provider, removed=await self._secrets.remove(provider))
 
-    async def status(self) -> KeyStates:
-        """Every provider's. What is wrong with a place is told, not raised."""
+    async def states(self) -> list[KeyState]:
+        """Every provider's, by name. What is wrong with a place is told, not raised."""
         # At once, so that a keyring that doesn't answer is waited for only once.
-        return KeyStates(providers=list(await asyncio.gather(*map(self._look, sorted(self._providers())))))
+        return list(await asyncio.gather(*map(self._look, sorted(self._providers()))))
 
     async def _look(self, provider: str) -> KeyState:
         try:

@@ -26,12 +26,6 @@ class KeyState(Record, frozen=True):
     problem: str | None
 
 
-class KeyStates(Record, frozen=True):
-    """Every provider that there is an adapter for."""
-
-    providers: list[KeyState]
-
-
 class LoggedOut(Record, frozen=True):
     """Whether there was a key; now there is none."""
 

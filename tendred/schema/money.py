@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from tendred.schema.base import Asked, Record
 from tendred.schema.clip import Basis
+from tendred.schema.credentials import KeyState
 from tendred.schema.still import MAX_INT
 
 MCR: Final = 1000
@@ -182,10 +183,11 @@ class Tokens(Record, frozen=True):
 
 
 class ProviderState(Record, frozen=True):
-    """One provider: whether clips may be sent to it, and under which conditions."""
+    """One provider: whether clips may be sent to it, where its key is, and under which conditions."""
 
     name: str
     enabled: bool
+    key: KeyState
     table_date: str | None
     source: str | None
     failed: Refund
@@ -193,7 +195,7 @@ class ProviderState(Record, frozen=True):
     detail: dict[str, Any]
 
 
-class CloudReport(Record, frozen=True):
+class CloudStatus(Record, frozen=True):
     """The cloud switch in full. `leaves` says what leaves this machine with a clip, `withheld` what one costs that is not shown."""
 
     enabled: bool

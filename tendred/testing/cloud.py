@@ -18,6 +18,7 @@ from tendred.clock import Clock
 from tendred.errors import (
     CredentialsMissing,
     InsufficientFunds,
+    KeyringUnavailable,
     NotSent,
     OutcomeUnknown,
     ProviderFiltered,
@@ -29,13 +30,13 @@ from tendred.errors import (
 from tendred.schema.provider import Accepted, CancelTruth, ClipOrder, Features, ProviderModel, RemoteState, Size
 
 Fault = Literal[
-    "", "not_sent", "refused", "filtered", "funds", "key", "slow", "lost", "taken_then_lost", "taken_then_broken",
+    "", "not_sent", "locked", "refused", "filtered", "funds", "key", "slow", "lost", "taken_then_lost", "taken_then_broken",
     "same_id", "unavailable", "cut", "long", "spoiled", "expired", "moved", "gone", "failed", "stuck", "odd",
 ]  # fmt: skip
 SUBMIT_FAULTS: Final[tuple[Fault, ...]] = (
-    "not_sent", "refused", "filtered", "funds", "slow", "lost", "taken_then_lost", "taken_then_broken",
+    "not_sent", "locked", "refused", "filtered", "funds", "slow", "lost", "taken_then_lost", "taken_then_broken",
 )  # fmt: skip
-POLL_FAULTS: Final[tuple[Fault, ...]] = ("unavailable", "slow")
+POLL_FAULTS: Final[tuple[Fault, ...]] = ("unavailable", "slow", "locked")
 FETCH_FAULTS: Final[tuple[Fault, ...]] = ("unavailable", "cut", "moved", "expired", "long")
 Ends = Literal["ready", "failed", "stuck"]
 RENDER_S: Final = 40.0
@@ -147,6 +148,8 @@ class MemoryAdapter:
         match fault:
             case "not_sent":
                 raise NotSent(provider=name, problem="no route to it")
+            case "locked":
+                raise KeyringUnavailable("locked", problem="it is locked")
             case "refused":
                 raise ProviderRefused(provider=name, problem="it won't")
             case "filtered":
@@ -243,6 +246,8 @@ class MemoryAdapter:
                 raise SlowDown(retry_after_s=3)
             case "key":
                 raise CredentialsMissing(provider=self.features.provider)
+            case "locked":
+                raise KeyringUnavailable("locked", problem="it is locked")
             case _:
                 return
 

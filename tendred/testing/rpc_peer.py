@@ -21,16 +21,20 @@ import msgspec
 from msgspec.structs import replace
 
 from tendred.app import instance
+from tendred.app.owner import owner_token
 from tendred.clock import Ids, SystemClock, SystemRng
 from tendred.config.paths import Paths, resolve
 from tendred.config.schema import Config, PathsSection
 from tendred.core.studio import Submission
 from tendred.errors import BoundaryRefused, EngineDied, InvalidParams
+from tendred.fs import SystemFs
+from tendred.rpc.door import NoTokens
 from tendred.rpc.server import RpcServer
 from tendred.schema.error import tell
 from tendred.schema.event import EventPage
 from tendred.schema.job import TERMINAL, Job, Origin, Progress, Submitted
 from tendred.schema.system import Discovery, EngineState, HotFolder, PluginStatus, Status
+from tendred.schema.token import OWNER_GRANT, Grant, Scope
 from tendred.tasks import Tasks
 from tendred.testing.studio import FakeStudio
 
@@ -140,6 +144,19 @@ class PeerStudio(FakeStudio):
         self.happen("hotfolder.failed" if failed else "hotfolder.done", data)
 
 
+class OwnerAlone(NoTokens):
+    """The owner has a token as well; nobody was given one."""
+
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
+
+    def grant(self, token: str) -> Grant | None:
+        return OWNER_GRANT if token == self._owner else None
+
+    def scopes(self, token_id: str) -> frozenset[Scope]:
+        return OWNER_GRANT.scopes if token_id == OWNER_GRANT.token_id else super().scopes(token_id)
+
+
 class RpcPeer:
     """A daemon of `home` that can be called until `close`. `pid` is what its discovery file names."""
 
@@ -182,6 +199,7 @@ class RpcPeer:
     async def _start(self, *, socket: bool) -> tuple[str, str | None]:
         instance.prepare(self.paths)
         clock = SystemClock()
+        owner = owner_token(self.paths.owner_token, SystemRng(), SystemFs())
         self._server = RpcServer(
             self.studio,  # pyright: ignore[reportArgumentType] # it behaves like one
             token=TOKEN,
@@ -189,6 +207,7 @@ class RpcPeer:
             tasks=self._tasks,
             clock=clock,
             ids=Ids(clock, SystemRng()),
+            tokens=OwnerAlone(owner.reveal()),
         )
         path = instance.socket_path(self.paths) if socket else None
         url = await self._server.start(path)

@@ -36,7 +36,7 @@ from tendred.schema.sealed import Verdict
 from tendred.schema.still import Kind, Lane, LoraUse, StillRequest
 from tendred.schema.system import CloudState, DiskState, EngineState, Hello, Limits, Status
 from tendred.testing.cache import FakeCache
-from tendred.testing.credentials import MemorySecrets
+from tendred.testing.credentials import FakeCloud, MemorySecrets
 from tendred.testing.hot_folders import FakeHotFolders
 from tendred.testing.pulls import FakePulls
 from tendred.testing.recipes import FakeRecipes
@@ -72,6 +72,7 @@ class FakeStudio(FakeRecipes):
         self.pulls = FakePulls(self._ids, self.happen)
         self.secrets = MemorySecrets()
         self.credentials = Credentials(self.secrets, lambda: PACKAGED, Teller(language, SystemRng()))
+        self.cloud = FakeCloud(self.credentials)
         self.shots = FakeShots(self._ids)
         self.bus = Bus()
         self.boot_id = self._ids.new("boot")

@@ -20,6 +20,7 @@ from tendred.schema.clip import ClipRequest
 from tendred.schema.job import Origin
 from tendred.testing.cloud import MemoryAdapter, Provider, features
 from tendred.testing.credentials import MemorySecrets
+from tendred.testing.disks import fill, relieve, small_disk
 from tendred.testing.warp import WarpClock
 
 pytest.importorskip("av")
@@ -99,6 +100,13 @@ class Peer:
 @pytest.fixture
 def world():
     return World()
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A small one for the pictures; asked for before the daemon."""
+    with small_disk(tmp_path / "home" / "pictures", "2m") as disk:
+        yield disk
 
 
 @pytest.fixture
@@ -216,6 +224,73 @@ async def test_a_token_of_its_own_spends_up_to_its_cap_until_it_is_revoked(open_
 async def test_what_is_not_offered_is_refused_before_anything_is_sent(open_peer, world, changes, kind):
     assert await open_peer.kind("clips.quote", **{**ASKED, **changes}) == kind
     assert world.there.submits == []
+
+
+async def test_a_quote_that_is_too_old_is_not_taken(open_peer, world):
+    peer = open_peer
+    quote = await peer.call("clips.quote", **ASKED)
+    world.clock.ahead += 601
+    assert await peer.kind("clips.confirm", quote_id=quote["id"]) == "quote_expired"
+    assert await peer.kind("clips.render", quote_id=quote["id"], confirm="AAAAAA") == "quote_expired"
+    assert world.there.submits == []
+
+
+async def test_a_still_that_is_gone_meanwhile_is_refused_and_costs_nothing(open_peer, world):
+    peer = open_peer
+    still = await peer.daemon.still("blue hills", width=64, height=64, steps=1)
+    asset = await peer.call("library.get", asset_id=still.asset_ids[0])
+    quote = await peer.call("clips.quote", **{**ASKED, "first": asset["id"]})
+    shown = await peer.call("clips.confirm", quote_id=quote["id"])
+    Path(asset["path"]).unlink()
+    job = await peer.call("clips.render", quote_id=quote["id"], confirm=shown["code"])
+    job = await peer.until(job["id"], "refused")
+    assert (job["state"], job["error"]["kind"]) == ("failed", "still_not_ours")
+    assert (job["clip"]["cost"]["held_mcr"], job["clip"]["cost"]["settled_mcr"]) == (0, 0)
+    assert world.there.submits == []
+
+
+async def test_a_keyring_that_locks_half_way_loses_nothing_and_asks_nobody_to_guess(open_peer, world):
+    peer, locked = open_peer, ["submit", "submit", "poll", "download"]
+
+    def fault(call):
+        if call not in locked:
+            return ""
+        locked.remove(call)
+        return "locked" if call != "download" else "cut"
+
+    world.there.fault = fault
+    job = await peer.until((await peer.take())["id"], "settled", "unknown")
+    assert (job["clip"]["phase"], locked) == ("settled", [])
+    assert len(world.there.jobs) == 1
+    evidence = await peer.call("clips.evidence", job_id=job["id"])
+    assert [step["detail"]["why"] for step in evidence["steps"] if step["event"] == "NotSent"] == [
+        "keyring_unavailable", "keyring_unavailable",
+    ]  # fmt: skip
+
+
+async def test_a_disk_that_is_full_while_a_paid_clip_arrives(disk, open_peer, world):
+    peer, asked = open_peer, []
+
+    def fault(call):
+        if call == "download":
+            asked.append(call)
+            if len(asked) == 1:
+                fill(disk)
+        return ""
+
+    world.there.fault = fault
+    job = await peer.take()
+    async with asyncio.timeout(20):
+        while len(asked) < 3:
+            world.clock.ahead += 5
+            await asyncio.sleep(0.02)
+    seen = await peer.call("jobs.get", job_id=job["id"])
+    assert (seen["state"], seen["clip"]["phase"]) == ("running", "downloading")
+    relieve(disk)
+    job = await peer.until(job["id"], "settled")
+    asset = await peer.call("library.get", asset_id=job["asset_ids"][0])
+    assert Path(asset["path"]).read_bytes() == film()
+    assert len(world.there.submits) == 1
 
 
 async def test_cloud_is_off_at_first_and_off_again_at_once(peer, world):

@@ -35,7 +35,7 @@ def test_a_key_is_in_the_keyring_and_nowhere_else(tmp_path):
         with DaemonProcess(home, "-o", "log.level=debug", env=service.env) as process:
             client = process.ready()
             assert client.call("cloud.login", provider="ltx", key=CANARY)["present"] is True
-            states = {one["provider"]: one for one in client.call("cloud.status")["providers"]}
+            states = {one["name"]: one["key"] for one in client.call("cloud.status")["providers"]}
             assert (states["ltx"]["present"], states["fal"]["present"]) == (True, False)
             with pytest.raises(RpcError):
                 client.call("cloud.login", provider="ltx", key=f"{CANARY} ")
@@ -45,9 +45,9 @@ def test_a_key_is_in_the_keyring_and_nowhere_else(tmp_path):
         assert hits(home) == []
         with DaemonProcess(home, env=service.env) as process:
             client = process.ready()
-            assert client.call("cloud.status")["providers"][1]["present"] is True
+            assert client.call("cloud.status")["providers"][1]["key"]["present"] is True
             assert client.call("cloud.logout", provider="ltx")["removed"] is True
-            assert all(one["present"] is False for one in client.call("cloud.status")["providers"])
+            assert all(one["key"]["present"] is False for one in client.call("cloud.status")["providers"])
         assert hits(home) == []
 
 
@@ -59,7 +59,7 @@ def test_without_a_keyring_a_named_file_will_do(tmp_path):
     env = {"DBUS_SESSION_BUS_ADDRESS": "", "PATH": os.environ["PATH"]}
     with DaemonProcess(tmp_path / "home", "-o", f'cloud.key_files={{ltx = "{file}"}}', env=env) as process:
         client = process.ready()
-        states = {one["provider"]: one for one in client.call("cloud.status")["providers"]}
+        states = {one["name"]: one["key"] for one in client.call("cloud.status")["providers"]}
         assert (states["ltx"]["source"], states["ltx"]["present"]) == ("file", True)
         assert states["fal"]["present"] is None
         assert "key_files" in states["fal"]["problem"]

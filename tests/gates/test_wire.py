@@ -117,7 +117,6 @@ clips.render quote_id confirm
 clips.evidence job_id
 cloud.enable provider caps={}
 cloud.disable provider?
-cloud.report
 spend.report by="day" after="0000-00-00" before="9999-99-99"
 spend.ledger job_id? limit=50 cursor?
 spend.caps changes={}

@@ -17,8 +17,7 @@ def add(commands: Commands) -> None:
     new = command(noun, "login", "give the daemon a provider's key; it is asked for, or read from stdin", _login)
     new.add_argument("provider", metavar="PROVIDER")
     command(noun, "logout", "remove a provider's key", _logout).add_argument("provider", metavar="PROVIDER")
-    command(noun, "status", "where each provider's key is", _status)
-    command(noun, "report", "what is on, and what leaves this machine", _report)
+    command(noun, "status", "what is on, where each key is, and what leaves this machine", _status)
     on = command(noun, "enable", "let clips go to a provider", _enable)
     on.add_argument("provider", metavar="PROVIDER")
     for name in ("job", "day", "month"):
@@ -51,19 +50,7 @@ def _logout(ctx: Context) -> int:
 
 
 def _status(ctx: Context) -> int:
-    told = ctx.call("cloud.status")
-    ctx.out.document(told)
-    known = {True: "key_there", False: "key_not_there", None: "key_unknown"}
-    rows = [
-        (it["provider"], ctx.say(known[it["present"]]), it["source"], it["problem"] or it["place"])
-        for it in told["providers"]
-    ]
-    ctx.out.table(("PROVIDER", "KEY", "FROM", "PLACE"), rows)
-    return Exit.DONE
-
-
-def _report(ctx: Context) -> int:
-    return _tell(ctx, ctx.call("cloud.report"))
+    return _tell(ctx, ctx.call("cloud.status"))
 
 
 def _enable(ctx: Context) -> int:
@@ -76,16 +63,19 @@ def _disable(ctx: Context) -> int:
     return _tell(ctx, ctx.call("cloud.disable", provider=ctx.args.provider))
 
 
-def _tell(ctx: Context, report: dict[str, Any]) -> int:
-    ctx.out.document(report)
+def _tell(ctx: Context, told: dict[str, Any]) -> int:
+    ctx.out.document(told)
+    known = {True: "key_there", False: "key_not_there", None: "key_unknown"}
     rows = [
-        (it["name"], "on" if it["enabled"] else "off", it["table_date"] or "-", it["failed"], it["filtered"])
-        for it in report["providers"]
-    ]
-    if rows:
-        ctx.out.table(("PROVIDER", "STATE", "PRICES OF", "FAILED JOBS", "FILTERED JOBS"), rows)
-    ctx.out.line(ctx.say("cloud_on" if report["enabled"] else "cloud_off"))
-    if report["enabled"]:
+        (
+            it["name"], "on" if it["enabled"] else "off", ctx.say(known[it["key"]["present"]]),
+            it["table_date"] or "-", it["failed"], it["filtered"], it["key"]["problem"] or it["key"]["place"],
+        )
+        for it in told["providers"]
+    ]  # fmt: skip
+    ctx.out.table(("PROVIDER", "STATE", "KEY", "PRICES OF", "FAILED JOBS", "FILTERED JOBS", "KEY IS IN"), rows)
+    ctx.out.line(ctx.say("cloud_on" if told["enabled"] else "cloud_off"))
+    if told["enabled"]:
         ctx.out.line(ctx.say("cloud_leaves"))
         ctx.out.line(ctx.say("cloud_withheld"))
     return Exit.DONE

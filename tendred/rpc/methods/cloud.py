@@ -10,8 +10,8 @@ from tendred.config.secret import Secret
 from tendred.errors import ConsentRequired, InvalidParams, KeyringUnavailable, NotFound, WrongState
 from tendred.rpc.methods.common import Here, Methods, NoParams
 from tendred.schema.base import Asked, Name
-from tendred.schema.credentials import KeyState, KeyStates, LoggedOut
-from tendred.schema.money import CapChanges, CloudReport
+from tendred.schema.credentials import KeyState, LoggedOut
+from tendred.schema.money import CapChanges, CloudStatus
 
 
 class Login(Asked, frozen=True):
@@ -48,22 +48,17 @@ async def logout(call: Here, params: Provider) -> LoggedOut:
     return await call.door.studio.credentials.logout(params.provider)
 
 
-async def status(call: Here, params: NoParams) -> KeyStates:
+async def status(call: Here, params: NoParams) -> CloudStatus:
     del params
-    return await call.door.studio.credentials.status()
+    return await call.door.studio.cloud.status()
 
 
-async def enable(call: Here, params: EnableParams) -> CloudReport:
+async def enable(call: Here, params: EnableParams) -> CloudStatus:
     return await call.door.studio.cloud.enable(params.provider, params.caps)
 
 
-async def disable(call: Here, params: DisableParams) -> CloudReport:
+async def disable(call: Here, params: DisableParams) -> CloudStatus:
     return await call.door.studio.cloud.disable(params.provider)
-
-
-async def report(call: Here, params: NoParams) -> CloudReport:
-    del params
-    return await call.door.studio.cloud.report()
 
 
 def register(methods: Methods) -> None:
@@ -87,12 +82,19 @@ def register(methods: Methods) -> None:
         summary="Remove a provider's key.",
         errors=change,
     )
-    add("cloud.status", NoParams, status, result=KeyStates, scope="read", summary="Where each provider's key is.")
+    add(
+        "cloud.status",
+        NoParams,
+        status,
+        result=CloudStatus,
+        scope="read",
+        summary="What is on, where each key is, and what leaves this machine with a clip.",
+    )
     add(
         "cloud.enable",
         EnableParams,
         enable,
-        result=CloudReport,
+        result=CloudStatus,
         scope="spend",
         summary="Let clips go to a provider, under caps for a clip, a day and a month.",
         errors=(ConsentRequired, NotFound),
@@ -101,9 +103,8 @@ def register(methods: Methods) -> None:
         "cloud.disable",
         DisableParams,
         disable,
-        result=CloudReport,
+        result=CloudStatus,
         scope="manage",
         summary="Off at once; what renders there waits until it is on again.",
         errors=(NotFound,),
     )
-    add("cloud.report", NoParams, report, result=CloudReport, scope="read", summary="What is on, and what leaves.")

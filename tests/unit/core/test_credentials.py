@@ -22,11 +22,11 @@ async def test_a_key_comes_and_goes_and_is_never_told(credentials, secrets):
     state = await credentials.login("ltx", Secret("canary"))
     assert (state.provider, state.present, state.source) == ("ltx", True, "keyring")
     assert secrets.keys["ltx"].reveal() == "canary"
-    assert [(one.provider, one.present) for one in (await credentials.status()).providers] == [
+    assert [(one.provider, one.present) for one in await credentials.states()] == [
         ("fal", True),
         ("ltx", True),
     ]
-    assert "canary" not in repr(await credentials.status())
+    assert "canary" not in repr(await credentials.states())
     assert (await credentials.logout("ltx")).removed is True
     assert (await credentials.logout("ltx")).removed is False
 
@@ -48,7 +48,7 @@ async def test_what_is_no_key_is_refused_without_being_repeated(credentials, sec
 
 async def test_a_keyring_that_fails_is_told_in_the_askers_language(credentials, secrets):
     secrets.failing = KeyringUnavailable("locked", problem="x")
-    [fal, _] = (await credentials.status()).providers
+    [fal, _] = await credentials.states()
     assert (fal.present, "verrouillé" in fal.problem) == (None, True)
     with pytest.raises(KeyringUnavailable):
         await credentials.login("ltx", Secret("k"))

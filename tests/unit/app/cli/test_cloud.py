@@ -5,11 +5,12 @@ def test_a_key_is_read_from_stdin_and_never_shown(tendre, peer):
     ran = tendre("cloud", "login", "ltx", stdin="canary-key\n")
     assert (ran.code, ran.out.strip()) == (0, "The key for ltx is kept.")
     told = tendre("cloud")
-    assert [line.split()[:3] for line in told.out.splitlines() if line.startswith("ltx")] == [
-        ["ltx", "there", "keyring"]
+    assert [line.split() for line in told.out.splitlines() if line.startswith("ltx")] == [
+        ["ltx", "off", "there", "2026-10-07", "unknown", "unknown", "keyring"]
     ]
+    assert "nothing leaves this machine" in told.out
     document = tendre("cloud", "status", "--json").document
-    assert {one["provider"]: one["present"] for one in document["providers"]}["ltx"] is True
+    assert {one["name"]: one["key"]["present"] for one in document["providers"]}["ltx"] is True
     assert "canary" not in ran.out + ran.err + told.out + str(document)
     assert tendre("cloud", "logout", "ltx").out.strip() == "The key for ltx is removed."
     assert tendre("cloud", "logout", "ltx", "--json").document == {"provider": "ltx", "removed": False}
@@ -28,3 +29,12 @@ def test_a_keyring_that_is_locked_is_told(tendre, peer):
     ran = tendre("cloud", "login", "ltx", stdin="k")
     assert (ran.code, "locked" in ran.err) == (1, True)
     assert "unknown" in tendre("cloud", "status").out
+
+
+def test_who_switches_it_on_is_told_what_leaves_and_what_is_billed(tendre, peer):
+    assert tendre("cloud", "enable", "ltx").code == 6
+    on = tendre("cloud", "enable", "ltx", "--job", "40", "--day", "100", "--month", "200")
+    assert (on.code, "Cloud is on." in on.out) == (0, True)
+    assert tendre("cloud", "status").out == on.out
+    assert len(on.out.splitlines()) > len(tendre("cloud", "disable").out.splitlines())
+    assert tendre("cloud", "status", "--json").document["enabled"] is False

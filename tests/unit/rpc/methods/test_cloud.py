@@ -8,7 +8,7 @@ async def test_login_status_and_logout(door: Door) -> None:
     state = (await door.call("cloud.login", provider="ltx", key="canary-key"))["result"]
     assert (state["provider"], state["present"], state["source"], state["problem"]) == ("ltx", True, "keyring", None)
     told = await door.call("cloud.status")
-    assert [one["provider"] for one in told["result"]["providers"] if one["present"]] == ["ltx"]
+    assert [one["name"] for one in told["result"]["providers"] if one["key"]["present"]] == ["ltx"]
     assert "canary" not in str([state, told])
     assert (await door.call("cloud.logout", provider="ltx"))["result"] == {"provider": "ltx", "removed": True}
     assert (await door.call("cloud.logout", provider="ltx"))["result"]["removed"] is False
@@ -29,4 +29,4 @@ async def test_a_locked_keyring_says_what_to_do(door: Door) -> None:
     error = (await door.call("cloud.login", provider="ltx", key="k"))["error"]
     assert (error["code"], "Unlock" in error["data"]["next"]) == (1203, True)
     [first, *_] = (await door.call("cloud.status"))["result"]["providers"]
-    assert (first["present"], "locked" in first["problem"]) == (None, True)
+    assert (first["key"]["present"], "locked" in first["key"]["problem"]) == (None, True)
