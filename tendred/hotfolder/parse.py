@@ -96,7 +96,11 @@ def _request(name: str, row: _Row, *, alone: bool) -> tuple[StillRequest | ClipR
             raise InvalidParams("clip_alone", path=f"{row.path}kind", file=name)
         if kind == "clip" and (known := next((field for field in _PERSONS if field in fields), None)):
             raise InvalidParams(path=f"{row.path}{known}", problem="it takes a person, and no prompt file has it")
-        request = _converted(name, row, fields, ClipRequest if kind == "clip" else StillRequest)
+        request: StillRequest | ClipRequest = (
+            _converted(name, row, fields, ClipRequest)
+            if kind == "clip"
+            else _converted(name, row, fields, StillRequest)
+        )
         if not request.prompt.strip():
             raise InvalidParams("empty_prompt", path=f"{row.path}prompt")
         return request, asked
