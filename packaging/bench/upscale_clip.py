@@ -104,7 +104,7 @@ def lanczos(plane: Any, like: Any) -> Any:
 
 
 def psnr(one: Any, other: Any) -> float:
-    error = float(np.mean((one.astype("float32") - other.astype("float32")) ** 2))
+    error: float = np.square(one.astype("float32") - other.astype("float32")).mean()
     return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
 

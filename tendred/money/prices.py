@@ -134,7 +134,11 @@ def read(text: str, provider: str, file: str) -> Table:
         raise broken(problem) from None
     if table.unpriced is not None and not table.rates:
         raise PricesMissing(
-            table.unpriced, provider=provider, file=file, source=table.source, date=table.date.isoformat()
+            "own" if table.unpriced == "own" else "unpublished",
+            provider=provider,
+            file=file,
+            source=table.source,
+            date=table.date.isoformat(),
         )
     if not table.rates:
         raise broken("it holds no rates")
