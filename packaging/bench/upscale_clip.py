@@ -91,7 +91,7 @@ def pictures(path: Path) -> Iterator[tuple[Fraction, list[Any]]]:
             yield (
                 frame.pts * frame.time_base,
                 [
-                    np.frombuffer(plane, "uint8").reshape(-1, plane.line_size)[:high, :wide].copy()
+                    np.frombuffer(memoryview(plane), "uint8").reshape(-1, plane.line_size)[:high, :wide].copy()
                     for plane, (wide, high) in zip(frame.planes, sizes, strict=True)
                 ],
             )
@@ -104,7 +104,7 @@ def lanczos(plane: Any, like: Any) -> Any:
 
 
 def psnr(one: Any, other: Any) -> float:
-    error = float(np.mean((one.astype("float32") - other.astype("float32")) ** 2))
+    error: float = np.square(one.astype("float32") - other.astype("float32")).mean()
     return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
 
@@ -133,9 +133,9 @@ def offset(path: Path) -> Fraction:
     """Samples from the first picture to the first sample."""
     with av.open(str(path)) as clip:
         track, video = clip.streams.audio[0], clip.streams.video[0]
-        first = {}
+        first: dict[int, int] = {}
         for packet in clip.demux([track, video]):
-            if packet.size:
+            if packet.pts is not None and packet.size:
                 first[packet.stream.index] = min(first.get(packet.stream.index, packet.pts), packet.pts)
         assert track.time_base is not None
         assert video.time_base is not None

@@ -147,8 +147,11 @@ class Clips:
 
     # -- writing -------------------------------------------------------------------------------------------
 
-    def enter_in(self, tx: Tx, new: NewJob, quote: Quote, token_id: str) -> Job:
-        """A quote that was confirmed becomes a job with its money reserved. Raises CapExceeded, OutcomeUnknown."""
+    def enter_in(self, tx: Tx, new: NewJob, quote: Quote, token_id: str, door: str | None = None) -> Job:
+        """A quote that was confirmed becomes a job with its money reserved, under the cap of `door` if it is named.
+
+        Raises CapExceeded, OutcomeUnknown, QueueFull.
+        """
         check_unknowns_in(tx)
         facts = Facts("quoted")
         for event in (machine.Confirmed(), machine.Reserved()):
@@ -157,8 +160,9 @@ class Clips:
             self._note(tx, new.id, facts.phase, arrow, event)
             facts = Facts(arrow.phase)
         hold = Hold(
-            job_id=new.id, provider=quote.provider, token_id=token_id, door=new.origin.door, mcr=quote.total_mcr
-        )
+            job_id=new.id, provider=quote.provider, token_id=token_id, door=door or new.origin.door,
+            mcr=quote.total_mcr,
+        )  # fmt: skip
         caps.check_in(tx, hold)
         ledger.hold_in(tx, hold)
         shot_id = new.request.get("shot_id")

@@ -11,11 +11,12 @@ from tendred.cloud.broker import Broker
 from tendred.cloud.clips import Clips, Row
 from tendred.cloud.machine import Charged, Found, NotCharged
 from tendred.errors import InvalidParams, OutcomeUnknown, WrongState
-from tendred.money import ledger, quotes
+from tendred.money import caps, ledger, quotes
 from tendred.queue.store import NewJob, Queue
 from tendred.schema.clip import ENDED, Evidence, Outcome
 from tendred.schema.error import tell
 from tendred.schema.job import Job
+from tendred.schema.money import Quote
 from tendred.store.database import Database, Tx
 
 TAKEN: Final = "SELECT job_id FROM clip WHERE provider = ? AND remote_id = ?"
@@ -38,6 +39,26 @@ class Office:
         job = await self._database.write(lambda tx: render_in(tx, self._clips, quote_id, token_id))
         self._broker.wake()
         return job
+
+    async def stand(self, quote: Quote, new: NewJob, ends_at: float, door: str) -> Job:
+        """Make an offer and take it, under the cap that a person set for a door: all of it is one transaction.
+
+        Raises CapExceeded, OutcomeUnknown, QueueFull.
+        """
+
+        def work(tx: Tx) -> Job:
+            quotes.add_in(tx, quote, caps.OWNER, new, ends_at)
+            job = self._clips.enter_in(tx, new, quote, caps.OWNER, door)
+            quotes.use_in(tx, quote.id, job.id)
+            return job
+
+        job = await self._database.write(work)
+        self._broker.wake()
+        return job
+
+    async def made(self, key: str, key_hash: bytes) -> Job | None:
+        """The clip that an idempotency key made before. Raises IdempotencyConflict."""
+        return await self._queue.by_key(key, key_hash)
 
     async def cancel(self, job_id: str) -> Job:
         """Cancel a clip, in any state; twice is fine. Raises NotFound."""

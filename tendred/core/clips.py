@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from tendred.backend import Adapter
 from tendred.boundary.seal import canonical
@@ -15,14 +15,15 @@ from tendred.core.clipjudge import ClipJudge, sent
 from tendred.core.consent import GOOD_S, Consent
 from tendred.core.shot_rows import ShotRows
 from tendred.core.sources import Finder
+from tendred.core.submit import asked_hash
 from tendred.core.wording import Writer, weighed
 from tendred.errors import NotFound, UnsupportedParameter
 from tendred.money import quotes
-from tendred.money.caps import STANDING
+from tendred.money.caps import OWNER
 from tendred.money.prices import Price, Prices, credits_of
 from tendred.queue.store import NewJob
 from tendred.schema.clip import Clip, ClipRequest, Evidence, Outcome
-from tendred.schema.job import Job, Origin
+from tendred.schema.job import Job, Origin, Submitted
 from tendred.schema.money import Confirmation, Quote
 from tendred.schema.provider import Features
 from tendred.schema.sealed import OwnStill
@@ -39,6 +40,14 @@ class Counter(Protocol):
 
     async def render(self, quote_id: str, token_id: str) -> Job:
         """Reserve the money and make the job, in one transaction."""
+        ...
+
+    async def stand(self, quote: Quote, new: NewJob, ends_at: float, door: str) -> Job:
+        """Make an offer and take it under a standing cap, in one transaction."""
+        ...
+
+    async def made(self, key: str, key_hash: bytes) -> Job | None:
+        """The clip that an idempotency key made before."""
         ...
 
     async def cancel(self, job_id: str) -> Job:
@@ -106,6 +115,30 @@ class Quoting:
         Raises CloudOff, NotFound, NotOffered, StillNotOurs, BoundaryRefused, PricesMissing, PricesStale, TooLarge,
         UnsupportedParameter, InvalidParams.
         """
+        quote, new = await self._drafted(request, asked, origin, token_id)
+        ends_at = self._clock.now() + quotes.GOOD_S
+        await self._database.write(lambda tx: quotes.add_in(tx, quote, token_id, new, ends_at))
+        return quote
+
+    async def stand(
+        self, request: ClipRequest, asked: dict[str, Any], key: str, origin: Origin, door: str
+    ) -> Submitted:
+        """A clip that nobody confirms: offered and taken at once, under the cap that a person set for this `door`.
+
+        Raises what `quote` does, CapExceeded, OutcomeUnknown, QueueFull, IdempotencyConflict.
+        """
+        key_hash = asked_hash(asked)
+        if (known := await self._counter.made(key, key_hash)) is not None:
+            return Submitted(job=known, deduplicated=True)
+        quote, new = await self._drafted(request, asked, origin, OWNER)
+        new = replace(new, key=key, key_hash=key_hash)
+        job = await self._counter.stand(quote, new, self._clock.now() + quotes.GOOD_S, door)
+        return Submitted(job=job, deduplicated=False)
+
+    async def _drafted(
+        self, request: ClipRequest, asked: dict[str, Any], origin: Origin, token_id: str
+    ) -> tuple[Quote, NewJob]:
+        """The offer, and the sealed job that it leads to."""
         features = self._adapter(request.provider).features
         wanted = StillRequest(prompt=request.prompt, character=request.character, seed=request.seed)
         played = await self._writer.write(wanted, self._rng.below(1 << SEED_BITS))
@@ -136,10 +169,7 @@ class Quoting:
             key=None,
             key_hash=b"",
         )
-        quote = self._priced(clip, price, job_id, token_id)
-        ends_at = self._clock.now() + quotes.GOOD_S
-        await self._database.write(lambda tx: quotes.add_in(tx, quote, token_id, new, ends_at))
-        return quote
+        return self._priced(clip, price, job_id, token_id), new
 
     async def _refinable(self, request: ClipRequest) -> None:
         """Raises NotFound for a clip that this provider never rendered for us."""
@@ -188,16 +218,15 @@ class Quoting:
             quote_id=quote_id, code=code, total_mcr=quote.total_mcr, expires_at=rfc3339(self._clock.now() + GOOD_S)
         )
 
-    async def render(self, quote_id: str, confirm: str | None, token_id: str, origin: Origin) -> Job:
-        """Take an offer that a person confirmed, or that a standing cap of its door covers.
+    async def render(self, quote_id: str, confirm: str | None, token_id: str) -> Job:
+        """Take an offer that a person confirmed.
 
         Raises ConsentRequired, CapExceeded, CloudOff, NotFound, QuoteMismatch, QuoteUsed, QuoteExpired,
         OutcomeUnknown, QueueFull.
         """
         quote = await self._quote(quote_id, token_id)
         self._adapter(quote.provider)
-        if origin.door not in STANDING:
-            self._consent.take(quote_id, quote.digest, token_id, confirm)
+        self._consent.take(quote_id, quote.digest, token_id, confirm)
         return await self._counter.render(quote_id, token_id)
 
     async def job_of(self, quote_id: str) -> str | None:

@@ -11,7 +11,7 @@ import msgspec
 from tendred.backend import Adapter
 from tendred.core.credentials import Credentials
 from tendred.core.settings import Settings
-from tendred.errors import CloudOff, ConsentRequired, NotFound, PricesMissing
+from tendred.errors import CloudOff, ConsentRequired, InvalidParams, NotFound, PricesMissing
 from tendred.money import caps
 from tendred.money.caps import PERIODS
 from tendred.money.prices import Prices, Refunds
@@ -73,10 +73,12 @@ class Cloud:
     async def enable(self, provider: str, changes: CapChanges) -> CloudStatus:
         """Let clips go to a provider, under caps that are set with it or were set before.
 
-        Raises NotFound, ConsentRequired where a cap of a job, a day or a month is missing.
+        Raises NotFound, InvalidParams, ConsentRequired where a cap of a job, a day or a month is missing.
         """
         if provider not in self._adapters:
             self.adapter(provider)
+        if changes.doors:
+            raise InvalidParams(path="caps.doors", problem="caps of doors are set by spend.caps")
 
         def work(tx: Tx) -> None:
             caps.set_in(tx, changes)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
+from tendred.backend import HotFolders
 from tendred.clock import Clock
 from tendred.errors import InvalidParams, NotPermitted
 from tendred.money import caps, ledger, report
@@ -29,11 +32,16 @@ class Spend:
         before = None if cursor is None else min(int(cursor), 1 << 62)
         return await self._database.read(lambda connection: ledger.page_in(connection, job_id, limit, before))
 
-    async def caps(self, changes: CapChanges, scopes: frozenset[Scope]) -> Caps:
-        """Every cap, after the changes. Raises NotPermitted for a change without the scope `spend`."""
+    async def caps(self, changes: CapChanges, scopes: frozenset[Scope], folders: HotFolders) -> Caps:
+        """Every cap, after the changes.
+
+        Raises NotPermitted for a change without the scope `spend`, InvalidParams and NotFound for a door that can't have one.
+        """
         if changes != CapChanges():
             if "spend" not in scopes:
                 raise NotPermitted(scope="spend")
+            doors = {await _door(name, mcr, folders): mcr for name, mcr in changes.doors.items()}
+            changes = replace(changes, doors=doors)
             await self._database.write(lambda tx: caps.set_in(tx, changes))
         now = self._clock.now()
         return await self._database.read(lambda connection: caps.caps_in(connection, now))
@@ -45,3 +53,13 @@ class Spend:
             return report.reconcile_in(tx, provider, balance_mcr, topped_up_mcr)
 
         return await self._database.write(work)
+
+
+async def _door(name: str, mcr: int, folders: HotFolders) -> str:
+    """A door as its cap is called. Where nobody confirms a clip, each folder and each plugin has a cap of its own."""
+    kind, _, whose = name.partition(":")
+    if kind in {"hotfolder", "plugin"} and not whose:
+        wanted = "the path of a hot folder" if kind == "hotfolder" else "the name of a plugin"
+        raise InvalidParams(path=f"changes.doors.{name}", problem=f"it needs {wanted} behind it: {kind}:…")
+    # To take a cap away must always be possible, wherever the folder is by now.
+    return name if kind != "hotfolder" or mcr == 0 else f"hotfolder:{await folders.standing(whose)}"

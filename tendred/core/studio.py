@@ -30,6 +30,7 @@ from tendred.schema.again import Again
 from tendred.schema.asset import Asset, AssetPage, Receipt
 from tendred.schema.cache import Models
 from tendred.schema.character import Character, CharacterChanges, Characters, NewCharacter
+from tendred.schema.clip import ClipRequest
 from tendred.schema.error import ErrorInfo
 from tendred.schema.event import EventPage
 from tendred.schema.job import Job, JobPage, Origin, Previewed, QueueStatus, State, Submitted
@@ -127,6 +128,12 @@ class Studio:
     async def submit(self, submissions: list[Submission], origin: Origin) -> list[Submitted]:
         """Take all or none; with several, a failure's `path` begins with `[row]`."""
         return await self._woken(origin, self._p.submitter.submit(submissions, origin))
+
+    async def stand(
+        self, request: ClipRequest, asked: dict[str, Any], key: str, origin: Origin, door: str
+    ) -> Submitted:
+        """Have a clip made that nobody confirms, under the standing cap of a door: see `Quoting.stand`."""
+        return await self._woken(self.clips.stand(request, asked, key, origin, door))
 
     async def grid(self, request: GridRequest, asked: dict[str, Any], key: str | None, origin: Origin) -> Grid:
         """Stills along two axes, and one sheet of them: all jobs or none."""

@@ -14,6 +14,7 @@ from tendred.bus import Subscription
 from tendred.clock import Clock, Ids
 from tendred.config.schema import HotfolderSection
 from tendred.errors import InvalidParams, NotFound
+from tendred.hotfolder import ground
 from tendred.hotfolder.desk import Desk
 from tendred.hotfolder.pending import Parts
 from tendred.hotfolder.settle import where
@@ -119,6 +120,19 @@ class HotFolderDoor:
         await self._studio.set_setting(SETTING, stored)
         if self._spots.pop(hotfolder_id, None) is not None:
             await spot.stop()
+
+    async def standing(self, path: str) -> str:
+        """The path of a watched folder that may have a standing cap.
+
+        Raises NotFound, and InvalidParams for one that others could write into.
+        """
+        here = await offload(os.path.realpath, path)
+        for spot in tuple(self._spots.values()):
+            if await offload(os.path.realpath, spot.root) == here:
+                await offload(ground.check, spot.root, "changes.doors")
+                return str(spot.root)
+        known = [str(spot.root) for spot in self._spots.values()]
+        raise NotFound(path="changes.doors", noun="hot folder", name=path, near=known)
 
     async def rescan(self, hotfolder_id: str | None) -> None:
         """Look through one or all now. Raises NotFound."""

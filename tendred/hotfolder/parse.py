@@ -7,11 +7,12 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import PurePath
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from tendred.errors import InvalidParams
 from tendred.hotfolder import plain_csv, plain_json, plain_toml, plain_yaml
 from tendred.hotfolder.plain_json import DEPTH, Broken
+from tendred.schema.clip import ClipRequest
 from tendred.schema.decode import convert
 from tendred.schema.still import StillRequest
 
@@ -19,9 +20,12 @@ ENDINGS: Final = (".txt", ".md", ".json", ".yaml", ".yml", ".toml", ".csv")
 ROWS: Final = 1_000
 """One file asks for at most this many stills' worth of rows."""
 
-Parsed = list[tuple[StillRequest, dict[str, Any]]]
-"""The requests, each with the fields as they were written."""
+Parsed = list[tuple[StillRequest | ClipRequest, dict[str, Any]]]
+"""The requests, each with the fields as they were written. A clip is alone."""
 
+_PERSONS: Final = ("shot_id", "refine_of", "accept_stale")
+"""Fields of a clip that a prompt file can't have: a shot's takes and old prices are confirmed one by one."""
+_Kind = TypeVar("_Kind", StillRequest, ClipRequest)
 _FENCE: Final = re.compile(r"---[ \t]*\r?\n?")
 _PATH: Final = 200
 
@@ -50,7 +54,7 @@ def parse(name: str, data: bytes) -> Parsed:
     if not rows:
         raise InvalidParams("file", file=name, format=ending[1:], problem="there is no prompt in it")
     try:
-        return [_request(name, row) for row in rows]
+        return [_request(name, row, alone=len(rows) == 1 and not row.line) for row in rows]
     except InvalidParams as error:
         if len(rows) > 1:
             error.detail["several_rows"] = True
@@ -77,7 +81,7 @@ def _told(name: str, ending: str, broken: Broken) -> InvalidParams:
     return InvalidParams("file", file=name, format=ending[1:], problem=broken.problem)
 
 
-def _request(name: str, row: _Row) -> tuple[StillRequest, dict[str, Any]]:
+def _request(name: str, row: _Row, *, alone: bool) -> tuple[StillRequest | ClipRequest, dict[str, Any]]:
     _plain(row.fields, row.path.removesuffix("."), 0)
     fields = row.fields
     if isinstance(fields, dict):
@@ -86,20 +90,26 @@ def _request(name: str, row: _Row) -> tuple[StillRequest, dict[str, Any]]:
         if "idempotency_key" in fields:
             raise InvalidParams(path=f"{row.path}idempotency_key", problem="a file's key is made by the hot folder")
         kind = fields.pop("kind", "still")
-        if kind == "clip":
-            raise InvalidParams("still_only", path=f"{row.path}kind", file=name)
-        if kind != "still":
-            raise InvalidParams(path=f"{row.path}kind", problem='it must be "still"')
-        request = _converted(name, row, fields)
+        if kind not in ("still", "clip"):  # it may be a list, so not a set
+            raise InvalidParams(path=f"{row.path}kind", problem='it must be "still" or "clip"')
+        if kind == "clip" and not alone:
+            raise InvalidParams("clip_alone", path=f"{row.path}kind", file=name)
+        if kind == "clip" and (known := next((field for field in _PERSONS if field in fields), None)):
+            raise InvalidParams(path=f"{row.path}{known}", problem="it takes a person, and no prompt file has it")
+        request: StillRequest | ClipRequest = (
+            _converted(name, row, fields, ClipRequest)
+            if kind == "clip"
+            else _converted(name, row, fields, StillRequest)
+        )
         if not request.prompt.strip():
             raise InvalidParams("empty_prompt", path=f"{row.path}prompt")
         return request, asked
-    return _converted(name, row, fields), {}
+    return _converted(name, row, fields, StillRequest), {}
 
 
-def _converted(name: str, row: _Row, fields: object) -> StillRequest:
+def _converted(name: str, row: _Row, fields: object, kind: type[_Kind]) -> _Kind:
     try:
-        return convert(fields, StillRequest, prefix=row.path)
+        return convert(fields, kind, prefix=row.path)
     except InvalidParams as error:
         if row.line and not error.variant:
             problem = f"{error.path}: {error.detail.get('problem')}"

@@ -21,16 +21,17 @@ from tendred.errors import (
     SlowDown,
     TendredError,
 )
-from tendred.hotfolder import claim, deliver
+from tendred.hotfolder import claim, deliver, ground
 from tendred.hotfolder.alone import Alone
 from tendred.hotfolder.handover import Handover
-from tendred.hotfolder.parse import parse
+from tendred.hotfolder.parse import Parsed, parse
 from tendred.hotfolder.pending import ENDED, RETRY_S, Blocked, Parts, Pending, Tracker
 from tendred.hotfolder.settle import Settler, ignored, where
 from tendred.hotfolder.wake import Alarm, from_thread
 from tendred.hotfolder.watch import Watch, silent
+from tendred.schema.clip import ClipRequest
 from tendred.schema.error import ErrorInfo
-from tendred.schema.job import Origin
+from tendred.schema.job import Origin, Submitted
 from tendred.schema.system import HotFolder
 from tendred.tasks import offload
 
@@ -292,12 +293,8 @@ class Spot:
     async def _submit(self, pending: Pending) -> None:
         """Submit all rows of a claim. The keys are made of claim and row, so that a second time makes no second job."""
         rows = pending.rows or []
-        submissions = [
-            Submission(request=request, asked=asked, key=f"hot:{pending.id}:{index}")
-            for index, (request, asked) in enumerate(rows)
-        ]
         try:
-            submitted = await self._desk.submit(submissions, Origin(door="hotfolder", file=pending.name))
+            submitted = await self._submitted(pending, rows)
         except _LATER as error:
             pending.postpone(self._clock.mono(), error.detail.get("retry_after_s"))
             return
@@ -311,6 +308,16 @@ class Spot:
         self._tracker.expect(pending, {one.job.id for one in submitted if one.job.state not in ENDED})
         if not all(one.deduplicated for one in submitted):
             await self._handover.announce("claimed", pending.id, pending.name, pending.jobs)
+
+    async def _submitted(self, pending: Pending, rows: Parsed) -> list[Submitted]:
+        origin, submissions = Origin(door="hotfolder", file=pending.name), list[Submission]()
+        for index, (request, asked) in enumerate(rows):
+            key = f"hot:{pending.id}:{index}"
+            if isinstance(request, ClipRequest):  # `parse` saw to it that it is alone
+                await offload(ground.check, self.root, "kind")
+                return [await self._desk.stand(request, asked, key, origin, f"hotfolder:{self.root}")]
+            submissions.append(Submission(request=request, asked=asked, key=key))
+        return await self._desk.submit(submissions, origin)
 
 
 def _counts(root: Path) -> tuple[bool, int, int, int]:

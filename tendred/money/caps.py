@@ -27,18 +27,30 @@ ZONE: Final = "UTC"
 OWNER: Final = "owner"
 """The token of the person whose daemon it is: it needs no cap of its own."""
 STANDING: Final = frozenset({"hotfolder", "plugin", "compat"})
-"""Doors where nobody confirms a single clip: they need a cap of their own that somebody set."""
+"""Doors where nobody confirms a single clip: they need a cap of their own that somebody set.
+
+Each hot folder and each plugin has its own: `hotfolder:PATH`, `plugin:NAME`.
+"""
 PERIODS: Final = ("job", "day", "month")
 
 
 def check_in(tx: Tx, hold: Hold) -> None:
-    """Raises CapExceeded, naming the cap that leaves the least, if a hold doesn't fit under every one."""
+    """Raises CapExceeded, naming the cap that leaves the least, if a hold doesn't fit under every one.
+
+    Where nobody confirms, not even a clip that costs nothing is sent without a cap above 0.
+    """
     tight: tuple[int, str] | None = None
     for name in _names(hold):
         row = tx.one(GET, name)
         if row is None and not _needed(name):
             continue
-        left = (0 if row is None else int(row["mcr"])) - _used(tx.connection, name, tx.now)
+        cap = 0 if row is None else int(row["mcr"])
+        if name.startswith("door:") and _needed(name) and not cap:
+            raise CapExceeded(
+                "standing", cap=name, door=name.removeprefix("door:"), left_mcr=0, wanted_mcr=hold.mcr, left="0",
+                wanted=credits_of(hold.mcr),
+            )  # fmt: skip
+        left = cap - _used(tx.connection, name, tx.now)
         if hold.mcr > left and (tight is None or left < tight[0]):
             tight = (left, name)
     if tight is not None:
@@ -77,7 +89,7 @@ def _names(hold: Hold) -> Iterator[str]:
 
 def _needed(name: str) -> bool:
     """Whether a cap that isn't set counts as 0. Of doors only those where nobody confirms."""
-    return not name.startswith("door:") or name.removeprefix("door:") in STANDING
+    return not name.startswith("door:") or name.removeprefix("door:").partition(":")[0] in STANDING
 
 
 def _used(connection: sqlite3.Connection, name: str, now: float) -> int:

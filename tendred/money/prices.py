@@ -7,7 +7,7 @@ import tomllib
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -50,8 +50,11 @@ class Table(Asked, frozen=True):
     date: dt.date
     currency: str
     source: Annotated[str, Meta(min_length=1)]
-    rates: Annotated[list[Rate], Meta(min_length=1)]
+    rates: tuple[Rate, ...] = ()
     refunds: Refunds = Refunds()
+    unpriced: Annotated[
+        Literal["unpublished", "own"] | None, Meta(description="Why there is no price: that is data, too.")
+    ] = None
 
 
 class Price(Record, frozen=True):
@@ -89,7 +92,11 @@ class Prices:
         ours = resources.files("tendred.money") / "data" / "prices" / f"{provider}.toml"
         if not ours.is_file():
             raise PricesMissing(provider=provider, file=str(file))
-        return read(ours.read_text("utf-8"), provider, str(ours))
+        try:
+            return read(ours.read_text("utf-8"), provider, str(ours))
+        except PricesMissing as problem:
+            problem.detail["file"] = str(file)  # the one to write: ours says that it can't know
+            raise
 
     def price(self, provider: str, model: str, sides: tuple[int, int], seconds: int, *, accept_stale: bool) -> Price:
         """What so many seconds cost. Raises PricesMissing, PricesStale."""
@@ -125,6 +132,16 @@ def read(text: str, provider: str, file: str) -> Table:
         table = msgspec.convert(tomllib.loads(text), Table)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as problem:
         raise broken(problem) from None
+    if table.unpriced is not None and not table.rates:
+        raise PricesMissing(
+            "own" if table.unpriced == "own" else "unpublished",
+            provider=provider,
+            file=file,
+            source=table.source,
+            date=table.date.isoformat(),
+        )
+    if not table.rates:
+        raise broken("it holds no rates")
     if table.provider != provider:
         raise broken(f"it is the table of {table.provider}")
     if table.currency != _CURRENCY:

@@ -63,7 +63,7 @@ class DrawingDaemon(Daemon):
             self.there.script.add(Fault(where="poll", what="fail", kind="api_error"))
         clips = self.studio.clips
         shown = await clips.confirm(quote_id, OWNER)
-        job = await clips.render(quote_id, shown.code, OWNER, ORIGIN)
+        job = await clips.render(quote_id, shown.code, OWNER)
         return await self.studio.wait(job.id, _WAIT_S)
 
     def _outside(self, plugins: Plugins) -> Outside:

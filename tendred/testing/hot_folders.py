@@ -34,6 +34,11 @@ class FakeHotFolders:
         if self.folders.pop(hotfolder_id, None) is None:
             raise NotFound(noun="hot folder", name=hotfolder_id, near=list(self.folders))
 
+    async def standing(self, path: str) -> str:
+        if path not in {folder.path for folder in self.folders.values()}:
+            raise NotFound(path="changes.doors", noun="hot folder", name=path, near=[])
+        return path
+
     async def rescan(self, hotfolder_id: str | None) -> None:
         if hotfolder_id is not None and hotfolder_id not in self.folders:
             raise NotFound(noun="hot folder", name=hotfolder_id, near=list(self.folders))

@@ -48,7 +48,7 @@ _LOOK_S: Final = 0.2
 
 
 class Rehearsed(Record, frozen=True):
-    """What came of it. `paths`: the final, and pictures of the take; `spent_mcr` is 0, always."""
+    """What came of it. `paths`: the final, and pictures of the take. `spent_mcr` is what the books say; no sound: 0 Hz."""
 
     spent_mcr: int
     width: int
@@ -56,6 +56,7 @@ class Rehearsed(Record, frozen=True):
     seconds: float
     frames: int
     fps: str
+    sound_hz: int
     paths: list[str]
 
 
@@ -100,7 +101,7 @@ async def _shot(daemon: DrawingDaemon, target: Path, seconds: int, tell: Callabl
     paths = [shutil.copyfile(source, target / name) for source, name in copies]
     return Rehearsed(
         spent_mcr=sum(row.spent_mcr for row in spent.rows), width=asset.width, height=asset.height, seconds=asset.duration_s or 0, frames=locked.clip.frames,
-        fps=asset.fps or "", paths=[str(path) for path in paths],
+        fps=asset.fps or "", sound_hz=asset.audio.rate if asset.audio else 0, paths=[str(path) for path in paths],
     )  # fmt: skip
 
 

@@ -365,6 +365,102 @@ async def test_two_open_questions_stop_everything_new(open_peer, world):
     assert await peer.kind("clips.render", quote_id=quote["id"], confirm=shown["code"]) == "outcome_unknown"
 
 
+async def dropped(peer, name, **changes):
+    """Drop a prompt file that asks for a clip, and wait until it was dealt with: where it is now."""
+    hot = peer.daemon.daemon.paths.hot
+    (hot / name).write_text(json.dumps({"kind": "clip", **ASKED, **changes}), "utf-8")
+    async with asyncio.timeout(20):
+        while not (found := [path for path in (hot / "done" / name, hot / "failed" / name) if path.exists()]):
+            peer.daemon.machine_clock.ahead += 5
+            await asyncio.sleep(0.02)
+    return found[0].parent
+
+
+def reason(folder, name):
+    return json.loads((folder / f"{name}.reason.json").read_text("utf-8"))
+
+
+async def test_a_hot_folder_spends_under_a_standing_cap_of_its_own_and_not_otherwise(open_peer, world):
+    peer, hot = open_peer, str(open_peer.daemon.daemon.paths.hot)
+    failed = await dropped(peer, "a.json")
+    told = reason(failed, "a.json")
+    assert (told["kind"], told["detail"]["cap"]) == ("cap_exceeded", f"door:hotfolder:{hot}")
+    assert "tendre spend caps --door" in told["next"]
+    assert not world.there.jobs
+    assert (await peer.call("jobs.list"))["jobs"] == []
+
+    caps = await peer.call("spend.caps", changes={"doors": {f"hotfolder:{hot}/": 40_000}})
+    assert {"name": f"door:hotfolder:{hot}", "mcr": 40_000, "used_mcr": 0} in caps["caps"]
+    done = await dropped(peer, "b.json")
+    assert done.name == "done"
+    receipt = json.loads((done / "b.receipt.json").read_text("utf-8"))
+    assert [one["file"] for one in receipt["made"]] == ["b.mp4"]
+    assert (done / "b.mp4").read_bytes() == film()
+    assert receipt["cost"]["settled_mcr"] == 36_000
+    assert receipt["origin"]["door"] == "hotfolder"
+    entries = (await peer.call("spend.ledger"))["entries"]
+    assert {(entry["door"], entry["token_id"]) for entry in entries} == {(f"hotfolder:{hot}", "owner")}
+
+    # What is left of the cap is not enough for another one.
+    failed = await dropped(peer, "c.json")
+    assert reason(failed, "c.json")["detail"]["left_mcr"] == 4_000
+    assert len(world.there.jobs) == 1
+
+
+async def test_what_a_hot_folder_may_not_ask_for(open_peer):
+    peer, hot = open_peer, open_peer.daemon.daemon.paths.hot
+    await peer.call("spend.caps", changes={"doors": {f"hotfolder:{hot}": 100_000}})
+    failed = await dropped(peer, "a.json", seconds=7)
+    assert reason(failed, "a.json")["kind"] == "not_offered"
+    await peer.call("cloud.disable")
+    failed = await dropped(peer, "b.json")
+    assert reason(failed, "b.json")["kind"] == "cloud_off"
+    # Something that synchronises the folder was set up since.
+    await peer.call("cloud.enable", provider="ltx", caps=CAPS)
+    (hot / ".stfolder").mkdir()
+    failed = await dropped(peer, "c.json")
+    told = reason(failed, "c.json")
+    assert (told["kind"], told["path"]) == ("invalid_params", "kind")
+    assert ".stfolder" in told["message"]
+    assert (await peer.call("jobs.list"))["jobs"] == []
+
+
+async def test_where_no_standing_cap_can_be(open_peer, tmp_path):
+    peer, hot = open_peer, open_peer.daemon.daemon.paths.hot
+
+    async def problem(door, mcr=1000):
+        error = (await peer.ask("spend.caps", changes={"doors": {door: mcr}}))["error"]["data"]
+        return error["kind"]
+
+    assert await problem("hotfolder") == "invalid_params"
+    assert await problem("plugin:") == "invalid_params"
+    assert await problem(f"hotfolder:{tmp_path}") == "not_found"
+    (hot / ".stfolder").mkdir()
+    assert await problem(f"hotfolder:{hot}") == "invalid_params"
+    # Taking one away always works.
+    await peer.call("spend.caps", changes={"doors": {f"hotfolder:{hot}": 0}})
+    local = peer.daemon.token
+    assert await peer.kind("spend.caps", local, changes={"doors": {f"hotfolder:{hot}": 1}}) == "not_permitted"
+    asked = {**CAPS, "doors": {f"hotfolder:{hot}": 1}}
+    assert await peer.kind("cloud.enable", provider="ltx", caps=asked) == "invalid_params"
+
+
+async def test_the_same_prompt_file_is_paid_once(open_peer, world):
+    """A daemon that died behind the transaction submits the claim again."""
+    peer = open_peer
+    studio = peer.daemon.studio
+    hot = str(peer.daemon.daemon.paths.hot)
+    await peer.call("spend.caps", changes={"doors": {f"hotfolder:{hot}": 100_000}})
+    request, origin = ClipRequest(**ASKED), Origin(door="hotfolder", file="a.json")
+    first = await studio.stand(request, ASKED, "hot:x:0", origin, f"hotfolder:{hot}")
+    again = await studio.stand(request, ASKED, "hot:x:0", origin, f"hotfolder:{hot}")
+    assert (first.deduplicated, again.deduplicated) == (False, True)
+    assert first.job.id == again.job.id
+    await peer.until(first.job.id, "settled")
+    assert len(world.there.jobs) == 1
+    assert [entry["kind"] for entry in (await peer.call("spend.ledger"))["entries"]] == ["settle", "hold"]
+
+
 async def test_a_still_as_first_frame_has_to_be_ours(open_peer):
     with pytest.raises(StillNotOurs):
         request = ClipRequest(**{**ASKED, "first": "ast_nope"})

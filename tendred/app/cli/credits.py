@@ -31,7 +31,7 @@ def amount(text: str) -> int:
 
 def named(text: str) -> tuple[str, int]:
     """`NAME=CREDITS`."""
-    name, equals, value = text.partition("=")
+    name, equals, value = text.rpartition("=")
     if not name or not equals:
         raise ArgumentTypeError(f"{text!r} is not NAME=CREDITS")
     return name, amount(value)

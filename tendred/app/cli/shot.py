@@ -11,6 +11,7 @@ import msgspec
 
 from tendred.app.cli.clip import offer
 from tendred.app.cli.context import Context
+from tendred.app.cli.credits import told
 from tendred.app.cli.exits import Exit
 from tendred.app.cli.image import CLIPS, check_output, outputs, see_through
 from tendred.app.cli.out import short
@@ -203,5 +204,6 @@ def _demo(ctx: Context) -> int:
     ctx.out.document(made)
     for path in made["paths"]:
         ctx.out.line(path)
-    ctx.out.note(ctx.say("rehearsed", width=made["width"], height=made["height"]))
+    figures = {name: made[name] for name in ("width", "height", "seconds")}
+    ctx.out.note(ctx.say("rehearsed", spent=told(made["spent_mcr"]), hz=made["sound_hz"], **figures))
     return Exit.DONE

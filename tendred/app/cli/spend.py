@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 from tendred.app.cli.context import Context
@@ -27,7 +28,14 @@ def add(commands: Commands) -> None:
     caps = command(noun, "caps", "show or set caps, in credits", _caps)
     for name in ("job", "day", "month"):
         caps.add_argument(f"--{name}", type=amount, metavar="CREDITS", dest=f"{name}_mcr")
-    caps.add_argument("--door", type=named, action="append", default=[], metavar="NAME=CREDITS", help="by the month")
+    caps.add_argument(
+        "--door",
+        type=named,
+        action="append",
+        default=[],
+        metavar="NAME=CREDITS",
+        help="by the month; hotfolder:PATH lets a hot folder spend, 0 ends it",
+    )
     caps.add_argument("--token", type=named, action="append", default=[], metavar="ID=CREDITS", help="by the month")
     resolve = command(noun, "resolve", "say what happened to a clip that nobody knows about", _resolve)
     resolve.add_argument("job_id", metavar="JOB")
@@ -89,7 +97,7 @@ def _ledger(ctx: Context) -> int:
 def _caps(ctx: Context) -> int:
     said = {f"{name}_mcr": getattr(ctx.args, f"{name}_mcr") for name in ("job", "day", "month")}
     changes: dict[str, Any] = {name: mcr for name, mcr in said.items() if mcr is not None}
-    changes |= {"doors": dict(ctx.args.door), "tokens": dict(ctx.args.token)}
+    changes |= {"doors": {_door(name): mcr for name, mcr in ctx.args.door}, "tokens": dict(ctx.args.token)}
     call = ctx.own if any(changes.values()) or said != dict.fromkeys(said) else ctx.call
     caps = call("spend.caps", changes=changes)
     ctx.out.document(caps)
@@ -98,6 +106,12 @@ def _caps(ctx: Context) -> int:
     )
     ctx.out.line(ctx.say("spend_zone", zone=caps["zone"]))
     return Exit.DONE
+
+
+def _door(name: str) -> str:
+    """A hot folder as the daemon knows it: by its whole path, seen from here."""
+    kind, colon, path = name.partition(":")
+    return f"{kind}:{Path(path).expanduser().absolute()}" if kind == "hotfolder" and path else kind + colon + path
 
 
 def _resolve(ctx: Context) -> int:

@@ -129,8 +129,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Une répétition : le clip est dessiné sur cette machine, sans compte ; rien n'est envoyé, rien n'est payé.",
     ),
     "rehearsed": (
-        "That was the rehearsal. Spent: 0. The final is {width} x {height}, with sound.",
-        "C'était la répétition. Dépensé : 0. Le final fait {width} x {height}, avec le son.",
+        "That was the rehearsal. Spent: {spent} credits. The final is {width} x {height}, {seconds} s, with sound ({hz} Hz).",
+        "C'était la répétition. Dépensé : {spent} crédits. Le final fait {width} x {height}, {seconds} s, avec le son ({hz} Hz).",
     ),
     "rehearsal_failed": ("The rehearsal broke off (exit code {code}).", "La répétition s'est interrompue (code {code})."),
     "rehearsal_failed_next": (

@@ -59,7 +59,7 @@ async def render(call: Here, params: RenderParams) -> Job:
     door = call.door
     if door.studio.stopping:
         raise ShuttingDown
-    return await door.studio.clips.render(params.quote_id, params.confirm, door.token_id, door.origin)
+    return await door.studio.clips.render(params.quote_id, params.confirm, door.token_id)
 
 
 async def evidence(call: Here, params: JobParams) -> Evidence:

@@ -64,7 +64,8 @@ async def ledger(call: Here, params: LedgerParams) -> LedgerPage:
 
 
 async def caps(call: Here, params: CapParams) -> Caps:
-    return await call.door.studio.spend.caps(params.changes, call.door.scopes)
+    studio = call.door.studio
+    return await studio.spend.caps(params.changes, call.door.scopes, studio.hotfolders)
 
 
 async def resolve(call: Here, params: ResolveParams) -> Job:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tendred.errors import InvalidParams, TendredError
 from tendred.hotfolder import plain_csv
 from tendred.hotfolder.parse import ROWS, parse
+from tendred.schema.clip import ClipRequest
 from tendred.schema.source import Control, Mask, Rect, Source
 from tendred.schema.still import LoraUse, StillRequest
 
@@ -189,7 +190,6 @@ def test_what_is_broken_is_told_with_its_line(name, text, line):
         ("x.json", '{"prompt": "a", "seed": 1e999}', "seed"),
         ("x.json", '{"prompt": "\\ud800"}', "prompt"),
         ("x.json", '{"prompt": "a", "idempotency_key": "k"}', "idempotency_key"),
-        ("x.json", '{"prompt": "a", "kind": "clip"}', "kind"),
         ("x.json", '{"prompt": "a", "kind": ["clip"]}', "kind"),
         ("x.toml", 'prompt = "a"\nseed = 1979-05-27\n', "seed"),
         ("x.toml", 'prompt = "a"\nguidance = inf\n', "guidance"),
@@ -231,8 +231,29 @@ def test_other_endings_are_no_prompt_files(name):
     assert refused(name, b"a").variant == "format"
 
 
-def test_a_clip_is_told_as_one():
-    assert refused("x.toml", 'prompt = "a"\nkind = "clip"\n').variant == "still_only"
+CLIP = {"kind": "clip", "prompt": "a", "provider": "p", "model": "m", "width": 1280, "height": 720, "seconds": 6}
+
+
+def test_a_clip_has_the_fields_of_a_clip():
+    [(request, asked)] = parse("x.json", json.dumps({**CLIP, "first": "ast_1"}).encode())
+    assert request == ClipRequest(
+        prompt="a", provider="p", model="m", width=1280, height=720, seconds=6, first="ast_1"
+    )  # fmt: skip
+    assert asked["kind"] == "clip"
+    assert refused("x.json", json.dumps({**CLIP, "steps": 3})).path == "steps"
+    assert refused("x.toml", 'prompt = "a"\nkind = "clip"\n').kind == "invalid_params"
+    assert refused("x.json", json.dumps({**CLIP, "prompt": " "})).variant == "empty_prompt"
+
+
+@pytest.mark.parametrize("field", ["idempotency_key", "shot_id", "refine_of", "accept_stale"])
+def test_what_takes_a_person_is_in_no_prompt_file(field):
+    assert refused("x.json", json.dumps({**CLIP, field: True})).path == field
+
+
+def test_a_clip_is_alone_in_its_file():
+    error = refused("x.json", json.dumps([{"prompt": "a"}, CLIP]))
+    assert (error.variant, error.path) == ("clip_alone", "[1].kind")
+    assert refused("x.csv", "prompt,kind\na,clip\n").variant == "clip_alone"
 
 
 @pytest.mark.parametrize("text", ['"' * 1_000_001, '"\\' * 300_000, "{" + '"a":' * 200_000, '[{"a":"' * 100_000])

@@ -97,14 +97,30 @@ async def test_tokens_have_caps_of_their_own(database):
     await take(database, hold(3))
 
 
-@pytest.mark.parametrize("door", ["hotfolder", "plugin", "compat"])
+@pytest.mark.parametrize("door", ["hotfolder:/a/b c", "plugin:echo", "compat"])
 async def test_doors_where_nobody_confirms_need_a_standing_cap(database, door):
     await allow(database, job_mcr=100, day_mcr=1000, month_mcr=1000)
     error = await refused(database, hold(1, door=door))
-    assert (error.variant, error.detail["cap"]) == ("unset", f"door:{door}")
+    assert (error.variant, error.detail["cap"]) == ("standing", f"door:{door}")
+    assert door in str(error)
     await allow(database, doors={door: 100})
     await take(database, hold(1, door=door))
-    assert (await refused(database, hold(2, door=door))).detail["cap"] == f"door:{door}"
+    error = await refused(database, hold(2, door=door))
+    assert (error.variant, error.detail["cap"]) == ("", f"door:{door}")
+
+
+async def test_the_cap_of_a_folder_is_no_other_folders(database):
+    await allow(database, job_mcr=100, day_mcr=1000, month_mcr=1000, doors={"hotfolder:/a": 1000})
+    assert (await refused(database, hold(1, door="hotfolder:/a/b"))).variant == "standing"
+    assert (await refused(database, hold(1, door="hotfolder"))).variant == "standing"
+
+
+@pytest.mark.parametrize("doors", [{}, {"hotfolder:/a": 0}])
+async def test_where_nobody_confirms_what_costs_nothing_needs_a_cap_too(database, doors):
+    await allow(database, job_mcr=100, day_mcr=1000, month_mcr=1000, doors=doors)
+    assert (await refused(database, hold(1, mcr=0, door="hotfolder:/a"))).variant == "standing"
+    await allow(database, doors={"hotfolder:/a": 1})
+    await take(database, hold(1, mcr=0, door="hotfolder:/a"))
 
 
 async def test_what_is_told_of_them(database, clock):

@@ -7,6 +7,7 @@ import pytest
 
 from tendred.errors import PricesMissing, PricesStale
 from tendred.money.prices import Prices, credits_of, mcr
+from tendred.schema.error import tell
 from tendred.testing.clock import ManualClock
 
 DAY = 86400.0
@@ -76,6 +77,24 @@ def test_a_broken_table_is_refused_with_its_file_and_reason(tmp_path, prices, ch
     assert caught.value.variant == "broken"
     assert caught.value.detail["file"] == str(tmp_path / "mine.toml")
     assert caught.value.detail["problem"]
+
+
+@pytest.mark.parametrize(("provider", "why"), [("replicate", "unpublished"), ("openai-videos", "own")])
+def test_where_no_price_can_be_known_it_is_said_why_and_a_list_of_ones_own_counts(tmp_path, prices, provider, why):
+    with pytest.raises(PricesMissing) as caught:
+        priced(prices, provider=provider)
+    assert caught.value.variant == why
+    assert str(tmp_path / f"{provider}.toml") in tell(caught.value, "").next
+    text = TABLE.format(price="0", date="2026-11-01", currency="USD").replace("mine", provider)
+    (tmp_path / f"{provider}.toml").write_text(text)
+    assert priced(prices, provider=provider).total_mcr == 0
+
+
+def test_a_table_without_rates_is_none(tmp_path, prices):
+    (tmp_path / "mine.toml").write_text('provider = "mine"\ndate = 2026-11-01\ncurrency = "USD"\nsource = "me"\n')
+    with pytest.raises(PricesMissing) as caught:
+        priced(prices)
+    assert (caught.value.variant, caught.value.detail["problem"]) == ("broken", "it holds no rates")
 
 
 def test_without_a_table_or_a_price_nothing_is_quoted(tmp_path, prices):
