@@ -9,7 +9,7 @@ SUMS: Final = {
     "minors": "f09bb5275361adf3ae534be88ce2d46f3016b67c4d0030a9bc1afe351fe7aeb5",
     "names.bin": "edfb900c507066fe275581f7eecb3525f85a2dc02467f87ab94c930dda900e44",
     "normalise": "bd49b2cd2d7d3fb8e47be0a330bd275655961501c1a20e85c7508b2f843a51d6",
-    "persons": "4fe05b7683572b7622f69ec89ba4de1c6e394ebb4ad1d42fd478ab51b6dc21d6",
+    "persons": "3fe009ba4b270002c2f026e8047dc05ddd980a89d52aa8cb95c66a526ba76b7c",
     "reasons": "fe3589cd08cebaf9551abcd562a5c3df3cb4688f8f514021ae9acfe3dbdee197",
     "tongues/ar": "794f7121bf23842690f61580f1d4750fc109ab80c853ece4060a4ec6494805f2",
     "tongues/cs": "1f058fabe80a28f1df0ad40986ba1d423761fb0fdfb6e9b697a70d5f6b6dd2cf",

@@ -283,7 +283,8 @@ def _reason(rows: list[Row], error: ErrorInfo | None) -> ErrorInfo | None:
 
 def _in_words(rows: list[Row], error: ErrorInfo) -> str:
     if len(rows) < 2 or not any(row.error for row in rows):  # noqa: PLR2004 - one row needs no number
-        return f"{error.message}\n{error.next}\n"
+        words = f"  {error.detail['words']}\n" if "words" in error.detail else ""
+        return f"{error.message}\n{words}{error.next}\n"
     blocks = [
         f"[{row.index}] {_short(row.prompt)}\n{row.error.message}\n{row.error.next}\n" for row in rows if row.error
     ]

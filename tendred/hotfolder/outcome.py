@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
+
+from msgspec.structs import replace
 
 from tendred.errors import Cancelled, Internal, NotFound, TendredError
 from tendred.hotfolder.desk import Desk
+from tendred.hotfolder.parse import Parsed
 from tendred.schema.asset import Asset, Receipt
 from tendred.schema.error import ErrorInfo
 from tendred.schema.job import Job
+
+_PROMPT: Final = re.compile(r"(?:\[(\d+)\]\.)?prompt")
+_NEAR: Final = 60
 
 
 @dataclass(frozen=True)
@@ -21,6 +29,17 @@ class Row:
     pictures: list[Asset]
     receipt: Receipt | None
     error: ErrorInfo | None
+
+
+def pointed(told: ErrorInfo, rows: Parsed) -> ErrorInfo:
+    """With the refused words in brackets (`detail.words`): who reads the reason as text sees no span."""
+    span, row = told.detail.get("span"), _PROMPT.fullmatch(told.path or "")
+    if span is None or row is None or not rows:
+        return told
+    prompt, (start, end) = rows[int(row[1] or 0)][0].prompt, span
+    before, after = prompt[:start], prompt[end:]
+    near = f"{'…' * (start > _NEAR)}{before[-_NEAR:]}[{prompt[start:end]}]{after[:_NEAR]}{'…' * (len(after) > _NEAR)}"
+    return replace(told, detail={**told.detail, "words": " ".join(near.split())})
 
 
 async def gather(desk: Desk, job_ids: list[str], prompts: list[str]) -> list[Row]:

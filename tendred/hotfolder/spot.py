@@ -24,6 +24,7 @@ from tendred.errors import (
 from tendred.hotfolder import claim, deliver, ground
 from tendred.hotfolder.alone import Alone
 from tendred.hotfolder.handover import Handover
+from tendred.hotfolder.outcome import pointed
 from tendred.hotfolder.parse import Parsed, parse
 from tendred.hotfolder.pending import ENDED, RETRY_S, Blocked, Parts, Pending, Tracker
 from tendred.hotfolder.settle import Settler, ignored, where
@@ -283,7 +284,7 @@ class Spot:
 
     def _told(self, pending: Pending, error: Exception) -> ErrorInfo:
         """In words; of several rows one may be bad, and then it is said that the good ones weren't made either."""
-        told = self._desk.tell(error)
+        told = pointed(self._desk.tell(error), pending.rows or [])
         several = len(pending.rows or []) > 1 or (isinstance(error, TendredError) and error.detail.get("several_rows"))
         if not several:
             return told

@@ -81,11 +81,12 @@ class TestDaemon:
             self._stopped = True
             await self.daemon.stop()
 
-    async def submit(self, prompt: str, *, key: str | None = None, **fields: Any) -> Job:
-        """Send one request."""
+    async def submit(self, prompt: str, *, key: str | None = None, client: str | None = None, **fields: Any) -> Job:
+        """Send one request. Refused ones in a row make their client wait; another one doesn't."""
         request = StillRequest(prompt=prompt, **fields)
         asked = {"prompt": prompt, **to_builtins(fields)}
-        [made] = await self.studio.submit([Submission(request=request, asked=asked, key=key)], Origin(door="rpc"))
+        submission = Submission(request=request, asked=asked, key=key)
+        [made] = await self.studio.submit([submission], Origin(door="rpc", client=client))
         return made.job
 
     async def still(self, prompt: str, *, timeout_s: float = 20, **fields: Any) -> Job:

@@ -95,9 +95,9 @@ async def test_every_expansion_goes_through_the_boundary(daemon, rpc):
     await rpc("wildcards.add", name="who", options=["@{nobody|child}", "chi(ld:1.3)"])
     for seed in range(6):
         with pytest.raises((BoundaryRefused, NotFound)):
-            await daemon.submit("__who__", seed=seed)
+            await daemon.submit("__who__", seed=seed, client=f"{seed}")
     with pytest.raises(BoundaryRefused) as caught:
-        await daemon.submit("a hill with a chi(ld:1.1)", seed=1)
+        await daemon.submit("a hill with a chi(ld:1.1)", seed=1, client="last")
     assert caught.value.detail["span"] == (14, 20)
 
 

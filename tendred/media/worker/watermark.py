@@ -28,6 +28,8 @@ LEAST_SIDE: Final = TILE
 STRENGTH: Final = 2.0
 """Levels of 255 in a flat area; more where the picture itself is busy, up to MOST."""
 MOST: Final = 6.0
+ALREADY: Final = 0.3
+"""So much of a tile's mark must be there for it to count as marked; of 1, and 0 in a picture of anybody's."""
 FOUND: Final = 7.0
 """So many standard deviations must the place of the tile stand out: by chance, one picture in some millions."""
 SCALES: Final = (1.0, 2.0, 0.5, 4 / 3, 1.5, 0.75)
@@ -41,7 +43,11 @@ Plane = NDArray[np.float32]
 
 
 def embed(picture: Image.Image, installation: int) -> Image.Image:
-    """The marked picture; `installation` is a number of 16 bits. Small ones come back as they are."""
+    """The marked picture; `installation` is a number of 16 bits. Small ones come back as they are.
+
+    So does every tile that carries this mark already: who paints into a still, and into what came of it, would see it by
+    the fifth time.
+    """
     if min(picture.size) < LEAST_SIDE:
         return picture
     source, pixels = np.asarray(picture), np.array(picture)
@@ -50,11 +56,24 @@ def embed(picture: Image.Image, installation: int) -> Image.Image:
     for top in range(0, height, _BAND):  # a large picture as floats would not fit in this process
         end = min(top + _BAND, height)
         low = max(0, top - _WINDOW)
-        _, deviation = _local(_luma(source[low : end + _WINDOW].astype(np.float32)))
-        strength = np.clip(STRENGTH + deviation[top - low : end - low] * np.float32(0.12), STRENGTH, MOST)
-        marked = np.rint(source[top:end] + (laid[: end - top] * strength)[..., None])
+        luma = _luma(source[low : end + _WINDOW].astype(np.float32))
+        mean, deviation = (plane[top - low : end - low] for plane in _local(luma))
+        strength = np.clip(STRENGTH + deviation * np.float32(0.12), STRENGTH, MOST)
+        mark, spread = laid[: end - top] * strength, deviation + np.float32(_SOFT)
+        # As in reading: edges of the picture itself are worth nothing, however strong they are.
+        _spare(mark, np.clip((luma[top - low : end - low] - mean) / spread, -1, 1), mark / spread)
+        marked = np.rint(source[top:end] + mark[..., None])
         pixels[top:end] = np.clip(marked, 0, 255)
     return Image.fromarray(pixels)
+
+
+def _spare(mark: Plane, seen: Plane, expected: Plane) -> None:
+    """Take the mark away where the picture has it. Of white, which can't become lighter, half of it is seen."""
+    for top in range(0, mark.shape[0], TILE):
+        for left in range(0, mark.shape[1], TILE):
+            here = (slice(top, top + TILE), slice(left, left + TILE))
+            if (seen[here] * expected[here]).sum() > ALREADY * np.square(expected[here]).sum():
+                mark[here] = 0
 
 
 def read(picture: Image.Image) -> int | None:

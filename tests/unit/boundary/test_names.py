@@ -62,6 +62,7 @@ def test_letters_spelled_apart() -> None:
         ("my neighbour Dariusz in the garden", ["Dariusz"]), ("a woman named Zsofia at a window", ["Zsofia"]),
         ("a red house on a hill, 85mm", []), ("Charlotte, North Carolina from above", []), ("a woman in Paris", []), ("Kodak Portra 400", []),
         ("A Woman Stands In A Wheat Field", []), ("uma mulher de 65 anos", []), ("ένα γατάκι πάνω σε βιβλίο", []), ("the god Thor in a storm", []),
+        ("une femme de 34 ans, lumière douce", []),
         ("photo of S\u0430ndra K\u043ewalczyk smiling", ["S\u0430ndra K\u043ewalczyk"]),
     ],
 )  # fmt: skip

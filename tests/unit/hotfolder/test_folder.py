@@ -207,6 +207,18 @@ async def test_a_refusal_is_told_in_words(bench, until):
     assert bench.names("done") == []
 
 
+@pytest.mark.parametrize(
+    ("name", "text"), [("zoo.txt", "a red\nfox jumps"), ("zoo.csv", 'prompt\n"hills"\n"a red fox jumps"')]
+)
+async def test_which_words_were_refused_is_told_in_words(bench, until, name, text):
+    refused = BoundaryRefused(rule="r", reason="x", span=(2, 9), policy="p", path="prompt")
+    bench.studio.judge = lambda submission, origin: refused if "fox" in submission.request.prompt else None
+    await bench.open()
+    bench.drop(name, text)
+    await until(lambda: f"{name}.reason.txt" in bench.names("failed") and bench.quiet())
+    assert "\n  a [red fox] jumps\n" in (bench.failed / f"{name}.reason.txt").read_text()
+
+
 async def test_a_full_queue_is_waited_for(bench, until):
     refusals = [QueueFull(queued=5, retry_after_s=0.05), QueueFull(queued=5, retry_after_s=0.05)]
     bench.studio.judge = lambda submission, origin: refusals.pop() if refusals else None

@@ -6,7 +6,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw
 
 from tendred.media.worker import watermark
 
@@ -50,6 +50,23 @@ def jpeg(picture, quality=75):
 )
 def test_it_is_read_again(draw, after):
     assert watermark.read(after(watermark.embed(draw(), NUMBER))) == NUMBER
+
+
+@pytest.mark.parametrize(
+    "draw", [flat, busy, lambda: Image.new("RGB", (300, 200), "white"), lambda: Image.new("RGB", (300, 200))]
+)
+def test_who_paints_into_a_still_again_and_again_never_sees_it(draw):
+    """What was not painted over stays as it is, bit for bit; what was is marked."""
+    first = watermark.embed(draw(), NUMBER)
+    assert watermark.embed(first, NUMBER).tobytes() == first.tobytes()
+    painted = first.copy()
+    ImageDraw.Draw(painted).rectangle((128, 0, 255, 127), fill=(90, 120, 60))
+    again = watermark.embed(painted, NUMBER)
+    changed = ImageChops.difference(painted, again)
+    assert changed.getbbox() == (128, 0, 256, 128)
+    assert all(most <= watermark.MOST for _, most in changed.getextrema())
+    # Somebody else's mark is no reason to leave ours out.
+    assert watermark.embed(first, NUMBER ^ 0xFFFF).tobytes() != first.tobytes()
 
 
 @pytest.mark.parametrize("number", [0, 1, 0x8000, 0xFFFF])
