@@ -20,6 +20,7 @@ from tendred.core.budgets import Accounts
 from tendred.core.cache import Cache
 from tendred.core.characters import Cast
 from tendred.core.deliver import Deliveries
+from tendred.core.erasing import Eraser
 from tendred.core.expansions import Expander
 from tendred.core.grids import Grids
 from tendred.core.history import History
@@ -210,6 +211,7 @@ def assemble(
         queue=queue, catalog=catalog, finder=finder, submitter=submitter, grids=grids, upscaling=upscaling, ids=ids
     )
     verifier = Verifier(index, media, lambda path, deep: looked_at(config.marks, paths, path, deep=deep))
+    eraser = Eraser(database=database, index=index, receipts=receipts, files=ground.files)
     expander = Expander(writer=writer, submitter=submitter, rng=rng)
     parts = Parts(
         database=database, bus=ground.bus, queue=queue, submitter=submitter, retries=retries, upscaling=upscaling,
@@ -217,7 +219,7 @@ def assemble(
         waiting=Waiting(ground.bus), index=index, receipts=receipts,
         catalog=catalog, cache=cache, pulls=pulls, cast=cast, roster=roster, wildcards=wildcards, presets=presets,
         expander=expander, grids=grids, sheets=sheets, refusals=refusals, plugins=plugins, history=history, settings=settings, teller=tell,
-        verifier=verifier, clock=clock,
+        verifier=verifier, eraser=eraser, clock=clock,
     )  # fmt: skip
     studio = Studio(parts, boot_id=ground.boot_id, queue_limit=config.queue.limit, stop=stop)
     return Core(studio, runner, pauses, deliveries, indexing, retention, pulls, sheets, own)

@@ -8,6 +8,7 @@ from tendred.clock import Clock
 from tendred.core.again import Recipes
 from tendred.core.cache import Cache
 from tendred.core.characters import Cast
+from tendred.core.erasing import Eraser
 from tendred.core.expansions import Expander
 from tendred.core.grids import Grids
 from tendred.core.history import History
@@ -71,4 +72,5 @@ class Parts(Record, frozen=True):
     settings: Settings
     teller: Teller
     verifier: Verifier
+    eraser: Eraser
     clock: Clock

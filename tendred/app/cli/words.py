@@ -78,6 +78,11 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "The settings from there are in {file}, for you to take over. Start with tendre up; the queue is paused: look at tendre jobs, then tendre queue resume.",
         "Les réglages d'alors sont dans {file}, à reprendre à la main. Lancez tendre up ; la file est en pause : voyez tendre jobs, puis tendre queue resume.",
     ),
+    "erased": ("Erased what {name} was asked for with.", "Effacé : ce qui fut demandé pour {name}."),
+    "erased_left": (
+        "The picture is as it was: its name and the settings inside it still tell. Delete the file if they should go too.",
+        "L'image reste telle quelle : son nom et les réglages qu'elle contient le disent encore. Supprimez le fichier s'ils doivent disparaître.",
+    ),
     "restored": ("Restored {name}.", "{name} est de retour."),
     "forgotten": ("Forgot {name}; its files stay where they are.", "{name} oublié ; ses fichiers restent où ils sont."),
     "tagged": ("{name}: {tags}", "{name} : {tags}"),
