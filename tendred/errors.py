@@ -260,6 +260,10 @@ class StoreBroken(TendredError):
     kind, code = "store_broken", 2
 
 
+class BackupBroken(TendredError):
+    kind, code = "backup_broken", 1
+
+
 class NoDaemon(TendredError):
     kind, code = "no_daemon", 3
 

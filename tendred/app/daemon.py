@@ -14,7 +14,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from tendred import __version__
-from tendred.app import instance
+from tendred.app import instance, signing
 from tendred.app.assembly import Core, Ground, Machine, assemble
 from tendred.app.cloudwork import Outside
 from tendred.app.owner import owner_token
@@ -71,7 +71,7 @@ class Daemon:
 
     @classmethod
     async def start(cls, config: Config, paths: Paths, machine: Machine | None = None) -> Daemon:
-        """Bring everything up. Raises AlreadyRunning, PortInUse, StoreBroken, FolderUnwritable."""
+        """Bring everything up. Raises AlreadyRunning, PortInUse, StoreBroken, FolderUnwritable, SignerBroken."""
         daemon = cls(config, paths, machine or Machine())
         await daemon.open()
         return daemon
@@ -100,6 +100,7 @@ class Daemon:
         ids = Ids(machine.clock, machine.rng)
         for problem in await offload(instance.prepare, paths, machine.fs):
             _log.warning("%s", problem)
+        await offload(signing.check, signing_of(config.marks, paths))
         lock = instance.acquire(paths)
         self._exit.callback(lock.release)
         bus = Bus()

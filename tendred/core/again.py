@@ -51,6 +51,8 @@ def recipe(asset: Asset) -> Still:
         raise StillNotOurs(path="asset_id", asset_id=asset.id)
     if "factor" in asset.settings:
         raise InvalidParams(path="asset_id", problem="it was made larger, not drawn; upscale what it was made from")
+    if "prompt" not in asset.settings:
+        raise InvalidParams(path="asset_id", problem="its words were erased, so there is nothing to make it from again")
     # What an older version wrote down lacks the fields that came later: it was made without them.
     still = msgspec.convert({**_DEFAULTS, **asset.settings}, Still)
     return replace(still, again=None)

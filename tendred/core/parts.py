@@ -11,6 +11,7 @@ from tendred.core.characters import Cast
 from tendred.core.clips import Quoting
 from tendred.core.cloud import Cloud
 from tendred.core.credentials import Credentials
+from tendred.core.erasing import Eraser
 from tendred.core.expansions import Expander
 from tendred.core.grids import Grids
 from tendred.core.history import History
@@ -83,4 +84,5 @@ class Parts(Record, frozen=True):
     settings: Settings
     teller: Teller
     verifier: Verifier
+    eraser: Eraser
     clock: Clock

@@ -299,6 +299,10 @@ class Studio:
         """Bring a removed asset back."""
         return await self._p.index.set_state(asset_id, "kept", "asset.kept")
 
+    async def erase_asset(self, asset_id: str) -> Asset:
+        """Take what it was asked for with out of everything that was written down, for good."""
+        return await self._p.eraser.erase(asset_id)
+
     async def tag_asset(self, asset_id: str, *, add: list[str], remove: list[str]) -> Asset:
         """Change an asset's tags."""
         return await self._p.index.tag(asset_id, add=add, remove=remove)

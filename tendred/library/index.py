@@ -37,6 +37,10 @@ TAG: Final = "INSERT OR IGNORE INTO asset_tag(tag, n) VALUES (?, ?)"
 UNTAG: Final = "DELETE FROM asset_tag WHERE tag = ? AND n = ?"
 TO_INDEX: Final = "SELECT n, words FROM asset WHERE indexed = 0 ORDER BY n LIMIT ?"
 INDEX: Final = "INSERT INTO asset_words(rowid, words) VALUES (?, ?)"
+UNINDEX: Final = "INSERT INTO asset_words(asset_words, rowid, words) VALUES ('delete', ?, ?)"
+"""What was indexed has to be told: the index itself keeps no text."""
+WORDS: Final = "SELECT n, indexed, words, model, doc FROM asset WHERE job_id = ?"
+ERASE: Final = "UPDATE asset SET words = model, doc = ? WHERE n = ?"
 INDEXED: Final = "UPDATE asset SET indexed = 1 WHERE n = ?"
 
 _DOCUMENT: Final = msgspec.json.Decoder(Asset)
@@ -122,6 +126,21 @@ class Index:
     async def get(self, asset_id: str) -> Asset:
         """One asset. Raises NotFound."""
         return await self._database.read(lambda connection: self._asset(self._row(connection, asset_id)))
+
+    def get_in(self, connection: sqlite3.Connection, asset_id: str) -> Asset:
+        """As `get`, inside a transaction."""
+        return self._asset(self._row(connection, asset_id))
+
+    def erase_in(self, tx: Tx, job_id: str) -> list[Asset]:
+        """Take the words out of a job's assets; what was painted into them goes on counting. Returns what is left."""
+        for row in tx.run(WORDS, job_id).fetchall():
+            if row["indexed"]:
+                tx.run(UNINDEX, row["n"], row["words"])
+                tx.run(INDEX, row["n"], row["model"])
+            asset = _DOCUMENT.decode(row["doc"])
+            kept = {name: value for name, value in asset.settings.items() if name == "painted" and value}
+            tx.run(ERASE, msgspec.json.encode(replace(asset, settings=kept)), row["n"])
+        return self.of_job_in(tx.connection, job_id)
 
     async def set_state(self, asset_id: str, state: Literal["kept", "removed"], topic: str) -> Asset:
         """Take an asset out of the library, or back in. Raises NotFound."""

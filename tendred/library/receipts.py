@@ -67,7 +67,14 @@ class Receipts:
     @staticmethod
     def erase_in(tx: Tx, receipt: Receipt) -> Receipt:
         """Take the words out of a receipt, for good; its place in the chain stays, and its hashes of files. Returns what is left."""
-        left = replace(receipt, asked={}, settings={}, verdict=replace(receipt.verdict, removed=[]), erased=True)
+        left = replace(
+            receipt,
+            asked={},
+            settings={},
+            verdict=replace(receipt.verdict, removed=[]),
+            origin=replace(receipt.origin, file=None),
+            erased=True,
+        )
         tx.run(ERASE, msgspec.json.encode(left), receipt.id)
         return left
 

@@ -16,6 +16,12 @@ EVENTS: Final = "DELETE FROM event WHERE job_id = ?"
 JOB: Final = "DELETE FROM job WHERE id = ?"
 
 
+def forget(tx: Tx, job_id: str) -> None:
+    """Forget one job that has ended, with its events; one that isn't there any more is fine."""
+    tx.run(EVENTS, job_id)
+    tx.run(JOB, job_id)
+
+
 def prune(tx: Tx, *, ended_before: float | None, keep: int | None, spare_after: float, limit: int) -> int:
     """Forget up to `limit` jobs, the oldest first. Returns how many.
 

@@ -20,6 +20,13 @@ class Signing(Record, frozen=True):
     key: str = ""
 
 
+class SigningTrouble(Record, frozen=True):
+    """Why nothing can be signed with it: the words of `signer_broken`, and what they are filled with."""
+
+    variant: str
+    detail: dict[str, str]
+
+
 Relation = Literal["parentOf", "inputTo", "componentOf"]
 """As in C2PA: changed itself; looked at while it was made; a part of it."""
 

@@ -69,6 +69,7 @@ def bases(world: World) -> dict[str, list[dict[str, Any]]]:
         "jobs.preview": [job],
         "jobs.retry": [job],
         "jobs.wait": [{**job, "timeout_s": 0}],
+        "library.erase": [{"asset_id": "ast_1"}],
         "library.get": [asset],
         "library.remove": [{"asset_id": "ast_1"}],
         "library.restore": [asset],

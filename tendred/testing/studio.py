@@ -281,6 +281,9 @@ class FakeStudio(FakeRecipes):
     async def restore_asset(self, asset_id: str) -> Asset:
         return self._keep(msgspec.structs.replace(await self.asset(asset_id), state="kept"))
 
+    async def erase_asset(self, asset_id: str) -> Asset:
+        return self._keep(msgspec.structs.replace(await self.asset(asset_id), settings={}))
+
     async def tag_asset(self, asset_id: str, *, add: list[str], remove: list[str]) -> Asset:
         asset = await self.asset(asset_id)
         return self._keep(msgspec.structs.replace(asset, tags=sorted({*asset.tags, *add} - set(remove))))

@@ -9,7 +9,7 @@ import pytest
 
 from tendred.app.verify import verify
 from tendred.core.studio import Search
-from tendred.errors import NotFound
+from tendred.errors import NotFound, SignerBroken
 
 
 async def kept(daemon):
@@ -56,21 +56,18 @@ async def test_the_key_outlives_the_daemon(make_daemon, tmp_path):
     assert looked_at(second, asset.path).certificate == looked_at(second, (await kept(second))[0].path).certificate
 
 
-@pytest.mark.parametrize("trouble", ["gone", "nonsense", "not ours"])
+@pytest.mark.parametrize("trouble", ["gone", "nonsense"])
 async def test_with_a_broken_signer_nothing_is_published(make_daemon, tmp_path, trouble):
     daemon = await make_daemon(home=tmp_path / "home")
     await daemon.still("red hills")
     [before] = await kept(daemon)
     await daemon.stop()
     key = daemon.daemon.paths.signing / "key.pem"
-    overrides: list[str] = []
     if trouble == "gone":
         key.unlink()
-    elif trouble == "nonsense":
-        key.write_text("nonsense")
     else:
-        overrides = [f"marks.certificate={tmp_path / 'none.pem'}", f"marks.key={key}"]
-    again = await make_daemon(*overrides, home=tmp_path / "home")
+        key.write_text("nonsense")
+    again = await make_daemon(home=tmp_path / "home")
     files = sorted(again.daemon.paths.pictures.rglob("*"))
     for form in ("png", "jpeg", "webp"):
         job = await again.still("blue hills", format=form)
@@ -78,6 +75,12 @@ async def test_with_a_broken_signer_nothing_is_published(make_daemon, tmp_path, 
         assert job.error.next
     assert sorted(again.daemon.paths.pictures.rglob("*")) == files
     assert [one.id for one in await kept(again)] == [before.id]
+
+
+async def test_a_certificate_that_is_no_use_is_told_at_the_start(make_daemon, tmp_path):
+    with pytest.raises(SignerBroken) as caught:
+        await make_daemon(f"marks.certificate={tmp_path / 'none.pem'}", f"marks.key={tmp_path / 'key.pem'}")
+    assert "none.pem" in str(caught.value)
 
 
 async def test_receipts_say_that_nobody_looked(make_daemon):

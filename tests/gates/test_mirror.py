@@ -6,6 +6,7 @@ import ast
 from pathlib import PurePosixPath
 
 ELSEWHERE = {
+    "tendred/core/erasing.py": "tests/daemon/test_erase.py: over every room",
     "tendred/__main__.py": "tests/gates/test_process.py starts it as a program",
     "tendred/app/daemon.py": "tests/daemon/test_road.py: the whole of it",
     "tendred/app/assembly.py": "tests/daemon/test_road.py: the whole of it",

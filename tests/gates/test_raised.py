@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tendred.app.backup import restore
 from tendred.app.client import Client
 from tendred.app.cloudwork import Outside
 from tendred.app.daemon import Daemon
@@ -415,6 +416,10 @@ class Bench:
         (self.tmp_path / "home" / "data").mkdir(parents=True, mode=0o700)
         (self.tmp_path / "home" / "data" / "tendred.db").write_bytes(b"no database" * 1000)
         await self.make_daemon()
+
+    async def backup_broken(self):
+        (self.tmp_path / "it.tar").write_bytes(b"no backup")
+        restore(resolve(PathsSection(), {"TENDRED_HOME": str(self.tmp_path / "new")}), self.tmp_path / "it.tar")
 
     async def no_daemon(self):
         Client.find(resolve(PathsSection(), {"TENDRED_HOME": str(self.tmp_path)}))

@@ -45,7 +45,11 @@ def add(commands: Commands) -> None:
     sheet.add_argument("--title", metavar="TEXT", help="above them all")
     sheet.add_argument("--format", choices=("png", "jpeg", "webp"), help="png, or what -o ends with")
     outputs(sheet)
-    for name, text, run in (("remove", "take out of the library", _remove), ("restore", "bring back", _restore)):
+    for name, text, run in (
+        ("remove", "take out of the library", _remove),
+        ("restore", "bring back", _restore),
+        ("erase", "erase for good what it was asked for with; the picture stays", _erase),
+    ):
         command(noun, name, text, run).add_argument("asset_ids", nargs="+", metavar="ID")
     tag = command(noun, "tag", "add and remove tags", _tag)
     tag.add_argument("asset_id", metavar="ID")
@@ -144,6 +148,12 @@ def _remove(ctx: Context) -> int:
 
 def _restore(ctx: Context) -> int:
     return _each(ctx, "library.restore", "restored")
+
+
+def _erase(ctx: Context) -> int:
+    code = _each(ctx, "library.erase", "erased")
+    ctx.out.note(ctx.say("erased_left"))
+    return code
 
 
 def _each(ctx: Context, method: str, phrase: str) -> int:

@@ -18,7 +18,7 @@ Run = Callable[[Context], int]
 
 # What a bare noun means, and which words after it are actions: `tendre library cats` searches.
 SHORT: Final[dict[str, tuple[str, frozenset[str]]]] = {
-    "library": ("search", frozenset({"search", "show", "sheet", "remove", "restore", "tag"})),
+    "library": ("search", frozenset({"search", "show", "sheet", "remove", "restore", "erase", "tag"})),
     "models": ("list", frozenset({"list", "ps", "add", "use", "remove", "unload", "show", "scan", "verify"})),
     "loras": ("list", frozenset({"list", "show", "add", "remove"})),
     "jobs": ("list", frozenset({"list", "move"})),

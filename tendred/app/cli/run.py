@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tendred.app.cli import (
     again,
+    backup,
     characters,
     check,
     clip,
@@ -76,6 +77,7 @@ COMMANDS = [
     logs.add,
     events.add,
     doctor.add,
+    backup.add,
 ]
 
 

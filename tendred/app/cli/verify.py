@@ -30,7 +30,7 @@ def _verify(ctx: Context) -> int:
             ctx.out.line(f"  {line}")
     documents: list[Any] = [to_builtins(one) for one in found]
     ctx.out.document({"files": documents})
-    return Exit.FAILED if any(one.state == "changed" for one in found) else Exit.DONE
+    return Exit.FAILED if any(one.state in {"changed", "unreadable"} for one in found) else Exit.DONE
 
 
 def _lines(ctx: Context, one: Verified) -> list[str]:

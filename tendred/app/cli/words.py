@@ -142,6 +142,25 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "none": ("There is nothing to show.", "Rien à montrer."),
     "more": ("More: {command}", "La suite : {command}"),
     "removed": ("Removed {name}. Bring it back: tendre library restore {name}", "{name} retiré. Pour le reprendre : tendre library restore {name}"),
+    "backed_up": ("Backed up to {file}: {count} files, {size}.", "Sauvegardé dans {file} : {count} fichiers, {size}."),
+    "backup_keys": (
+        "Whoever has this file can sign as this installation: keep it where nobody else reads. Models are not in it.",
+        "Qui possède ce fichier peut signer comme cette installation : gardez-le hors de portée. Les modèles n'y sont pas.",
+    ),
+    "backup_no_pictures": (
+        "The pictures are not in it: copy {folder} as well.",
+        "Les images n'y sont pas : copiez aussi {folder}.",
+    ),
+    "brought_back": ("Brought back {count} files, {size}.", "{count} fichiers rétablis, {size}."),
+    "restored_next": (
+        "The settings from there are in {file}, for you to take over. Start with tendre up; the queue is paused: look at tendre jobs, then tendre queue resume.",
+        "Les réglages d'alors sont dans {file}, à reprendre à la main. Lancez tendre up ; la file est en pause : voyez tendre jobs, puis tendre queue resume.",
+    ),
+    "erased": ("Erased what {name} was asked for with.", "Effacé : ce qui fut demandé pour {name}."),
+    "erased_left": (
+        "The picture is as it was: its name and the settings inside it still tell. Delete the file if they should go too.",
+        "L'image reste telle quelle : son nom et les réglages qu'elle contient le disent encore. Supprimez le fichier s'ils doivent disparaître.",
+    ),
     "restored": ("Restored {name}.", "{name} est de retour."),
     "forgotten": ("Forgot {name}; its files stay where they are.", "{name} oublié ; ses fichiers restent où ils sont."),
     "tagged": ("{name}: {tags}", "{name} : {tags}"),

@@ -1,22 +1,29 @@
-"""C2PA credentials: what a file is signed with, last of all. No prompt, no name, no path, no thumbnail goes in."""
+"""C2PA credentials: what a file is signed with, last of all. No prompt, no name, no path, no thumbnail goes in.
+
+`python -m tendred.media.worker.credentials` reads one `Signing` (JSON) on stdin, signs a picture of one pixel with it, and
+answers with what was wrong, or null.
+"""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import c2pa
+import msgspec
 
 from tendred import __version__
 from tendred.errors import SignerBroken
 from tendred.media.worker.identity import Identity, load
 from tendred.media.worker.kinds import HEAD_BYTES, media_type_of
-from tendred.schema.marks import PRODUCT, Parent, Relation, Signing
+from tendred.schema.marks import PRODUCT, Parent, Relation, Signing, SigningTrouble
 
 MOST_PARENTS: Final = 16
 """Ingredients in one manifest, about 13 kB each; the receipt has all of them."""
@@ -27,6 +34,10 @@ SETTINGS: Final[dict[str, Any]] = {
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_after_sign": False},
 }
 _BYTES: Final = 512 * 1024 * 1024
+_PIXEL: Final = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+"""A PNG."""
 
 
 class Signatory:
@@ -122,3 +133,18 @@ def _read(parent: Parent) -> bytes | None:
     except OSError:
         return None
     return data if hashlib.sha256(data).hexdigest() == parent.sha256 else None
+
+
+def main() -> int:
+    """Whether anything can be signed: C2PA asks more of a certificate than that its key fits."""
+    trouble: SigningTrouble | None = None
+    try:
+        Signatory(msgspec.json.decode(sys.stdin.buffer.read(), type=Signing)).sign(_PIXEL, "image/png", [])
+    except SignerBroken as error:
+        trouble = SigningTrouble(error.variant, {name: str(value) for name, value in error.detail.items()})
+    sys.stdout.buffer.write(msgspec.json.encode(trouble))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

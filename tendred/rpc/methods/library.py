@@ -10,6 +10,8 @@ from msgspec import Meta
 from tendred.core.studio import Search
 from tendred.errors import (
     BoundaryRefused,
+    DiskFull,
+    FolderUnwritable,
     IdempotencyConflict,
     NotFound,
     QueueFull,
@@ -87,6 +89,10 @@ async def restore(call: Here, params: AssetParams) -> Asset:
     return await call.door.studio.restore_asset(params.asset_id)
 
 
+async def erase(call: Here, params: AssetParams) -> Asset:
+    return await call.door.studio.erase_asset(params.asset_id)
+
+
 async def tag(call: Here, params: TagParams) -> Asset:
     return await call.door.studio.tag_asset(params.asset_id, add=params.add, remove=params.remove)
 
@@ -122,6 +128,15 @@ def register(methods: Methods) -> None:
         scope="read",
         summary="What an asset's file says of itself: made by what, signed by whom, changed or not.",
         errors=(NotFound, ShuttingDown),
+    )
+    add(
+        "library.erase",
+        AssetParams,
+        erase,
+        result=Asset,
+        scope="manage",
+        summary="Erase for good what an asset's job was asked for with, in library, receipt and history; the file stays.",
+        errors=(NotFound, DiskFull, FolderUnwritable),
     )
     add("library.tag", TagParams, tag, result=Asset, scope="manage", summary="Add and remove tags.", errors=gone)
     add(

@@ -47,3 +47,11 @@ def test_a_changed_file_is_a_failure_and_a_missing_one_too(file, tmp_path, capsy
     assert "assertion.dataHash.mismatch" in capsys.readouterr().out
     assert run(tmp_path / "none.png", home=tmp_path / "home") == 1
     assert "none.png" in capsys.readouterr().err
+
+
+def test_what_is_no_picture_is_a_failure_and_an_unsigned_one_is_not(tmp_path, capsys):
+    (tmp_path / "text.png").write_text("hello")
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "plain.png")
+    assert run(tmp_path / "plain.png", "--lang", "en", home=tmp_path / "home") == 0
+    assert "not signed" in capsys.readouterr().out
+    assert run(tmp_path / "text.png", home=tmp_path / "home") == 1

@@ -18,8 +18,12 @@ async def test_get_remove_and_restore(door: Door, asset_id: str) -> None:
     assert (await door.call("library.get", asset_id=asset_id))["result"]["state"] == "kept"
     assert (await door.call("library.remove", asset_id=asset_id))["result"]["state"] == "removed"
     assert (await door.call("library.restore", asset_id=asset_id))["result"]["state"] == "kept"
-    for method in ("get", "remove", "restore", "tag"):
+    for method in ("get", "remove", "restore", "erase", "tag"):
         assert (await door.call(f"library.{method}", asset_id="ast_none"))["error"]["code"] == 1010
+
+
+async def test_erase(door: Door, asset_id: str) -> None:
+    assert (await door.call("library.erase", asset_id=asset_id))["result"]["settings"] == {}
 
 
 async def test_what_a_file_says_of_itself(door: Door, asset_id: str) -> None:
