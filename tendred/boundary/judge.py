@@ -12,6 +12,7 @@ import msgspec
 from tendred.boundary import numerals
 from tendred.boundary.ages import ADULT, Age, Ages, stated_adult
 from tendred.boundary.anchor import Anchor, compose, without
+from tendred.boundary.ciphers import deciphered
 from tendred.boundary.data import Head, RulesBroken, load, trusted
 from tendred.boundary.head import Semantic
 from tendred.boundary.minors import Minors
@@ -22,6 +23,7 @@ from tendred.boundary.persons import Persons
 from tendred.boundary.phrases import tokens
 from tendred.boundary.seal import canonical, open_seal, seal, vouch
 from tendred.boundary.tongues import Tongues
+from tendred.boundary.typos import Typos
 from tendred.boundary.views import decoded, readings, respelled, spelled, unleeted
 from tendred.schema.base import Record
 from tendred.schema.sealed import MOST_WEIGHT, Conditioning, Reviewed, Span, Verdict
@@ -102,6 +104,7 @@ class Boundary:
         self._sense = _semantic(rules.head)
         self._anchor = Anchor(rules.anchor, self._fold)
         self._vocabulary = self._minors.vocabulary() | numerals.WORDS | _AGE_WORDS
+        self._typos = Typos(self._minors.core(), self._vocabulary, self._names.is_part)
         in_runs = {word for word in self._vocabulary if len(word) >= _IN_RUNS} | numerals.WORDS | _AGE_WORDS | _BETWEEN
         self._in_runs = re.compile(f"({'|'.join(sorted(in_runs, key=len, reverse=True))})")
         self.policy: str = rules.policy
@@ -171,6 +174,8 @@ class Boundary:
         # What was turned round or encoded has no place of its own to point at.
         if any(self._hidden(numerals.digits(view), self._year()) for view in decoded(text, self._folder)):
             return _Hit((0, len(text)), "text.unreadable")
+        if any(self._ciphered(told) for told in deciphered(text)):
+            return _Hit((0, len(text)), "text.unreadable")
         view = native(text)
         sounds = self._sense.find(view)
         return _Hit(view.span(*sounds), "minor.sense") if sounds else None
@@ -193,6 +198,8 @@ class Boundary:
                 yield from self._view_hits(numerals.digits(together), text, year)
             for run in spelled(view):
                 yield from self._spelled_hits(run, text, year)
+        for view in self._typos.views(views[0]):
+            yield from self._view_hits(numerals.digits(view), text, year)
         for view in unleeted(views[0], self._names.is_part):
             yield from self._person_hits(view, text)
         own = native(text)
@@ -204,10 +211,14 @@ class Boundary:
         if name := self._names.native(own, text):
             yield _Hit(own.span(name.start, name.end), "person.known")
 
+    def _ciphered(self, told: str) -> bool:
+        view = numerals.digits(self._folder.fold(told))
+        return any(self._hidden(one, self._year()) for one in (view, *self._typos.views(view)))
+
     def _hidden(self, view: View, year: int) -> bool:
         # Short words turn up by chance in a text read backwards.
         hits = self._view_hits(view, view.text, year)
-        return any(hit.span[1] - hit.span[0] >= _LONG_ENOUGH for hit in hits)
+        return any(sum(map(str.isalpha, view.text[slice(*hit.span)])) >= _LONG_ENOUGH for hit in hits)
 
     def _spelled_hits(self, run: View, text: str, year: int) -> Iterator[_Hit]:
         if " " in run.text:
