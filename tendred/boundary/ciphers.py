@@ -1,4 +1,4 @@
-"""What is written in another notation within a text, put in plain letters where it stands: codes, escapes, alphabets."""
+"""What a text says in another notation: codes and escapes put in plain letters where they stand, turned and moved letters."""
 
 # ruff: noqa: RUF001  (letters that look like others are what this is about)
 from __future__ import annotations
@@ -7,10 +7,13 @@ import base64
 import binascii
 import html
 import re
+import string
 from collections.abc import Callable, Iterator
 from typing import Final
 
 _LEAST: Final = 3
+_CASES: Final = (string.ascii_lowercase, string.ascii_uppercase)
+_THIRTEEN_ON: Final = str.maketrans("".join(_CASES), "".join(letters[13:] + letters[:13] for letters in _CASES))
 _LETTERS: Final = 0.7
 """Of what a code gives so many must be letters, else it was none: "a1b2c3d4" is a seed."""
 _TURNED: Final = dict(zip("ɐɔǝɟƃɓɥᴉıɾʞʃɯɹʇʌʍʎ", "aceffghiijklmrtvwy", strict=True)) | {"ƃ": "g", "ɓ": "g", "ɟ": "f"}
@@ -117,7 +120,9 @@ _CODES: Final[tuple[tuple[str, re.Pattern[str], Callable[[str], str]], ...]] = (
 
 
 def deciphered(text: str) -> Iterator[str]:
-    """The text with what is written in a code put in plain letters, each reading once; none where there is no code."""
+    """The text with its codes put in plain letters, if it has any; backwards, each word backwards, thirteen letters on."""
+    if len(text.strip()) < _LEAST:
+        return
     told = text
     if any(char in _BRAILLE for char in text):
         told = "".join(_BRAILLE.get(char, char) for char in text)
@@ -128,9 +133,9 @@ def deciphered(text: str) -> Iterator[str]:
         yield told
     if any(char in _TURNED for char in text):
         yield text.lower().translate(_TURNED_TOO)[::-1]
-    words = text.split()
-    if any(len(word) > _LEAST for word in words):
-        yield " ".join(word[::-1] for word in words)
+    yield text[::-1]
+    yield " ".join(word[::-1] for word in text.split())
+    yield text.translate(_THIRTEEN_ON)
 
 
 def shifts(word: str) -> tuple[int, ...]:

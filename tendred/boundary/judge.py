@@ -20,11 +20,11 @@ from tendred.boundary.names import Names
 from tendred.boundary.native import native
 from tendred.boundary.normalise import Folder, View, unreadable
 from tendred.boundary.persons import Persons
-from tendred.boundary.phrases import tokens
+from tendred.boundary.phrases import Token, tokens
 from tendred.boundary.seal import canonical, open_seal, seal, vouch
 from tendred.boundary.tongues import Tongues
 from tendred.boundary.typos import Typos
-from tendred.boundary.views import decoded, readings, respelled, spelled, unleeted
+from tendred.boundary.views import readings, respelled, spelled, unleeted
 from tendred.schema.base import Record
 from tendred.schema.sealed import MOST_WEIGHT, Conditioning, Reviewed, Span, Verdict
 from tendred.schema.work import Finding
@@ -49,6 +49,7 @@ _LANGUAGES: Final = ("en", "fr")
 _TOLD: Final = tuple(f"{lang}{part}" for lang in _LANGUAGES for part in ("", "_pass"))
 """What is said of each rule in each language: why it refuses, and what would pass."""
 _LONG_ENOUGH: Final = 4
+_LETTERS: Final = 2
 _COUNTS: Final = 0.5
 """A span of less weight than this may not show at all."""
 
@@ -172,8 +173,6 @@ class Boundary:
         if hit := min(self._hits(text), default=None):
             return hit
         # What was turned round or encoded has no place of its own to point at.
-        if any(self._hidden(numerals.digits(view), self._year()) for view in decoded(text, self._folder)):
-            return _Hit((0, len(text)), "text.unreadable")
         if any(self._ciphered(told) for told in deciphered(text)):
             return _Hit((0, len(text)), "text.unreadable")
         view = native(text)
@@ -212,13 +211,20 @@ class Boundary:
             yield _Hit(own.span(name.start, name.end), "person.known")
 
     def _ciphered(self, told: str) -> bool:
+        if told.isascii() and not any(self._tells(word) for word in tokens(told.lower())):
+            return False
         view = numerals.digits(self._folder.fold(told))
         return any(self._hidden(one, self._year()) for one in (view, *self._typos.views(view)))
+
+    def _tells(self, token: Token) -> bool:
+        """Whether a word may be part of a hit: asked before a text is read as another that hardly ever says anything."""
+        return len(token.text) >= _LETTERS and (token.text in self._vocabulary or self._typos.may_mean(token.text))
 
     def _hidden(self, view: View, year: int) -> bool:
         # Short words turn up by chance in a text read backwards.
         hits = self._view_hits(view, view.text, year)
-        return any(sum(map(str.isalpha, view.text[slice(*hit.span)])) >= _LONG_ENOUGH for hit in hits)
+        told = [view.text[slice(*hit.span)] for hit in hits]
+        return any(len(one) >= _LONG_ENOUGH and sum(map(str.isalpha, one)) >= _LETTERS for one in told)
 
     def _spelled_hits(self, run: View, text: str, year: int) -> Iterator[_Hit]:
         if " " in run.text:

@@ -56,14 +56,16 @@ class Typos:
             whole = rewrite(view, changes)
             yield rewrite(whole, [(one.start(), one.end(), one[1] + one[2]) for one in _DIGITS.finditer(whole.text)])
 
+    def may_mean(self, word: str) -> bool:
+        return len(word) >= _SURE - 1 and (word in self._slips or self._meant(word) is not None)
+
     def _meant(self, word: str) -> str | None:
-        if len(word) < _SURE - 1 or word in self._vocabulary or not word.isalpha() or self._known(word):
+        if len(word) < _SURE - 1 or word in self._vocabulary or not word.isalpha():
             return None
-        for form in (word, *_shorter(word)):
-            for meant in self._slips.get(form, ()):
-                if _slip(word, meant):
-                    return meant
-        return self._moved.get(shifts(word)) if len(word) >= _MOVED else None
+        meant = next((one for form in (word, *_shorter(word)) for one in self._slips.get(form, ()) if _slip(word, one)), None)
+        if meant is None and len(word) >= _MOVED:
+            meant = self._moved.get(shifts(word))
+        return None if meant is None or self._known(word) else meant
 
     def _behind(self, masked: str) -> str | None:
         letters = sum(char.isalpha() for char in masked)

@@ -5,11 +5,8 @@ Each reading is there to add hits, never to take one away.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import itertools
 import re
-import string
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -20,8 +17,6 @@ from tendred.boundary.normalise import Folder, View, rewrite
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[0-9])(?=[A-Z])")
 # How people weigh words: "(word:1.2)", "[a|b]", "{word}", "<word>".
 _WEIGHTS: Final = re.compile(r":[0-9.]+(?=[)\]>}])|[()\[\]{}<>]+|\|+")
-_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
-_TEXT_ONLY: Final = 4
 _INNER: Final = re.compile(r"(?<=[a-z])[^a-z0-9\s]{1,2}(?=[a-z])")
 _SPELLED: Final = re.compile(r"(?<![a-z0-9])[a-z0-9](?:[^a-z0-9]{1,3}[a-z0-9](?![a-z0-9])){2,}")
 _STRETCHED: Final = re.compile(r"([a-z])\1{2,}")
@@ -36,8 +31,6 @@ _MAX_GUESSES: Final = 64
 _EITHER: Final = re.compile(r"\[([^\[\]|]*)\|([^\[\]|]*)\]")
 # Of so many stretched places in a word each may be one letter or two.
 _MOST_STRETCHED: Final = 4
-_LETTERS: Final = (string.ascii_lowercase, string.ascii_uppercase)
-_THIRTEEN_ON: Final = str.maketrans("".join(_LETTERS), "".join(letters[13:] + letters[:13] for letters in _LETTERS))
 
 
 def readings(text: str, folder: Folder, vocabulary: AbstractSet[str]) -> Iterator[View]:
@@ -85,23 +78,6 @@ def respelled(view: View, words: re.Pattern[str]) -> View | None:
     pieces += [(view.text[place], place) for place in range(at, len(view.text))]
     text, places = "".join(char for char, _ in pieces), [place for _, place in pieces]
     return View(text, [view.starts[place] for place in places], [view.ends[place] for place in places])
-
-
-def decoded(text: str, folder: Folder) -> Iterator[View]:
-    """A text read backwards, by thirteen letters on, and what is encoded in it. Offsets are those of the decoded text."""
-    if not any(char.isascii() and char.isalpha() for char in text):
-        return
-    yield folder.fold(text[::-1])
-    yield folder.fold(text.translate(_THIRTEEN_ON))
-    for found in itertools.islice(_BASE64.finditer(text), _TEXT_ONLY):
-        try:
-            told = base64.b64decode(
-                found[0] + "=" * (-len(found[0]) % 4), altchars=b"-_" if "-" in found[0] else None
-            ).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            continue
-        if told.isprintable():
-            yield folder.fold(told)
 
 
 def unleeted(view: View, known: Callable[[str], bool]) -> Iterator[View]:
