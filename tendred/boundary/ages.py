@@ -111,6 +111,7 @@ class Ages:
             re.compile(rf"(?<![a-z]){people} of {_NUM} (?:summers|winters|springs)(?![a-z])"),
             re.compile(rf"(?<![a-z])(?:born|birth(?: was| is)?) (?:only |just |some |about )?{_NUM} (?:years?|yrs?) ago(?![a-z])"),
             re.compile(rf"{_DOER}(?:, ?(?:only |just )?| ?[(\[]){_NUM_OLD}{_STOP}"),
+            re.compile(rf"(?<=[a-z]), ?(?P<n>[6-9]|1[0-9]|20){_STOP}"),
             re.compile(
                 rf"(?<![a-z])(?:pass(?:es|ing)? (?:for|as)|appear(?:s|ing)?|look(?:s|ing)?|seem(?:s|ing)?|estimated|believed|supposed)(?: to be| like)?"
                 rf"(?: a| an| about| around| at most| no older than| maybe| roughly| barely| only| just)? {_NUM}{_RANGE}(?:{_STOP}| (?:years?|yrs?|or|at most|with|and|in|on)(?![a-z]))"

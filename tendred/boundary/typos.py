@@ -24,6 +24,13 @@ _SMALL: Final = frozenset(
     "a an and are as at be by do for go had has he her him his i if in is it me my no not of on or our out she so the to up us was we".split()  # noqa: SIM905
 )
 _MASKED: Final = re.compile(r"(?<![a-z0-9])[a-z][a-z*#?]*[*#?][a-z*#?]*(?<![*#?])(?![a-z0-9])")
+_SPOKEN: Final = tuple(
+    (re.compile(pattern), plain)
+    for pattern, plain in (
+        ("ph", "f"), ("sch", "sk"), ("ck", "k"), ("ch", "C"), ("c(?=[eiy])", "s"), ("[cq]", "k"), ("z", "s"), ("j|dg", "g"), ("x", "ks"),
+        ("wh", "w"), ("[aeiouyw]+", "a"), (r"(.)\1+", r"\1"),
+    )
+)  # fmt: skip
 _GAP: Final = re.compile(r"[^a-z0-9]{1,3}|[^a-z0-9]{0,2}<[^<>]*>[^a-z0-9]{0,2}")
 _DIGITS: Final = re.compile(r"(?<![0-9.:/-])([12]) ([0-9])(?= ?(?:-|years?|yrs?|yo|y/o|y\.o))")
 
@@ -42,6 +49,7 @@ class Typos:
                 self._slips.setdefault(form, []).append(word)
         self._moved = {shifts(word): word for word in self._core if len(word) >= _MOVED}
         self._moved |= {tuple(-step % 26 for step in steps): word for steps, word in tuple(self._moved.items())}
+        self._sounds = {_sound(word): word for word in [*self._core, "school"] if len(word) >= _SURE}
         self._starts = frozenset(word[:end] for word in self._vocabulary for end in range(1, len(word)))
         self._lines = "\n".join(sorted(self._vocabulary))
 
@@ -63,8 +71,8 @@ class Typos:
         if len(word) < _SURE - 1 or word in self._vocabulary or not word.isalpha():
             return None
         meant = next((one for form in (word, *_shorter(word)) for one in self._slips.get(form, ()) if _slip(word, one)), None)
-        if meant is None and len(word) >= _MOVED:
-            meant = self._moved.get(shifts(word))
+        if meant is None and len(word) >= _SURE - 1:
+            meant = self._sounds.get(_sound(word)) or self._moved.get(shifts(word))
         return None if meant is None or self._known(word) else meant
 
     def _behind(self, masked: str) -> str | None:
@@ -99,6 +107,14 @@ class Typos:
     def _odd(self, pieces: list[Token]) -> bool:
         """Whether pieces are no words that stand beside each other anyway: "min or less"."""
         return any(one.text not in _SMALL and (len(one.text) < _LETTERS or not self._known(one.text)) for one in pieces)
+
+
+def _sound(word: str) -> str:
+    """How a word sounds, roughly: its consonants as one of each kind, every vowel alike, none silent at the end."""
+    told = word.removesuffix("e")
+    for pattern, plain in _SPOKEN:
+        told = pattern.sub(plain, told)
+    return told
 
 
 def _shorter(word: str) -> Iterator[str]:

@@ -20,13 +20,20 @@ _WEIGHTS: Final = re.compile(r":[0-9.]+(?=[)\]>}])|[()\[\]{}<>]+|\|+")
 _INNER: Final = re.compile(r"(?<=[a-z])[^a-z0-9\s]{1,2}(?=[a-z])")
 _SPELLED: Final = re.compile(r"(?<![a-z0-9])[a-z0-9](?:[^a-z0-9]{1,3}[a-z0-9](?![a-z0-9])){2,}")
 _STRETCHED: Final = re.compile(r"([a-z])\1{2,}")
-_MIXED: Final = re.compile(r"[a-z0-9@$!|+\u20ac]{2,24}")
+_MIXED: Final = re.compile(r"[a-z0-9@$!|+\u20ac\u00a3\u00a5\u00a7\u00a2\u00a9\u00ae^]{2,24}")
 _WORD: Final = re.compile(r"[a-z]+")
 _AGE_LIKE: Final = re.compile(r"[0-9]+(?:yo?|yrs?)")
 _LEET: Final = {
     "0": "o", "1": "il", "2": "z", "3": "e", "4": "a", "5": "s", "6": "g", "7": "t", "8": "b", "9": "g",
     "@": "a", "$": "s", "!": "il", "|": "il", "+": "t", "\u20ac": "e",
+    "\u00a3": "le", "\u00a5": "y", "\u00a7": "s", "\u00a2": "c", "\u00a9": "c", "\u00ae": "r", "^": "a",
 }  # fmt: skip
+# Letters drawn with several signs.
+_DRAWN: Final = {
+    "|\\/|": "m", "/\\/\\": "m", "\\/\\/": "w", "|-|": "h", "|_|": "u", "|\\|": "n", "/\\/": "n", "\\/": "v", "/\\": "a", "|)": "d", "|<": "k",
+    "|3": "b", "|2": "r", "()": "o", "[]": "o", "><": "x", "|o": "p", "|=": "f",
+}  # fmt: skip
+_SIGNS: Final = re.compile("|".join(map(re.escape, _DRAWN)))
 _MAX_GUESSES: Final = 64
 _EITHER: Final = re.compile(r"\[([^\[\]|]*)\|([^\[\]|]*)\]")
 # Of so many stretched places in a word each may be one letter or two.
@@ -145,6 +152,9 @@ def _undisguised(plain: View, vocabulary: AbstractSet[str]) -> Iterator[View]:
     if stretched:
         yield rewrite(plain, [(found.start(), found.end(), found[1]) for found in stretched])
         yield rewrite(plain, [(found.start(), found.end(), found[1] * 2) for found in stretched])
+    if signs := [(found.start(), found.end(), _DRAWN[found[0]]) for found in _SIGNS.finditer(plain.text)]:
+        plain = rewrite(plain, signs)
+        yield plain
     leet = [change for found in _MIXED.finditer(plain.text) if (change := _unleet(found, vocabulary))]
     if leet:
         yield rewrite(plain, leet)
