@@ -105,7 +105,7 @@ class Boundary:
         self._sense = _semantic(rules.head)
         self._anchor = Anchor(rules.anchor, self._fold)
         self._vocabulary = self._minors.vocabulary() | numerals.WORDS | _AGE_WORDS
-        self._typos = Typos(self._minors.core(), self._vocabulary, self._names.is_part)
+        self._typos = Typos(self._minors.core(), self._vocabulary, self._names.is_word)
         in_runs = {word for word in self._vocabulary if len(word) >= _IN_RUNS} | numerals.WORDS | _AGE_WORDS | _BETWEEN
         self._in_runs = re.compile(f"({'|'.join(sorted(in_runs, key=len, reverse=True))})")
         self.policy: str = rules.policy
@@ -213,8 +213,7 @@ class Boundary:
     def _ciphered(self, told: str) -> bool:
         if told.isascii() and not any(self._tells(word) for word in tokens(told.lower())):
             return False
-        view = numerals.digits(self._folder.fold(told))
-        return any(self._hidden(one, self._year()) for one in (view, *self._typos.views(view)))
+        return self._hidden(numerals.digits(self._folder.fold(told)), self._year())
 
     def _tells(self, token: Token) -> bool:
         """Whether a word may be part of a hit: asked before a text is read as another that hardly ever says anything."""

@@ -5,7 +5,7 @@ from typing import Final
 SUMS: Final = {
     "ages": "445b424e2a0ad527418807146b98107bf0b97b81c5341124fdf6d7397f4abe8c",
     "anchor": "74fe9f85fb36c23eebdfe6b9694d0cfcef495e1afff579e5d60ff01203878937",
-    "head.bin": "d974adc0da1997d3d624f9033e04f85bc7e724c387118dc75dfba1cb0965751e",
+    "head.bin": "37400a1f8363c31b7d23e4d90ae8516114cb7942fe05c1539ecfb900ed8e3c92",
     "minors": "9e7287cdca7cdce4f3dec0f3ec61256972b180af22e94f6924123cf11a595f21",
     "names.bin": "edfb900c507066fe275581f7eecb3525f85a2dc02467f87ab94c930dda900e44",
     "normalise": "bd49b2cd2d7d3fb8e47be0a330bd275655961501c1a20e85c7508b2f843a51d6",

@@ -18,6 +18,7 @@ _SURE: Final = 6
 """Letters from which on any one slip is undone; in a word of one less only swapped or doubled letters are."""
 _MOVED: Final = 6
 _JOINED: Final = 5
+_HEARD: Final = 5
 _LETTERS: Final = 3
 _MOST_PIECES: Final = 14
 _SMALL: Final = frozenset(
@@ -50,6 +51,7 @@ class Typos:
         self._moved = {shifts(word): word for word in self._core if len(word) >= _MOVED}
         self._moved |= {tuple(-step % 26 for step in steps): word for steps, word in tuple(self._moved.items())}
         self._sounds = {_sound(word): word for word in [*self._core, "school"] if len(word) >= _SURE}
+        self._sounds = {sound: word for sound, word in self._sounds.items() if len(sound) >= _HEARD or word == "school"}
         self._starts = frozenset(word[:end] for word in self._vocabulary for end in range(1, len(word)))
         self._lines = "\n".join(sorted(self._vocabulary))
 
