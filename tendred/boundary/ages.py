@@ -36,6 +36,11 @@ _NUM_OLD: Final = r"(?<![0-9])(?P<n>[4-9]|1[0-9]|20)(?:[.,][0-9])?(?![0-9]|[.,:]
 _TWO: Final = r"(?<![0-9.,:/])(?P<m>[0-9]{1,2})"
 _END: Final = r" ?(?:[,.;!?)\]\n}|]|$)"
 _STOP: Final = f"(?={_END})"
+# What goes on about somebody whose age was told.
+_ON: Final = (
+    f"(?={_END}| (?:is|was|in|on|at|with|and|who|wearing|beside|holding|sitting|standing|lying|looking|reading|walking|playing|running|smiling|dancing|under|near|by|--|to|for|as|from"
+    r"|please)(?![a-z]))"
+)
 _YEARS: Final = r"(?:years?|yrs?|yo|y ?[./] ?o|birthdays)(?![a-z])"
 # Whoever does something, by how such words end, other than what ends alike.
 _DOER: Final = (
@@ -81,7 +86,7 @@ class Ages:
                 rf"(?:of|is|about|around|between|from|only|just|de|entre|environ|a peine))?[ :=(-]{{0,3}}{_NUM}{_RANGE}{unit}"
             ),
             re.compile(
-                rf"(?<![a-z])(?:{people} of|will be|to be) {_NUM}{_RANGE}(?: (?:years|yrs|next|this|soon|in)(?![a-z])|{_STOP})"
+                rf"(?<![a-z])(?:{people} of|will be|to be)(?: just| only| barely| about| maybe)? {_NUM}{_RANGE}(?: (?:years|yrs|next|this|soon|in)(?![a-z])|{_ON})"
             ),
             re.compile(
                 rf"{_NUM}{_GAP}(?:st|nd|rd|th|eme|e) (?:year|annee) (?:of|de) (?:life|age|vie|(?:her|his|sa) (?:life|vie))(?![a-z])"
@@ -91,7 +96,7 @@ class Ages:
                 rf"(?<![a-z])(?:she|he|they|who|elle|il|{people})(?:'s|'re| is| are| was| were) ?"
                 rf"(?:only |just |about |barely |now |nearly |almost )?{_NUM}{_RANGE}{unit}"
             ),
-            re.compile(rf"(?<![a-z]){people}(?:, ?| ?\(|\n){_NUM}{_RANGE}{_STOP}"),
+            re.compile(rf"(?<![a-z]){people}(?:, ?| ?\(|\n){_NUM}{_RANGE}{_ON}"),
             re.compile(rf"(?<![a-z]){people} (?P<n>[1-9][0-9]){_RANGE}{_STOP}"),
             re.compile(
                 rf"(?<![a-z])(?:over|above|older than|at least|almost|nearly|barely|freshly|newly|a peine|tout juste|plus de)"
@@ -110,11 +115,16 @@ class Ages:
             re.compile(rf"{_NUM}{_GAP}(?:summers|winters|springs)[ -](?:old|young)(?![a-z])"),
             re.compile(rf"(?<![a-z]){people} of {_NUM} (?:summers|winters|springs)(?![a-z])"),
             re.compile(rf"(?<![a-z])(?:born|birth(?: was| is)?) (?:only |just |some |about )?{_NUM} (?:years?|yrs?) ago(?![a-z])"),
-            re.compile(rf"{_DOER}(?:, ?(?:only |just )?| ?[(\[]){_NUM_OLD}{_STOP}"),
+            re.compile(rf"{_DOER}(?:, ?(?:only |just )?| ?[(\[]){_NUM_OLD}{_ON}"),
+            re.compile(rf"{_DOER} of (?:just |only |barely |about )?{_NUM_OLD}{_ON}"),
+            re.compile(rf"(?<![a-z])(?:actually|really|truly|secretly|in (?:fact|truth|reality))(?: only| just)? {_NUM}{unit}"),
+            re.compile(rf"(?<![a-z])(?:him|her|them|me|us|himself|herself) at (?:the age of |age )?{_NUM_OLD}{_STOP}"),
+            re.compile(rf"(?<![a-z])(?:blow(?:s|ing)? out|cake with|cake and|cake,) (?:her |his |their |the )?{_NUM} (?:birthday )?candles"),
+            re.compile(rf"(?<![0-9a-z.])(?P<n>[3-9])f (?={people}(?![a-z]))"),
             re.compile(rf"(?<=[a-z]), ?(?P<n>[6-9]|1[0-9]|20){_STOP}"),
             re.compile(
                 rf"(?<![a-z])(?:pass(?:es|ing)? (?:for|as)|appear(?:s|ing)?|look(?:s|ing)?|seem(?:s|ing)?|estimated|believed|supposed)(?: to be| like)?"
-                rf"(?: a| an| about| around| at most| no older than| maybe| roughly| barely| only| just)? {_NUM}{_RANGE}(?:{_STOP}| (?:years?|yrs?|or|at most|with|and|in|on)(?![a-z]))"
+                rf"(?: a| an| about| around| at most| no older than| maybe| roughly| barely| only| just)? {_NUM}{_RANGE}(?:{_ON}| (?:years?|yrs?|or|at most|with|and|in|on)(?![a-z]))"
             ),
             re.compile(
                 rf"(?<![a-z])(?:has|have|had|with|after|lived(?: for)?|seen|alive(?: for)?|spent|only)(?: only| just| merely| but| about| barely| seen| lived| had)* {_NUM}"
@@ -140,8 +150,8 @@ class Ages:
         self._under = re.compile(
             rf"(?<![a-z])(?:under|below|younger than|less than|sub|not(?: yet| quite| even)|moins de|pas encore|years? (?:shy|short) of"
             rf"|soon to be|going on|isn't|hasn't turned|yet to turn|approaching|close to|days? before|weeks? before|months? before)"
-            rf"(?: the age of)?[ -]{_NUM}(?: yet)?(?:{_STOP}|(?= {people}(?![a-z])))|(?<![a-z])before (?:her|his|their) (?P<m>[0-9]{{1,2}})(?:st|nd|rd|th) birthday"
-            rf"|(?<![a-z])(?:under[ -]|u-?)(?P<o>[5-9]|1[0-9]|20)(?:'?s(?![a-z])| (?=(?:[a-z]+ )?{_SPORT}s?(?![a-z])))"
+            rf"(?: the age of)?[ -]{_NUM}(?: yet)?(?:{_ON}|(?= {people}(?![a-z])))|(?<![a-z])before (?:her|his|their) (?P<m>[0-9]{{1,2}})(?:st|nd|rd|th) birthday"
+            rf"|(?<![a-z])(?:under[ -]|u-?)(?P<o>[5-9]|1[0-9]|20)(?:'?s(?![a-z])| (?=(?:[a-z]+ )?{_SPORT}s?(?![a-z])|{_DOER}s?(?![a-z])))"
         )
         self._tiny = re.compile(
             rf"{_NUM}{_RANGE}{_GAP}(?:months?|mos?|weeks?|wks?|days?){_GAP}olds?(?![a-z])|(?<![a-z])an? (?:year|month|week|day)"

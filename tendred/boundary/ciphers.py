@@ -120,7 +120,7 @@ _CODES: Final[tuple[tuple[str, re.Pattern[str], Callable[[str], str]], ...]] = (
 
 
 def deciphered(text: str) -> Iterator[str]:
-    """The text with its codes put in plain letters, if it has any; backwards, each word backwards, thirteen letters on."""
+    """The text with its codes put in plain letters and its upturned letters upright, if it has any."""
     if len(text.strip()) < _LEAST:
         return
     told = text
@@ -133,9 +133,11 @@ def deciphered(text: str) -> Iterator[str]:
         yield told
     if any(char in _TURNED for char in text):
         yield text.lower().translate(_TURNED_TOO)[::-1]
-    yield text[::-1]
-    yield " ".join(word[::-1] for word in text.split())
-    yield text.translate(_THIRTEEN_ON)
+
+
+def turned(text: str) -> tuple[str, ...]:
+    """The text backwards, each of its words backwards, and thirteen letters on: readings that any text has."""
+    return text[::-1], " ".join(word[::-1] for word in text.split()), text.translate(_THIRTEEN_ON)
 
 
 def shifts(word: str) -> tuple[int, ...]:

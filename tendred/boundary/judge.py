@@ -12,7 +12,7 @@ import msgspec
 from tendred.boundary import numerals
 from tendred.boundary.ages import ADULT, Age, Ages, stated_adult
 from tendred.boundary.anchor import Anchor, compose, without
-from tendred.boundary.ciphers import deciphered
+from tendred.boundary.ciphers import deciphered, turned
 from tendred.boundary.data import Head, RulesBroken, load, trusted
 from tendred.boundary.head import Semantic
 from tendred.boundary.minors import Minors
@@ -173,7 +173,9 @@ class Boundary:
         if hit := min(self._hits(text), default=None):
             return hit
         # What was turned round or encoded has no place of its own to point at.
-        if any(self._ciphered(told) for told in deciphered(text)):
+        if any(self._hidden(told, sure=True) for told in deciphered(text)) or any(
+            self._hidden(told, sure=False) for told in turned(text)
+        ):
             return _Hit((0, len(text)), "text.unreadable")
         view = native(text)
         sounds = self._sense.find(view)
@@ -210,20 +212,21 @@ class Boundary:
         if name := self._names.native(own, text):
             yield _Hit(own.span(name.start, name.end), "person.known")
 
-    def _ciphered(self, told: str) -> bool:
-        if told.isascii() and not any(self._tells(word) for word in tokens(told.lower())):
-            return False
-        return self._hidden(numerals.digits(self._folder.fold(told)), self._year())
-
     def _tells(self, token: Token) -> bool:
         """Whether a word may be part of a hit: asked before a text is read as another that hardly ever says anything."""
         return len(token.text) >= _LETTERS and (token.text in self._vocabulary or self._typos.may_mean(token.text))
 
-    def _hidden(self, view: View, year: int) -> bool:
-        # Short words turn up by chance in a text read backwards.
-        hits = self._view_hits(view, view.text, year)
-        told = [view.text[slice(*hit.span)] for hit in hits]
-        return any(len(one) >= _LONG_ENOUGH and sum(map(str.isalpha, one)) >= _LETTERS for one in told)
+    def _hidden(self, told: str, *, sure: bool) -> bool:
+        """Whether another reading of the text is refused. `sure`: it is one; else short words turn up by chance."""
+        if told.isascii() and not any(self._tells(word) for word in tokens(told.lower())):
+            return False
+        hits = self._view_hits(numerals.digits(self._folder.fold(told)), told, self._year())
+        return any(sure or self._meant(told[slice(*hit.span)]) for hit in hits)
+
+    def _meant(self, hit: str) -> bool:
+        if len(hit) < _LONG_ENOUGH:
+            return hit.isalpha() and not any(map(self._names.is_word, turned(hit.lower())))
+        return sum(map(str.isalpha, hit)) >= _LETTERS
 
     def _spelled_hits(self, run: View, text: str, year: int) -> Iterator[_Hit]:
         if " " in run.text:

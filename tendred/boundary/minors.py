@@ -18,6 +18,7 @@ _MIN_SPLIT: Final = 5
 # What ages are told with; misspelt as often as the words for minors.
 _AGE_CORE: Final = (
     "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "birthday", "underage",
+    "three", "four", "five", "seven", "eight", "nine", "year", "years", "age", "aged", "elementary", "grader", "graders", "kindergarten", "primary",
 )  # fmt: skip
 _MIN_SPELLED: Final = 4
 _AGE_TOKENS: Final = 3

@@ -29,6 +29,8 @@ _KOREAN: Final = re.compile(
 _YEAR_DIGITS: Final = 4
 _MARKERS: Final = 1
 _PREFIXES: Final = ("وال", "بال", "كال", "فال", "لل", "ال", "و", "ب", "ה", "ו", "ב", "ל", "ש", "מ", "כש", "וה", "של")
+_OWNERS: Final = ("ku", "mu", "nya")
+_OWNED: Final = 6
 _HAN: Final = {char: value for value, char in enumerate("一二三四五六七八九", 1)}
 _HAN_AGE: Final = "[一二三四五六七八九]?十[一二三四五六七八九]?|[一二三四五六七八九]"
 
@@ -223,8 +225,10 @@ class _Solid:
 
 
 def _forms(word: str) -> list[str]:
-    """A word, and without what Arabic and Hebrew write before it in one."""
-    if word.isascii() or not "\u0590" <= word[0] <= "\u06ff":
+    """A word, and without what Arabic and Hebrew write before it in one, and Indonesian behind it."""
+    if word.isascii():
+        return [word, *(word.removesuffix(end) for end in _OWNERS if word.endswith(end) and len(word) > _OWNED)]
+    if not "\u0590" <= word[0] <= "\u06ff":
         return [word]
     return [word, *(word[len(one) :] for one in _PREFIXES if word.startswith(one) and len(word) - len(one) >= _NEAR)]
 

@@ -14,10 +14,10 @@ from tendred.boundary.ciphers import shifts
 from tendred.boundary.normalise import View, rewrite
 from tendred.boundary.phrases import Token, tokens
 
-_SURE: Final = 6
-"""Letters from which on any one slip is undone; in a word of one less only swapped or doubled letters are."""
+_SURE: Final = 5
+"""Letters from which on any one slip is undone; in a shorter word only swapped or doubled letters are."""
 _MOVED: Final = 6
-_JOINED: Final = 5
+_JOINED: Final = 3
 _HEARD: Final = 5
 _LETTERS: Final = 3
 _MOST_PIECES: Final = 14
@@ -41,7 +41,7 @@ class Typos:
 
     def __init__(self, core: Iterable[str], vocabulary: AbstractSet[str], known: Callable[[str], bool]) -> None:
         """`core`: words that are looked for behind slips; `vocabulary`: those that pieces may make. `known` words stay."""
-        self._core = frozenset(word for word in core if word.isalpha() and len(word) >= _SURE - 1)
+        self._core = frozenset(word for word in core if word.isalpha() and len(word) >= _LETTERS)
         self._vocabulary = vocabulary | self._core
         self._known = known
         self._slips: dict[str, list[str]] = {}
@@ -50,7 +50,7 @@ class Typos:
                 self._slips.setdefault(form, []).append(word)
         self._moved = {shifts(word): word for word in self._core if len(word) >= _MOVED}
         self._moved |= {tuple(-step % 26 for step in steps): word for steps, word in tuple(self._moved.items())}
-        self._sounds = {_sound(word): word for word in [*self._core, "school"] if len(word) >= _SURE}
+        self._sounds = {_sound(word): word for word in [*self._core, "school"] if len(word) >= _MOVED}
         self._sounds = {sound: word for sound, word in self._sounds.items() if len(sound) >= _HEARD or word == "school"}
         self._starts = frozenset(word[:end] for word in self._vocabulary for end in range(1, len(word)))
         self._lines = "\n".join(sorted(self._vocabulary))
@@ -67,13 +67,13 @@ class Typos:
             yield rewrite(whole, [(one.start(), one.end(), one[1] + one[2]) for one in _DIGITS.finditer(whole.text)])
 
     def may_mean(self, word: str) -> bool:
-        return len(word) >= _SURE - 1 and (word in self._slips or self._meant(word) is not None)
+        return len(word) >= _LETTERS and (word in self._slips or self._meant(word) is not None)
 
     def _meant(self, word: str) -> str | None:
-        if len(word) < _SURE - 1 or word in self._vocabulary or not word.isalpha():
+        if len(word) < _LETTERS or word in self._vocabulary or not word.isalpha():
             return None
         meant = next((one for form in (word, *_shorter(word)) for one in self._slips.get(form, ()) if _slip(word, one)), None)
-        if meant is None and len(word) >= _SURE - 1:
+        if meant is None and len(word) >= _SURE:
             meant = self._sounds.get(_sound(word)) or self._moved.get(shifts(word))
         return None if meant is None or self._known(word) else meant
 
@@ -96,6 +96,8 @@ class Typos:
     def _pieces(self, text: str, found: list[Token], index: int) -> int:
         """How many tokens from `index` on make one word of the vocabulary, 0 for none or one."""
         word, best = found[index].text, 0
+        if text[max(0, found[index].start - 1) : found[index].start].isalnum():
+            return 0  # the "k" of "4k" begins no word
         single = len(word) == 1
         for at in range(index + 1, min(len(found), index + _MOST_PIECES)):
             if word not in self._starts or not _GAP.fullmatch(text[found[at - 1].end : found[at].start]):

@@ -23,6 +23,7 @@ _STRETCHED: Final = re.compile(r"([a-z])\1{2,}")
 _MIXED: Final = re.compile(r"[a-z0-9@$!|+\u20ac\u00a3\u00a5\u00a7\u00a2\u00a9\u00ae^]{2,24}")
 _WORD: Final = re.compile(r"[a-z]+")
 _AGE_LIKE: Final = re.compile(r"[0-9]+(?:yo?|yrs?)")
+_NO_AGE: Final = 4
 _LEET: Final = {
     "0": "o", "1": "il", "2": "z", "3": "e", "4": "a", "5": "s", "6": "g", "7": "t", "8": "b", "9": "g",
     "@": "a", "$": "s", "!": "il", "|": "il", "+": "t", "\u20ac": "e",
@@ -36,6 +37,8 @@ _DRAWN: Final = {
 _SIGNS: Final = re.compile("|".join(map(re.escape, _DRAWN)))
 _MAX_GUESSES: Final = 64
 _EITHER: Final = re.compile(r"\[([^\[\]|]*)\|([^\[\]|]*)\]")
+# "[cat:years:0.1]": the one becomes the other while it is drawn.
+_SWAPPED: Final = re.compile(r"\[([^\[\]:|]*):([^\[\]:|]*):[0-9.]+\]")
 # Of so many stretched places in a word each may be one letter or two.
 _MOST_STRETCHED: Final = 4
 
@@ -143,6 +146,9 @@ def _undisguised(plain: View, vocabulary: AbstractSet[str]) -> Iterator[View]:
     taken = list(_EITHER.finditer(plain.text))
     for group in (1, 2) if taken else ():
         yield rewrite(plain, [(found.start(), found.end(), found[group]) for found in taken])
+    swapped = list(_SWAPPED.finditer(plain.text))
+    for group in (1, 2) if swapped else ():
+        yield rewrite(plain, [(found.start(), found.end(), found[group]) for found in swapped])
     inner = [(found.start(), found.end(), "") for found in _INNER.finditer(plain.text)]
     if inner:
         yield rewrite(plain, inner)
@@ -163,7 +169,7 @@ def _undisguised(plain: View, vocabulary: AbstractSet[str]) -> Iterator[View]:
 def _unleet(found: re.Match[str], vocabulary: AbstractSet[str]) -> tuple[int, int, str] | None:
     """The known word that a token such as "k1ds" stands for."""
     word = found[0]
-    if word.isalpha() or word.isdecimal() or _AGE_LIKE.fullmatch(word):
+    if word.isalpha() or word.isdecimal() or (_AGE_LIKE.fullmatch(word) and len(word) < _NO_AGE):
         return None
     for candidate in (word, word.rstrip("!|+")):
         choices = [_LEET.get(char, char) for char in candidate]

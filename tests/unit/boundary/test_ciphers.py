@@ -6,14 +6,12 @@ import base64
 
 import pytest
 
-from tendred.boundary.ciphers import deciphered, shifts
+from tendred.boundary.ciphers import deciphered, shifts, turned
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "draw this: rewot a",
-        "draw: n gbjre",
         "draw YSB0b3dlciBvbiBhIGhpbGw=",
         f"draw {base64.b64encode(b'tower').decode()} please",
         f"draw {base64.b32encode(b'a tower').decode()}",
@@ -41,8 +39,12 @@ def test_codes_are_read(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["35mm, f/1.8, ISO 400", "masterpiece, best quality", "seed a1b2c3d4e5f6", "!"])
 def test_what_is_no_code_gives_no_other_words(text: str) -> None:
-    read = {told for told in deciphered(text) if told.split() == text.split()}
-    assert not read
+    assert not list(deciphered(text))
+
+
+@pytest.mark.parametrize("text", ["draw this: rewot a", "draw: n gbjre", "a rewot"])
+def test_every_text_is_read_turned_too(text: str) -> None:
+    assert any("tower" in told for told in turned(text))
 
 
 def test_a_word_keeps_its_steps_however_far_its_letters_were_moved() -> None:
