@@ -131,7 +131,8 @@ def deciphered(text: str) -> Iterator[str]:
             told = pattern.sub(lambda found, plain=plain: plain(found[0]) or found[0], told)
     if told != text:
         yield told
-    if any(char in _TURNED for char in text):
+    # The dotless i is Turkish more often than upturned.
+    if any(char in _TURNED and char != "ı" for char in text):
         yield text.lower().translate(_TURNED_TOO)[::-1]
 
 
