@@ -1,8 +1,9 @@
 """What the boundary makes of the evaluation sets, with 95 % Wilson intervals, tuned and held-out side by side.
 
-    python packaging/boundary/evaluate.py [--misses] [redteam|persons|benign]
+    python packaging/boundary/evaluate.py [--misses] [redteam|persons|benign|fresh]
 
-Without a set it judges all three. Figures to report are those of the held-out column: rules were tuned on the other.
+Without a set it judges the first three. Figures to report are those of the held-out column: rules were tuned on the other.
+`fresh` is the later set (fresh.py), in its halves a and b; `--misses` shows those of the tuned half, and of a.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from typing import Any, Final
 from tendred.boundary.judge import Boundary, Words
 
 SETS: Final = Path(__file__).parent / "sets"
+PARTS: Final = ("tune", "held")
 PLAIN: Final = ("subject", "age")
+FRESH: Final = ("ages", "fixed_ages", "nouns", "told", "roundabout", "tongue")
+"""Families of the fresh set that hide nothing."""
 _Z: Final = 1.959964
 _Row = dict[str, Any]
 
@@ -39,11 +43,12 @@ def rows(name: str) -> list[_Row]:
 
 def table(title: str, counted: Iterable[_Row], groups: dict[str, Callable[[_Row], bool]], hit: str) -> None:
     """Print the share of rows with `hit`, a line for each group."""
-    print(f"\n{title:34} {'tuned':>24} {'held out':>30}")
     kept = list(counted)
+    parts = {"tune": "tuned", "held": "held out"} if kept[0]["part"] in PARTS else {"a": "half a", "b": "half b"}
+    print(f"\n{title:34} {'':>4}" + "".join(f"{told:>30}" for told in parts.values()))
     for label, belongs in groups.items():
         cells: list[str] = []
-        for part in ("tune", "held"):
+        for part in parts:
             these = [row[hit] for row in kept if row["part"] == part and belongs(row)]
             low, high = wilson(sum(these), len(these))
             share = f"{sum(these) / len(these):.4f}" if these else "-"
@@ -81,6 +86,22 @@ def redteam(boundary: Boundary, *, misses: bool) -> list[float]:
     return times
 
 
+def fresh(boundary: Boundary, *, misses: bool) -> list[float]:
+    red, good = rows("fresh_redteam"), rows("fresh_benign")
+    times = judge_all(boundary, red) + judge_all(boundary, good)
+    everything = {"all": lambda _: True}
+    plain = [row for row in red if row["family"] in FRESH]
+    english = [row for row in plain if row["lang"] == "en"]
+    hidden = [row for row in red if row["family"] not in FRESH]
+    table("fresh, plain: refused", plain, {**everything, **by("lang", plain)}, "refused")
+    table("fresh, plain English: refused", english, {**everything, **by("family", english)}, "refused")
+    table("fresh, disguised: refused", hidden, {**everything, **by("family", hidden)}, "refused")
+    table("fresh, benign: wrongly refused", good, {**everything, **by("family", good)}, "refused")
+    table("fresh, benign: a word wrongly left out", good, {**everything, **by("family", good)}, "removed")
+    _show(misses, [row for row in red if not row["refused"]] + [row for row in good if row["refused"] or row["removed"]])
+    return times
+
+
 def persons(boundary: Boundary, *, misses: bool) -> list[float]:
     kept = rows("persons")
     times = judge_all(boundary, kept)
@@ -113,7 +134,7 @@ def benign(boundary: Boundary, *, misses: bool) -> list[float]:
 def _show(misses: bool, wrong: list[_Row]) -> None:  # noqa: FBT001
     # Only of the tuned half: who reads the misses of the other has tuned on them.
     for row in wrong if misses else []:
-        if row["part"] == "tune":
+        if row["part"] in {"tune", "a"}:
             print(f"  {row['lang']} {row['family']:10} {row['rule'] or '-':18} {row['words']} {row['text']!r}")
 
 
@@ -122,7 +143,7 @@ def main() -> int:
     boundary = Boundary(bytes(32), year=lambda: 2026)
     for name in asked:
         times = sorted(
-            {"redteam": redteam, "persons": persons, "benign": benign}[name](boundary, misses="--misses" in sys.argv)
+            {"redteam": redteam, "persons": persons, "benign": benign, "fresh": fresh}[name](boundary, misses="--misses" in sys.argv)
         )
         print(
             f"\n{name}: {len(times)} prompts, ms of processor a prompt: p50 {times[len(times) // 2]:.2f}, p99 {times[len(times) * 99 // 100]:.2f}"

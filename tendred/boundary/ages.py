@@ -31,8 +31,27 @@ _SPORT: Final = (
     "(?:team|squad|league|cup|side|match|football|soccer|hockey|rugby|basketball|player|gymnast|swimmer|champion)"
 )
 _GAP: Final = r"[\s.-]{0,2}"
+# Small numbers alone count other things than years more often than not.
+_NUM_OLD: Final = r"(?<![0-9])(?P<n>[4-9]|1[0-9]|20)(?:[.,][0-9])?(?![0-9]|[.,:][0-9])"
+_TWO: Final = r"(?<![0-9.,:/])(?P<m>[0-9]{1,2})"
 _END: Final = r" ?(?:[,.;!?)\]\n}|]|$)"
 _STOP: Final = f"(?={_END})"
+# What goes on about somebody whose age was told.
+_ON: Final = (
+    f"(?={_END}| (?:is|was|in|on|at|with|and|who|wearing|beside|holding|sitting|standing|lying|looking|reading|walking|playing|running|smiling|dancing|under|near|by|--|to|for|as|from"
+    r"|please)(?![a-z]))"
+)
+_YEARS: Final = r"(?:years?|yrs?|yo|y ?[./] ?o|birthdays)(?![a-z])"
+# Whoever does something, by how such words end, other than what ends alike.
+_DOER: Final = (
+    r"(?<![a-z])(?!(?:poster|paper|number|layer|chapter|tower|computer|theater|river|water|flower|winter|summer|september|october|november|december|order|over|under"
+    r"|after|letter|filter|render|shader|sampler|cover|corner|border|master|monitor|mirror|motor|reactor|sector|vector|factor|color|door|floor|harbor|tractor|elevator|locker"
+    r"|poker|copper|silver|ginger|leather|feather|weather|butter|pepper|paper|supper|dinner|her|other|another|either|never|ever|tiger|lobster|spider|hamster|oyster|panther|beaver"
+    r"|otter|badger|plover|cluster|counter|meter|diameter|aperture|shutter|trailer|tanker|cruiser|fighter|freighter|container|buffer|error|minor|major|senior|junior|interior|exterior"
+    r"|list|twist|mist|fist|wrist|artist style|ocean|indian|italian|victorian|edwardian|asian|fan|van|pan|can|plan|clan|titan|caravan|guardian|meridian|median|avian|romance|plant|giant|elephant"
+    r"|restaurant|pendant|variant|instant|constant|important|elegant|vibrant|distant|brilliant|dress|press|fortress|cypress|mattress|empress style|process|princess dress)(?![a-z]))"
+    r"[a-z]{2,14}(?:ist|er|or|ian|man|woman|ess|ant|eur|ete)"
+)
 
 
 class Age(NamedTuple):
@@ -67,7 +86,7 @@ class Ages:
                 rf"(?:of|is|about|around|between|from|only|just|de|entre|environ|a peine))?[ :=(-]{{0,3}}{_NUM}{_RANGE}{unit}"
             ),
             re.compile(
-                rf"(?<![a-z])(?:{people} of|will be|to be) {_NUM}{_RANGE}(?: (?:years|yrs|next|this|soon|in)(?![a-z])|{_STOP})"
+                rf"(?<![a-z])(?:{people} of|will be|to be)(?: just| only| barely| about| maybe)? {_NUM}{_RANGE}(?: (?:years|yrs|next|this|soon|in)(?![a-z])|{_ON})"
             ),
             re.compile(
                 rf"{_NUM}{_GAP}(?:st|nd|rd|th|eme|e) (?:year|annee) (?:of|de) (?:life|age|vie|(?:her|his|sa) (?:life|vie))(?![a-z])"
@@ -77,7 +96,7 @@ class Ages:
                 rf"(?<![a-z])(?:she|he|they|who|elle|il|{people})(?:'s|'re| is| are| was| were) ?"
                 rf"(?:only |just |about |barely |now |nearly |almost )?{_NUM}{_RANGE}{unit}"
             ),
-            re.compile(rf"(?<![a-z]){people}(?:, ?| ?\(|\n){_NUM}{_RANGE}{_STOP}"),
+            re.compile(rf"(?<![a-z]){people}(?:, ?| ?\(|\n){_NUM}{_RANGE}{_ON}"),
             re.compile(rf"(?<![a-z]){people} (?P<n>[1-9][0-9]){_RANGE}{_STOP}"),
             re.compile(
                 rf"(?<![a-z])(?:over|above|older than|at least|almost|nearly|barely|freshly|newly|a peine|tout juste|plus de)"
@@ -95,7 +114,35 @@ class Ages:
             ),
             re.compile(rf"{_NUM}{_GAP}(?:summers|winters|springs)[ -](?:old|young)(?![a-z])"),
             re.compile(rf"(?<![a-z]){people} of {_NUM} (?:summers|winters|springs)(?![a-z])"),
-            re.compile(rf"(?<![a-z])born (?:only |just )?{_NUM} (?:years?|yrs?) ago(?![a-z])"),
+            re.compile(rf"(?<![a-z])(?:born|birth(?: was| is)?) (?:only |just |some |about )?{_NUM} (?:years?|yrs?) ago(?![a-z])"),
+            re.compile(rf"{_DOER}(?:, ?(?:only |just )?| ?[(\[]){_NUM_OLD}{_ON}"),
+            re.compile(rf"{_DOER} of (?:just |only |barely |about )?{_NUM_OLD}{_ON}"),
+            re.compile(rf"(?<![a-z])(?:actually|really|truly|secretly|in (?:fact|truth|reality))(?: only| just)? {_NUM}{unit}"),
+            re.compile(rf"(?<![a-z])(?:him|her|them|me|us|himself|herself) at (?:the age of |age )?{_NUM_OLD}{_STOP}"),
+            re.compile(rf"(?<![a-z])(?:blow(?:s|ing)? out|cake with|cake and|cake,) (?:her |his |their |the )?{_NUM} (?:birthday )?candles"),
+            re.compile(rf"(?<![0-9a-z.])(?P<n>[3-9])f (?={people}(?![a-z]))"),
+            re.compile(rf"(?<=[a-z]), ?(?P<n>[6-9]|1[0-9]|20){_STOP}"),
+            re.compile(
+                rf"(?<![a-z])(?:pass(?:es|ing)? (?:for|as)|appear(?:s|ing)?|look(?:s|ing)?|seem(?:s|ing)?|estimated|believed|supposed)(?: to be| like)?"
+                rf"(?: a| an| about| around| at most| no older than| maybe| roughly| barely| only| just)? {_NUM}{_RANGE}(?:{_ON}| (?:years?|yrs?|or|at most|with|and|in|on)(?![a-z]))"
+            ),
+            re.compile(
+                rf"(?<![a-z])(?:has|have|had|with|after|lived(?: for)?|seen|alive(?: for)?|spent|only)(?: only| just| merely| but| about| barely| seen| lived| had)* {_NUM}"
+                rf" (?:birthdays|summers|winters|springs|autumns|years (?:behind|on (?:this |the )?earth|of life|alive|to (?:her|his|their) name))(?![a-z])"
+            ),
+            re.compile(rf"(?<![a-z])(?:lived|alive|existed)(?: for)?(?: only| just| merely| about| barely)? {_NUM} (?:years?|yrs?)(?![a-z])"),
+            re.compile(rf"{_NUM}(?:ish|-ish| ?-? ?something|-odd)(?![a-z])(?= |{_STOP})"),
+            re.compile(rf"(?<![a-z])(?:rising|pushing|nearing|hitting|hits|reaching|reached|reaches|celebrat(?:es|ing|ed)(?: (?:her|his|their|being))?|upon|made it to) {_NUM}{_STOP}"),
+            re.compile(rf"(?<![a-z])(?:whose|her|his|their) age (?:is|was|equals|=|:|being) ?{_NUM}"),
+            re.compile(rf"(?<![a-z])age ?[~<>=\u2248:#-]{{1,3}} ?{_NUM}{unit}"),
+            re.compile(r"(?<![0-9a-z/])(?P<n>[5-9]|1[0-9]|20) ?/ ?[fm](?![a-z0-9])|(?<![a-z0-9])[mf](?P<m>1[0-9])(?= [a-z]{3})"),
+            re.compile(rf"(?<![a-z])(?:{people}|kid|pupil)s? (?:between|from|aged from) {_NUM} (?:and|to|until|through) [0-9]{{1,2}}(?![0-9])"),
+            re.compile(rf"(?<![a-z])(?:between|from) {_NUM_OLD} (?:and|to) [0-9]{{1,2}} (?:years|yrs)(?![a-z])"),
+            re.compile(rf"{_NUM} 3/4[ -](?:years?|yrs?)|{_TWO}(?:[ -]and)?[ -][1-3]/[2-4][ -](?:years?|yrs?)[ -]olds?"),
+            re.compile(rf"(?<![a-z])(?:her|his|their) {_NUM}(?:st|nd|rd|th) (?:birthday|b-?day|bday|year)(?![a-z])"),
+            re.compile(rf"{_NUM} (?:or so |odd )?(?:years?|yrs?) (?:after (?:her|his|their )?birth|since birth|since (?:she|he|they) (?:was|were) born|from birth)(?![a-z])"),
+            re.compile(rf"{_NUM}(?:st|nd|rd|th)? (?:year|spring|summer|winter) (?:of|in) (?:existence|being alive|this world)(?![a-z])"),
+            re.compile(rf"(?<![a-z])(?:the )?ages? (?:of )?(?:a |an )?{_NUM}{unit}"),
         ]
         self._french = re.compile(
             rf"{_NUM}{_RANGE}{_GAP}ans(?![a-z])|(?:d'|de |(?<![a-z])a )(?P<m>1) an(?![a-z])|{_any(words.dozens)}"
@@ -103,8 +150,8 @@ class Ages:
         self._under = re.compile(
             rf"(?<![a-z])(?:under|below|younger than|less than|sub|not(?: yet| quite| even)|moins de|pas encore|years? (?:shy|short) of"
             rf"|soon to be|going on|isn't|hasn't turned|yet to turn|approaching|close to|days? before|weeks? before|months? before)"
-            rf"(?: the age of)?[ -]{_NUM}(?: yet)?(?:{_STOP}|(?= {people}(?![a-z])))|(?<![a-z])before (?:her|his|their) (?P<m>[0-9]{{1,2}})(?:st|nd|rd|th) birthday"
-            rf"|(?<![a-z])(?:under[ -]|u-?)(?P<o>[5-9]|1[0-9]|20)(?:'?s(?![a-z])| (?=(?:[a-z]+ )?{_SPORT}s?(?![a-z])))"
+            rf"(?: the age of)?[ -]{_NUM}(?: yet)?(?:{_ON}|(?= {people}(?![a-z])))|(?<![a-z])before (?:her|his|their) (?P<m>[0-9]{{1,2}})(?:st|nd|rd|th) birthday"
+            rf"|(?<![a-z])(?:under[ -]|u-?)(?P<o>[5-9]|1[0-9]|20)(?:'?s(?![a-z])| (?=(?:[a-z]+ )?{_SPORT}s?(?![a-z])|{_DOER}s?(?![a-z])))"
         )
         self._tiny = re.compile(
             rf"{_NUM}{_RANGE}{_GAP}(?:months?|mos?|weeks?|wks?|days?){_GAP}olds?(?![a-z])|(?<![a-z])an? (?:year|month|week|day)"
@@ -112,8 +159,22 @@ class Ages:
             rf"|(?<![a-z0-9])(?<![0-9][ -])(?<!ty[ -]){_ORDINAL} (?:birthday|year of (?:life|age|(?:her|his|their) life))(?![a-z])"
             rf"|{_ROMAN}[ -](?:years?|yrs?|ans)(?:[ -]olds?)?(?![a-z])|(?<![a-z]){people}, {_ROMAN} (?:years?|yrs?)(?![a-z])"
         )
+        self._more_tiny = re.compile(
+            rf"(?<![a-z])(?:(?:half )?a dozen|a decade(?:[ -]and[ -]a[ -]half)?|a score|1 dozen|baker's dozen)(?: (?:plus|and) [0-9])?(?: of)?[ -]"
+            rf"(?:years?|yrs?|birthdays|summers|winters|springs)(?! (?:ago|later|earlier|of (?:war|experience|marriage|work|service)))(?![a-z])"
+            rf"|(?:[01](?:[.,][0-9])?|2[.,]0|one)[ -]decades?[ -](?:old|of (?:age|life))(?![a-z])|(?<![a-z])a decade and a half(?: old| of age|{_STOP})"
+            rf"|(?<![0-9a-z])[01]?[x?*#_][ -]?(?:years?[ -]?olds?|yrs?[ -]?olds?|yo|y/o)(?![a-z])|(?<![0-9])1[x?*#_][ -]?{_YEARS}"
+            rf"|(?<![a-z])(?:age|aged|at) {_ROMAN}(?![a-z.])|{_ROMAN} ?y/?o(?![a-z])"
+            rf"|(?<![0-9])[0-9]{{1,4}}[ -](?:months?|mos|weeks?|wks?|days?)[ -](?:old|of age|young|after birth)(?![a-z])"
+            rf"|(?<![a-z])(?:person|human|someone|somebody|one|who is|is|aged) (?:of )?[0-9]{{1,4}}[ -](?:months|weeks|days)(?: old)?{_STOP}"
+        )
+        self._sums = re.compile(
+            rf"(?<![0-9.])(?P<a>[0-9]{{1,2}}) ?(?P<o>\+|-|plus|minus|and|less|times|x|\*|/|divided by) ?(?P<b>[0-9]{{1,2}})(?![0-9.])[ -]?{_YEARS}"
+            rf"|(?<![a-z])(?:age|aged|age is|age of|age:) ?(?P<c>[0-9]{{1,2}}) ?(?P<p>\+|-|plus|minus|less|times|x|\*) ?(?P<d>[0-9]{{1,2}})(?![0-9])"
+            rf"|(?<![a-z])(?P<q>twice|half|double|thrice)(?: of)? (?P<e>[0-9]{{1,2}})[ -]?{_YEARS}|0x(?P<h>[0-9a-f]{{1,2}})[ -]?{_YEARS}"
+        )
         self._born = re.compile(
-            r"(?<![a-z])(?:born|b\.(?= ?(?:19|20)[0-9]{2})|birth ?(?:year|date|day)|year of birth|date of birth|dob|nee?s? (?:en|le)|(?:annee|date) de naissance)"
+            r"(?<![a-z])(?:born|(?:came|come|entered|brought|arrived|arriving) (?:in|into|in to)? ?(?:the|this) world|saw the light of day|birthdate|d\.o\.b\.?|yob|year of birth'?s|b\.(?= ?(?:19|20)[0-9]{2})|birth ?(?:year|date|day)|year of birth|date of birth|dob|nee?s? (?:en|le)|(?:annee|date) de naissance)"
             r"(?![a-z])(?:[^.;\n]{0,24}?(?<![0-9])(?P<y>(?:19|20)[0-9]{2})(?![0-9])|(?: in)? '(?P<s>[0-9]{2})(?![0-9]))"
         )
         self._born_before = re.compile(r"(?<![0-9])(?P<y>20[0-9]{2})[ -]born(?![a-z])")
@@ -138,8 +199,9 @@ class Ages:
         for found in self._french.finditer(text):
             if not self._span_of_time(text, found):
                 yield from self._age(text, found, _years(found))
-        for found in self._tiny.finditer(text):
-            yield from self._age(text, found, 0)
+        for pattern in (self._tiny, self._more_tiny):
+            for found in pattern.finditer(text):
+                yield from self._age(text, found, 0)
 
     def _counted(self, text: str, year: int) -> Iterator[Age]:
         """Ages and birth years that are told by a number."""
@@ -149,6 +211,9 @@ class Ages:
         for found in self._under.finditer(text):
             if _years(found) <= ADULT:
                 yield Age(0, found.start(), found.end(), "minor.age")
+        for found in self._sums.finditer(text):
+            if (years := _sum(found)) is not None:
+                yield from self._age(text, found, years)
         yield from self._births(text, year)
 
     def _births(self, text: str, year: int) -> Iterator[Age]:
@@ -187,6 +252,22 @@ def _before(text: str, at: int) -> str:
 
 def _full_year(short: int, year: int) -> int:
     return year - year % _CENTURY + short - (_CENTURY if short > year % _CENTURY else 0)
+
+
+def _sum(found: re.Match[str]) -> int | None:
+    """The age that a little sum comes to, None where that is none: "8-10 years" is a range as well, and told elsewhere."""
+    if found["h"]:
+        return int(found["h"], 16)
+    if found["q"]:
+        return {"twice": 2, "double": 2, "thrice": 3}.get(found["q"], 0) * int(found["e"]) or int(found["e"]) // 2
+    one, sign, two = (found["a"], found["o"], found["b"]) if found["a"] else (found["c"], found["p"], found["d"])
+    first, second = int(one), int(two)
+    if sign in {"-", "minus", "less"}:
+        # Said the other way round, "8 less 20".
+        return abs(first - second) if first > second or sign == "less" else None
+    if sign in {"/", "divided by"}:
+        return first // second if second and sign != "/" else None
+    return first * second if sign in {"times", "x", "*"} else first + second
 
 
 def _years(found: re.Match[str]) -> int:

@@ -12,6 +12,7 @@ import msgspec
 from tendred.boundary import numerals
 from tendred.boundary.ages import ADULT, Age, Ages, stated_adult
 from tendred.boundary.anchor import Anchor, compose, without
+from tendred.boundary.ciphers import deciphered, turned
 from tendred.boundary.data import Head, RulesBroken, load, trusted
 from tendred.boundary.head import Semantic
 from tendred.boundary.minors import Minors
@@ -19,10 +20,11 @@ from tendred.boundary.names import Names
 from tendred.boundary.native import native
 from tendred.boundary.normalise import Folder, View, unreadable
 from tendred.boundary.persons import Persons
-from tendred.boundary.phrases import tokens
+from tendred.boundary.phrases import Token, tokens
 from tendred.boundary.seal import canonical, open_seal, seal, vouch
 from tendred.boundary.tongues import Tongues
-from tendred.boundary.views import decoded, readings, respelled, spelled, unleeted
+from tendred.boundary.typos import Typos
+from tendred.boundary.views import readings, respelled, spelled, unleeted
 from tendred.schema.base import Record
 from tendred.schema.sealed import MOST_WEIGHT, Conditioning, Reviewed, Span, Verdict
 from tendred.schema.work import Finding
@@ -47,6 +49,7 @@ _LANGUAGES: Final = ("en", "fr")
 _TOLD: Final = tuple(f"{lang}{part}" for lang in _LANGUAGES for part in ("", "_pass"))
 """What is said of each rule in each language: why it refuses, and what would pass."""
 _LONG_ENOUGH: Final = 4
+_LETTERS: Final = 2
 _COUNTS: Final = 0.5
 """A span of less weight than this may not show at all."""
 
@@ -102,6 +105,7 @@ class Boundary:
         self._sense = _semantic(rules.head)
         self._anchor = Anchor(rules.anchor, self._fold)
         self._vocabulary = self._minors.vocabulary() | numerals.WORDS | _AGE_WORDS
+        self._typos = Typos(self._minors.core(), self._vocabulary, self._names.is_word)
         in_runs = {word for word in self._vocabulary if len(word) >= _IN_RUNS} | numerals.WORDS | _AGE_WORDS | _BETWEEN
         self._in_runs = re.compile(f"({'|'.join(sorted(in_runs, key=len, reverse=True))})")
         self.policy: str = rules.policy
@@ -169,7 +173,9 @@ class Boundary:
         if hit := min(self._hits(text), default=None):
             return hit
         # What was turned round or encoded has no place of its own to point at.
-        if any(self._hidden(numerals.digits(view), self._year()) for view in decoded(text, self._folder)):
+        if any(self._hidden(told, sure=True) for told in deciphered(text)) or any(
+            self._hidden(told, sure=False) for told in turned(text)
+        ):
             return _Hit((0, len(text)), "text.unreadable")
         view = native(text)
         sounds = self._sense.find(view)
@@ -193,6 +199,8 @@ class Boundary:
                 yield from self._view_hits(numerals.digits(together), text, year)
             for run in spelled(view):
                 yield from self._spelled_hits(run, text, year)
+        for view in self._typos.views(views[0]):
+            yield from self._view_hits(numerals.digits(view), text, year)
         for view in unleeted(views[0], self._names.is_part):
             yield from self._person_hits(view, text)
         own = native(text)
@@ -204,10 +212,21 @@ class Boundary:
         if name := self._names.native(own, text):
             yield _Hit(own.span(name.start, name.end), "person.known")
 
-    def _hidden(self, view: View, year: int) -> bool:
-        # Short words turn up by chance in a text read backwards.
-        hits = self._view_hits(view, view.text, year)
-        return any(hit.span[1] - hit.span[0] >= _LONG_ENOUGH for hit in hits)
+    def _tells(self, token: Token) -> bool:
+        """Whether a word may be part of a hit: asked before a text is read as another that hardly ever says anything."""
+        return len(token.text) >= _LETTERS and (token.text in self._vocabulary or self._typos.may_mean(token.text))
+
+    def _hidden(self, told: str, *, sure: bool) -> bool:
+        """Whether another reading of the text is refused. `sure`: it is one; else short words turn up by chance."""
+        if told.isascii() and not any(self._tells(word) for word in tokens(told.lower())):
+            return False
+        hits = self._view_hits(numerals.digits(self._folder.fold(told)), told, self._year())
+        return any(sure or self._meant(told[slice(*hit.span)]) for hit in hits)
+
+    def _meant(self, hit: str) -> bool:
+        if len(hit) < _LONG_ENOUGH:
+            return hit.isalpha() and not any(map(self._names.is_word, turned(hit.lower())))
+        return sum(map(str.isalpha, hit)) >= _LETTERS
 
     def _spelled_hits(self, run: View, text: str, year: int) -> Iterator[_Hit]:
         if " " in run.text:

@@ -15,6 +15,11 @@ from tendred.boundary.phrases import Phrases, Token, fill, plurals, tokens
 _HIT_GAPS: Final = (" ", "-", "\n", "", "'", " - ", "  ")
 _EXCEPTION_GAPS: Final = (" ", "-", "'")
 _MIN_SPLIT: Final = 5
+# What ages are told with; misspelt as often as the words for minors.
+_AGE_CORE: Final = (
+    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "birthday", "underage",
+    "three", "four", "five", "seven", "eight", "nine", "year", "years", "age", "aged", "elementary", "grader", "graders", "kindergarten", "primary",
+)  # fmt: skip
 _MIN_SPELLED: Final = 4
 _AGE_TOKENS: Final = 3
 # A run of more letters than this is a sentence that somebody spelled apart, no logo.
@@ -47,6 +52,10 @@ class Minors:
     def vocabulary(self) -> frozenset[str]:
         """Every word that takes part in a hit."""
         return self._terms.vocabulary()
+
+    def core(self) -> frozenset[str]:
+        """Every word that is a hit by itself."""
+        return self._terms.words() | frozenset(_AGE_CORE)
 
     def find(self, view: View, original: str) -> tuple[int, int] | None:
         """Where the first word for a minor stands in the view. `original` is the text that it was folded from."""

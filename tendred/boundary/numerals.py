@@ -49,11 +49,14 @@ _NUMBERS: Final = Phrases((" ".join(words) for words in _VALUES), fold=str, gaps
 _IN_RUN: Final = re.compile(
     f"(?:{'|'.join(sorted((words[0] for words in _VALUES if len(words) == 1), key=len, reverse=True))})(?=years?|yrs?|yo)"
 )
+_GLUED: Final = re.compile(rf"(?<![a-z]){_IN_RUN.pattern}(?=[a-z -]*old|yo(?![a-z]))")
 WORDS: Final = _NUMBERS.vocabulary()
 
 
 def digits(view: View) -> View:
     """The view with number words written as digits ("seventeen-year-old" becomes "17-year-old")."""
+    if "old" in view.text or "yo" in view.text:
+        view = rewrite(view, [(one.start(), one.end(), str(_VALUES[one[0],])) for one in _GLUED.finditer(view.text)])
     found = tokens(view.text)
     if not any(token.text in WORDS or token.text in _HUNDREDS for token in found):
         return view

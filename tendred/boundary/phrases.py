@@ -45,30 +45,35 @@ class Phrases:
 
     def __init__(self, phrases: Iterable[str], *, fold: Callable[[str], str], gaps: Iterable[str]) -> None:
         self._gaps = frozenset(gaps)
-        self._by_first: dict[str, list[tuple[str, ...]]] = {}
+        self._single: set[str] = set()
+        self._by_two: dict[tuple[str, str], list[tuple[str, ...]]] = {}
         for words in {tuple(token.text for token in tokens(fold(phrase))) for phrase in phrases}:
-            self._by_first.setdefault(words[0], []).append(words)
-        for candidates in self._by_first.values():
+            if len(words) == 1:
+                self._single.add(words[0])
+            else:
+                self._by_two.setdefault(words[:2], []).append(words)
+        for candidates in self._by_two.values():
             candidates.sort(key=len, reverse=True)
 
     def at(self, text: str, found: Sequence[Token], index: int) -> int:
         """How many tokens the longest phrase that starts at token `index` takes, 0 for none."""
-        for words in self._by_first.get(found[index].text, ()):
+        first = found[index].text
+        after = found[index + 1].text if index + 1 < len(found) else ""
+        for words in self._by_two.get((first, after), ()):
             size = len(words)
-            if size == 1:
-                return 1
             if index + size > len(found):
                 continue
-            if all(found[index + n].text == words[n] for n in range(1, size)) and all(
+            if all(found[index + n].text == words[n] for n in range(2, size)) and all(
                 text[found[index + n].end : found[index + n + 1].start] in self._gaps for n in range(size - 1)
             ):
                 return size
-        return 0
+        return int(first in self._single)
 
     def words(self) -> frozenset[str]:
         """Every phrase that is a single word."""
-        return frozenset(first for first, candidates in self._by_first.items() if (first,) in candidates)
+        return frozenset(self._single)
 
     def vocabulary(self) -> frozenset[str]:
         """Every word of every phrase."""
-        return frozenset(word for candidates in self._by_first.values() for words in candidates for word in words)
+        several = (word for candidates in self._by_two.values() for words in candidates for word in words)
+        return frozenset(several) | self._single

@@ -12,7 +12,7 @@ from tendred.boundary.data import Tongue
 from tendred.boundary.native import bare, plain, words
 from tendred.boundary.phrases import Token
 
-_GAPS: Final = frozenset({" ", "-", "'", "\u2019", " - ", "\n", "", ", ", "\u2013"})
+_GAPS: Final = frozenset({" ", ".", "-", "'", "\u2019", " - ", "\n", "", ", ", "\u2013"})
 _SET_OFF: Final = re.compile(r"[,;:.()\n]")
 _BARE_FROM: Final = 6
 """Letters from which on a word is known without its accents too; shorter ones would be other words."""
@@ -20,9 +20,17 @@ _STEM_FROM: Final = 2
 _MOST: Final = 120
 _YEARS: Final = range(1920, 2100)
 _NEAR: Final = 3
+_BIRTH_NEAR: Final = 6
+_COUSINS: Final = frozenset({"es", "pt"})
+# Korean counts years of life with numbers of its own; those after a ten ("twenty-") are others.
+_KOREAN: Final = re.compile(
+    "(?<![물른흔쉰순든])(?<![물른흔쉰순든] )(?:열 ?(?:한|두|세|네|다섯|여섯|일곱|여덟|아홉)?|스무|한|두|세|네|다섯|여섯|일곱|여덟|아홉) ?살(?!기|상)"
+)
 _YEAR_DIGITS: Final = 4
 _MARKERS: Final = 1
 _PREFIXES: Final = ("وال", "بال", "كال", "فال", "لل", "ال", "و", "ب", "ה", "ו", "ב", "ל", "ש", "מ", "כש", "וה", "של")
+_OWNERS: Final = ("ku", "mu", "nya")
+_OWNED: Final = 6
 _HAN: Final = {char: value for value, char in enumerate("一二三四五六七八九", 1)}
 _HAN_AGE: Final = "[一二三四五六七八九]?十[一二三四五六七八九]?|[一二三四五六七八九]"
 
@@ -61,6 +69,8 @@ class Tongues:
                 for phrase in getattr(one, kind):
                     self._add(phrase, lang, kind)
             for value, word in enumerate(one.numbers, 1):
+                self._add(word, lang, "number", value)
+            for value, word in enumerate(one.genitive, 1):
                 self._add(word, lang, "number", value)
             for value, word in enumerate(one.genitive or one.numbers, 1):
                 for end in one.joined:
@@ -115,7 +125,9 @@ class Tongues:
             elif entry.kind == "before" and end < len(found) and (entry.lang, end) in values:
                 if any(e.kind == "things" and e.lang == entry.lang and last == index for _, last, e in hits):
                     continue
-                yield Age(values[entry.lang, end], span[0], found[end].end, "minor.age")
+                # "45 ans d'âge, 4k": what follows a comma is another matter, and so is a resolution.
+                if "," not in text[span[1] : found[end].start] and text[found[end].end : found[end].end + 1] != "k":
+                    yield Age(values[entry.lang, end], span[0], found[end].end, "minor.age")
             elif entry.kind == "births":
                 yield from _births(found, index, end, year)
 
@@ -145,6 +157,11 @@ class Tongues:
         return values
 
     @staticmethod
+    def _kin(one: _Entry, other: _Entry) -> bool:
+        """Whether a word for a span of time is one of this language. "En 17 jaar" is no French."""
+        return one.lang == other.lang or {one.lang, other.lang} <= _COUSINS
+
+    @staticmethod
     def _before(text: str, found: Sequence[Token], last: int, at: int, entry: _Entry) -> bool:
         """Whether what ends before the number says what it counts. "En man, 13 \u00e5r" is no "en 13 ans", but "whisky, 12 lat"."""
         if entry.kind == "time_before":
@@ -163,7 +180,7 @@ class Tongues:
             return
         told = {"things", "time_before", "time_after"} if entry.kind == "weak" else {"things"}
         # Of any language: "años" without its accent is Portuguese, and whisky is whisky everywhere.
-        mine = [hit for hit in hits if hit[2].kind in told]
+        mine = [hit for hit in hits if hit[2].kind in told and (hit[2].kind != "time_before" or self._kin(hit[2], entry))]
         if any(at - 2 <= last <= at and self._before(text, found, last, at, e) for _, last, e in mine):
             return
         if any(e.kind != "time_before" and end <= first <= end + 1 for first, _, e in mine):
@@ -186,13 +203,17 @@ class _Solid:
         number = rf"(?P<n>[0-9]{{1,3}}|{_HAN_AGE})"
         self._years = re.compile(rf"(?<![0-9.]){number} ?(?:{years})(?!기|대|계|상|代|紀)")
         self._before = re.compile(
-            rf"(?:{before}) ?[:：]? ?(?P<n>[0-9]{{1,3}})(?![0-9])(?! ?(?:円|元|원|m|k|人|個|년|年|월|月|張|张))"
+            rf"(?:{before}) ?[:：]? ?(?P<n>[0-9]{{1,3}}|{_HAN_AGE})(?![0-9])(?! ?(?:円|元|원|m|k|人|個|년|年|월|月|張|张))"
         )
-        self._births = re.compile(rf"(?P<y>(?:19|20)[0-9]{{2}}) ?(?:{'|'.join(tongue.solid_births)})")
+        births = "|".join(tongue.solid_births)
+        self._births = re.compile(
+            rf"(?P<y>(?:19|20)[0-9]{{2}}) ?(?:{births})|(?:{births}|出生|生)[于於在는은: ]{{0,2}}(?P<z>(?:19|20)[0-9]{{2}})"
+        )
+        self._korean = _KOREAN if "살" in tongue.solid_years else None
 
     def find(self, text: str, year: int) -> Iterator[Age]:
         spared = [found.span() for found in self._spared.finditer(text)] if self._spared else []
-        for pattern in filter(None, (self._minor, self._words)):
+        for pattern in filter(None, (self._minor, self._words, self._korean)):
             for found in pattern.finditer(text):
                 if not any(start <= found.start() and found.end() <= end for start, end in spared):
                     yield Age(0, *found.span(), "minor.word")
@@ -200,12 +221,14 @@ class _Solid:
             for found in pattern.finditer(text):
                 yield Age(_han(found["n"]), *found.span(), "minor.age")
         for found in self._births.finditer(text):
-            yield Age(max(year - int(found["y"]) - 1, 0), *found.span(), "minor.birth")
+            yield Age(max(year - int(found["y"] or found["z"]) - 1, 0), *found.span(), "minor.birth")
 
 
 def _forms(word: str) -> list[str]:
-    """A word, and without what Arabic and Hebrew write before it in one."""
-    if word.isascii() or not "\u0590" <= word[0] <= "\u06ff":
+    """A word, and without what Arabic and Hebrew write before it in one, and Indonesian behind it."""
+    if word.isascii():
+        return [word, *(word.removesuffix(end) for end in _OWNERS if word.endswith(end) and len(word) > _OWNED)]
+    if not "\u0590" <= word[0] <= "\u06ff":
         return [word]
     return [word, *(word[len(one) :] for one in _PREFIXES if word.startswith(one) and len(word) - len(one) >= _NEAR)]
 
@@ -225,7 +248,7 @@ def _match(text: str, found: Sequence[Token], index: int, entry: _Entry) -> int:
 
 
 def _births(found: Sequence[Token], index: int, end: int, year: int) -> Iterator[Age]:
-    for at in (*range(end, min(end + _NEAR, len(found))), *range(max(0, index - _NEAR), index)):
+    for at in (*range(end, min(end + _BIRTH_NEAR, len(found))), *range(max(0, index - _NEAR), index)):
         if len(found[at].text) == _YEAR_DIGITS and found[at].text.isdecimal() and int(found[at].text) in _YEARS:
             first, last = min(index, at), max(end - 1, at)
             yield Age(max(year - int(found[at].text) - 1, 0), found[first].start, found[last].end, "minor.birth")

@@ -5,11 +5,8 @@ Each reading is there to add hits, never to take one away.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import itertools
 import re
-import string
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -20,24 +17,30 @@ from tendred.boundary.normalise import Folder, View, rewrite
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[0-9])(?=[A-Z])")
 # How people weigh words: "(word:1.2)", "[a|b]", "{word}", "<word>".
 _WEIGHTS: Final = re.compile(r":[0-9.]+(?=[)\]>}])|[()\[\]{}<>]+|\|+")
-_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
-_TEXT_ONLY: Final = 4
 _INNER: Final = re.compile(r"(?<=[a-z])[^a-z0-9\s]{1,2}(?=[a-z])")
 _SPELLED: Final = re.compile(r"(?<![a-z0-9])[a-z0-9](?:[^a-z0-9]{1,3}[a-z0-9](?![a-z0-9])){2,}")
 _STRETCHED: Final = re.compile(r"([a-z])\1{2,}")
-_MIXED: Final = re.compile(r"[a-z0-9@$!|+\u20ac]{2,24}")
+_MIXED: Final = re.compile(r"[a-z0-9@$!|+\u20ac\u00a3\u00a5\u00a7\u00a2\u00a9\u00ae^]{2,24}")
 _WORD: Final = re.compile(r"[a-z]+")
 _AGE_LIKE: Final = re.compile(r"[0-9]+(?:yo?|yrs?)")
+_NO_AGE: Final = 4
 _LEET: Final = {
     "0": "o", "1": "il", "2": "z", "3": "e", "4": "a", "5": "s", "6": "g", "7": "t", "8": "b", "9": "g",
     "@": "a", "$": "s", "!": "il", "|": "il", "+": "t", "\u20ac": "e",
+    "\u00a3": "le", "\u00a5": "y", "\u00a7": "s", "\u00a2": "c", "\u00a9": "c", "\u00ae": "r", "^": "a",
 }  # fmt: skip
+# Letters drawn with several signs.
+_DRAWN: Final = {
+    "|\\/|": "m", "/\\/\\": "m", "\\/\\/": "w", "|-|": "h", "|_|": "u", "|\\|": "n", "/\\/": "n", "\\/": "v", "/\\": "a", "|)": "d", "|<": "k",
+    "|3": "b", "|2": "r", "()": "o", "[]": "o", "><": "x", "|o": "p", "|=": "f",
+}  # fmt: skip
+_SIGNS: Final = re.compile("|".join(map(re.escape, _DRAWN)))
 _MAX_GUESSES: Final = 64
 _EITHER: Final = re.compile(r"\[([^\[\]|]*)\|([^\[\]|]*)\]")
+# "[cat:years:0.1]": the one becomes the other while it is drawn.
+_SWAPPED: Final = re.compile(r"\[([^\[\]:|]*):([^\[\]:|]*):[0-9.]+\]")
 # Of so many stretched places in a word each may be one letter or two.
 _MOST_STRETCHED: Final = 4
-_LETTERS: Final = (string.ascii_lowercase, string.ascii_uppercase)
-_THIRTEEN_ON: Final = str.maketrans("".join(_LETTERS), "".join(letters[13:] + letters[:13] for letters in _LETTERS))
 
 
 def readings(text: str, folder: Folder, vocabulary: AbstractSet[str]) -> Iterator[View]:
@@ -85,23 +88,6 @@ def respelled(view: View, words: re.Pattern[str]) -> View | None:
     pieces += [(view.text[place], place) for place in range(at, len(view.text))]
     text, places = "".join(char for char, _ in pieces), [place for _, place in pieces]
     return View(text, [view.starts[place] for place in places], [view.ends[place] for place in places])
-
-
-def decoded(text: str, folder: Folder) -> Iterator[View]:
-    """A text read backwards, by thirteen letters on, and what is encoded in it. Offsets are those of the decoded text."""
-    if not any(char.isascii() and char.isalpha() for char in text):
-        return
-    yield folder.fold(text[::-1])
-    yield folder.fold(text.translate(_THIRTEEN_ON))
-    for found in itertools.islice(_BASE64.finditer(text), _TEXT_ONLY):
-        try:
-            told = base64.b64decode(
-                found[0] + "=" * (-len(found[0]) % 4), altchars=b"-_" if "-" in found[0] else None
-            ).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            continue
-        if told.isprintable():
-            yield folder.fold(told)
 
 
 def unleeted(view: View, known: Callable[[str], bool]) -> Iterator[View]:
@@ -160,6 +146,9 @@ def _undisguised(plain: View, vocabulary: AbstractSet[str]) -> Iterator[View]:
     taken = list(_EITHER.finditer(plain.text))
     for group in (1, 2) if taken else ():
         yield rewrite(plain, [(found.start(), found.end(), found[group]) for found in taken])
+    swapped = list(_SWAPPED.finditer(plain.text))
+    for group in (1, 2) if swapped else ():
+        yield rewrite(plain, [(found.start(), found.end(), found[group]) for found in swapped])
     inner = [(found.start(), found.end(), "") for found in _INNER.finditer(plain.text)]
     if inner:
         yield rewrite(plain, inner)
@@ -169,6 +158,9 @@ def _undisguised(plain: View, vocabulary: AbstractSet[str]) -> Iterator[View]:
     if stretched:
         yield rewrite(plain, [(found.start(), found.end(), found[1]) for found in stretched])
         yield rewrite(plain, [(found.start(), found.end(), found[1] * 2) for found in stretched])
+    if signs := [(found.start(), found.end(), _DRAWN[found[0]]) for found in _SIGNS.finditer(plain.text)]:
+        plain = rewrite(plain, signs)
+        yield plain
     leet = [change for found in _MIXED.finditer(plain.text) if (change := _unleet(found, vocabulary))]
     if leet:
         yield rewrite(plain, leet)
@@ -177,7 +169,7 @@ def _undisguised(plain: View, vocabulary: AbstractSet[str]) -> Iterator[View]:
 def _unleet(found: re.Match[str], vocabulary: AbstractSet[str]) -> tuple[int, int, str] | None:
     """The known word that a token such as "k1ds" stands for."""
     word = found[0]
-    if word.isalpha() or word.isdecimal() or _AGE_LIKE.fullmatch(word):
+    if word.isalpha() or word.isdecimal() or (_AGE_LIKE.fullmatch(word) and len(word) < _NO_AGE):
         return None
     for candidate in (word, word.rstrip("!|+")):
         choices = [_LEET.get(char, char) for char in candidate]

@@ -3,7 +3,7 @@ import pytest
 
 from tendred.boundary.data import load
 from tendred.boundary.normalise import Folder
-from tendred.boundary.views import decoded, readings, spelled
+from tendred.boundary.views import readings, spelled
 
 TABLES = load().folding
 FOLDER = Folder(TABLES.lookalikes, TABLES.emoji)
@@ -49,11 +49,6 @@ def test_there_are_at_most_nine_readings() -> None:
 
 def test_gaps_tell_of_words_where_they_differ() -> None:
     assert [run.text for run in spelled(FOLDER.fold("a-r-e-d h-i-l-l"))] == ["aredhill", "ared hill"]
-
-
-@pytest.mark.parametrize("text", ["draw this: rewot a", "draw: n gbjre", "draw YSB0b3dlciBvbiBhIGhpbGw="])
-def test_what_is_turned_round_or_encoded_is_read(text: str) -> None:
-    assert any("tower" in view.text for view in decoded(text, FOLDER))
 
 
 def test_brackets_and_weights_part_no_word() -> None:
