@@ -299,6 +299,7 @@ class Submitter:
             lane=request.lane,
             keep_alive_s=keep_alive,
             tags=list(dict.fromkeys(request.tags)),
+            reproducible=request.reproducible,
         )
         mask = await settled_mask(request.mask, still.width, still.height)
         return with_sources(still, request, sources, mask)

@@ -57,6 +57,10 @@ def options(parser: Parser) -> None:
     parser.add_argument(
         "--keep-alive", type=number, dest="keep_alive_s", metavar="S", help="keep the model loaded; -1 until unloaded"
     )
+    parser.add_argument(
+        "--not-reproducible", action="store_const", const=False, dest="reproducible",
+        help="may be drawn in one go with others like it, and can't be promised once more then",
+    )  # fmt: skip
     parser.add_argument("--tag", action="append", dest="tags", metavar="TAG", help="may be given several times")
 
 
@@ -76,7 +80,7 @@ def request(args: Namespace) -> dict[str, Any]:
     prompt = sys.stdin.read().strip() if args.prompt == ["-"] else " ".join(args.prompt)
     names = (
         "negative_prompt", "model", "width", "height", "steps", "seed", "guidance", "scheduler", "character", "preset",
-        "format", "lane", "keep_alive_s", "tags",
+        "format", "lane", "keep_alive_s", "tags", "reproducible",
     )  # fmt: skip
     fields: dict[str, Any] = {name: getattr(args, name) for name in names}
     fields["count"] = getattr(args, "count", None)
