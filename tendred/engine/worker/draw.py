@@ -121,7 +121,10 @@ def draw(company: Company, resident: Resident) -> list[tuple[Job, int, Picture]]
         drawn = way.pipe(**call, generator=generators, output_type="np")
     pictures = [way.finish(np.asarray(image)) for image in drawn.images]
     if not all(np.isfinite(pixels).all() for pixels in pictures):
-        # Half precision overflowed. A black picture would say nothing of it.
+        # Half precision overflowed, or a LoRA threw it off. A black picture would say nothing of it.
+        if job.loras:
+            names = ", ".join(f"{lora.name} ({lora.weight:g})" for lora in job.loras)
+            raise UnsupportedParameter("overflow", path="loras", model=resident.name, names=names)
         raise Internal(problem=f"{resident.name} gave numbers that are no colours")
     return [
         (one, index, stored(one, index, (pixels * 255).round().astype("uint8"), _findings(drawn, place)))
