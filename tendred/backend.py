@@ -34,6 +34,13 @@ class Backend(Protocol):
         """
         ...
 
+    def together(self, orders: list[WorkOrder]) -> list[AsyncGenerator[Report]]:
+        """Work through several orders in one go: a stream for each, as `run` has it, and every one of them is read.
+
+        Only for orders that differ in nothing but words, seeds and count (`schema.still.common`).
+        """
+        ...
+
     async def cancel(self, job_id: str) -> None:
         """Stop a job soon; unknown jobs are none of its business. `run` raises Cancelled once nothing runs."""
         ...

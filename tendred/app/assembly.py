@@ -239,7 +239,6 @@ def assemble(
         finals=finals, ids=ids,
     )  # fmt: skip
     verifier = Verifier(index, media, lambda path, deep: looked_at(config.marks, paths, path, deep=deep))
-    eraser = Eraser(database=database, index=index, receipts=receipts, files=ground.files)
     expander = Expander(writer=writer, submitter=submitter, rng=rng)
     parts = Parts(
         database=database, bus=ground.bus, queue=queue, submitter=submitter, retries=retries, upscaling=upscaling,
@@ -248,7 +247,8 @@ def assemble(
         catalog=catalog, cache=cache, pulls=pulls, cast=cast, roster=roster, wildcards=wildcards, presets=presets,
         expander=expander, grids=grids, sheets=sheets, refusals=refusals, credentials=rooms.credentials,
         cloud=rooms.cloud, clips=rooms.quoting, spend=rooms.spend, tokens=rooms.tokens, shots=shots, plugins=plugins,
-        history=history, settings=settings, teller=tell, verifier=verifier, eraser=eraser, clock=clock,
+        history=history, settings=settings, teller=tell, verifier=verifier,
+        eraser=Eraser(database=database, index=index, receipts=receipts, files=ground.files), clock=clock,
     )  # fmt: skip
     studio = Studio(parts, boot_id=ground.boot_id, queue_limit=config.queue.limit, stop=stop)
     return Core(studio, runner, pauses, deliveries, indexing, retention, pulls, sheets, rooms.broker, own)

@@ -114,12 +114,18 @@ class Ages:
             ),
             re.compile(rf"{_NUM}{_GAP}(?:summers|winters|springs)[ -](?:old|young)(?![a-z])"),
             re.compile(rf"(?<![a-z]){people} of {_NUM} (?:summers|winters|springs)(?![a-z])"),
-            re.compile(rf"(?<![a-z])(?:born|birth(?: was| is)?) (?:only |just |some |about )?{_NUM} (?:years?|yrs?) ago(?![a-z])"),
+            re.compile(
+                rf"(?<![a-z])(?:born|birth(?: was| is)?) (?:only |just |some |about )?{_NUM} (?:years?|yrs?) ago(?![a-z])"
+            ),
             re.compile(rf"{_DOER}(?:, ?(?:only |just )?| ?[(\[]){_NUM_OLD}{_ON}"),
             re.compile(rf"{_DOER} of (?:just |only |barely |about )?{_NUM_OLD}{_ON}"),
-            re.compile(rf"(?<![a-z])(?:actually|really|truly|secretly|in (?:fact|truth|reality))(?: only| just)? {_NUM}{unit}"),
+            re.compile(
+                rf"(?<![a-z])(?:actually|really|truly|secretly|in (?:fact|truth|reality))(?: only| just)? {_NUM}{unit}"
+            ),
             re.compile(rf"(?<![a-z])(?:him|her|them|me|us|himself|herself) at (?:the age of |age )?{_NUM_OLD}{_STOP}"),
-            re.compile(rf"(?<![a-z])(?:blow(?:s|ing)? out|cake with|cake and|cake,) (?:her |his |their |the )?{_NUM} (?:birthday )?candles"),
+            re.compile(
+                rf"(?<![a-z])(?:blow(?:s|ing)? out|cake with|cake and|cake,) (?:her |his |their |the )?{_NUM} (?:birthday )?candles"
+            ),
             re.compile(rf"(?<![0-9a-z.])(?P<n>[3-9])f (?={people}(?![a-z]))"),
             re.compile(rf"(?<=[a-z]), ?(?P<n>[6-9]|1[0-9]|20){_STOP}"),
             re.compile(
@@ -130,18 +136,30 @@ class Ages:
                 rf"(?<![a-z])(?:has|have|had|with|after|lived(?: for)?|seen|alive(?: for)?|spent|only)(?: only| just| merely| but| about| barely| seen| lived| had)* {_NUM}"
                 rf" (?:birthdays|summers|winters|springs|autumns|years (?:behind|on (?:this |the )?earth|of life|alive|to (?:her|his|their) name))(?![a-z])"
             ),
-            re.compile(rf"(?<![a-z])(?:lived|alive|existed)(?: for)?(?: only| just| merely| about| barely)? {_NUM} (?:years?|yrs?)(?![a-z])"),
+            re.compile(
+                rf"(?<![a-z])(?:lived|alive|existed)(?: for)?(?: only| just| merely| about| barely)? {_NUM} (?:years?|yrs?)(?![a-z])"
+            ),
             re.compile(rf"{_NUM}(?:ish|-ish| ?-? ?something|-odd)(?![a-z])(?= |{_STOP})"),
-            re.compile(rf"(?<![a-z])(?:rising|pushing|nearing|hitting|hits|reaching|reached|reaches|celebrat(?:es|ing|ed)(?: (?:her|his|their|being))?|upon|made it to) {_NUM}{_STOP}"),
+            re.compile(
+                rf"(?<![a-z])(?:rising|pushing|nearing|hitting|hits|reaching|reached|reaches|celebrat(?:es|ing|ed)(?: (?:her|his|their|being))?|upon|made it to) {_NUM}{_STOP}"
+            ),
             re.compile(rf"(?<![a-z])(?:whose|her|his|their) age (?:is|was|equals|=|:|being) ?{_NUM}"),
             re.compile(rf"(?<![a-z])age ?[~<>=\u2248:#-]{{1,3}} ?{_NUM}{unit}"),
-            re.compile(r"(?<![0-9a-z/])(?P<n>[5-9]|1[0-9]|20) ?/ ?[fm](?![a-z0-9])|(?<![a-z0-9])[mf](?P<m>1[0-9])(?= [a-z]{3})"),
-            re.compile(rf"(?<![a-z])(?:{people}|kid|pupil)s? (?:between|from|aged from) {_NUM} (?:and|to|until|through) [0-9]{{1,2}}(?![0-9])"),
+            re.compile(
+                r"(?<![0-9a-z/])(?P<n>[5-9]|1[0-9]|20) ?/ ?[fm](?![a-z0-9])|(?<![a-z0-9])[mf](?P<m>1[0-9])(?= [a-z]{3})"
+            ),
+            re.compile(
+                rf"(?<![a-z])(?:{people}|kid|pupil)s? (?:between|from|aged from) {_NUM} (?:and|to|until|through) [0-9]{{1,2}}(?![0-9])"
+            ),
             re.compile(rf"(?<![a-z])(?:between|from) {_NUM_OLD} (?:and|to) [0-9]{{1,2}} (?:years|yrs)(?![a-z])"),
             re.compile(rf"{_NUM} 3/4[ -](?:years?|yrs?)|{_TWO}(?:[ -]and)?[ -][1-3]/[2-4][ -](?:years?|yrs?)[ -]olds?"),
             re.compile(rf"(?<![a-z])(?:her|his|their) {_NUM}(?:st|nd|rd|th) (?:birthday|b-?day|bday|year)(?![a-z])"),
-            re.compile(rf"{_NUM} (?:or so |odd )?(?:years?|yrs?) (?:after (?:her|his|their )?birth|since birth|since (?:she|he|they) (?:was|were) born|from birth)(?![a-z])"),
-            re.compile(rf"{_NUM}(?:st|nd|rd|th)? (?:year|spring|summer|winter) (?:of|in) (?:existence|being alive|this world)(?![a-z])"),
+            re.compile(
+                rf"{_NUM} (?:or so |odd )?(?:years?|yrs?) (?:after (?:her|his|their )?birth|since birth|since (?:she|he|they) (?:was|were) born|from birth)(?![a-z])"
+            ),
+            re.compile(
+                rf"{_NUM}(?:st|nd|rd|th)? (?:year|spring|summer|winter) (?:of|in) (?:existence|being alive|this world)(?![a-z])"
+            ),
             re.compile(rf"(?<![a-z])(?:the )?ages? (?:of )?(?:a |an )?{_NUM}{unit}"),
         ]
         self._french = re.compile(

@@ -123,7 +123,11 @@ class Names:
 
     def is_word(self, word: str) -> bool:
         """Whether a folded word is a part of a name or an ordinary word in any of its forms."""
-        return self.is_part(word) or (len(word) > _SHORT and self._common(word)) or f"{word.removesuffix('ies')}y" in self._words
+        return (
+            self.is_part(word)
+            or (len(word) > _SHORT and self._common(word))
+            or f"{word.removesuffix('ies')}y" in self._words
+        )
 
     def find(self, view: View, original: str) -> NameHit | None:
         """The first name of the gazetteer in a Latin reading."""

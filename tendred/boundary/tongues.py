@@ -180,7 +180,9 @@ class Tongues:
             return
         told = {"things", "time_before", "time_after"} if entry.kind == "weak" else {"things"}
         # Of any language: "años" without its accent is Portuguese, and whisky is whisky everywhere.
-        mine = [hit for hit in hits if hit[2].kind in told and (hit[2].kind != "time_before" or self._kin(hit[2], entry))]
+        mine = [
+            hit for hit in hits if hit[2].kind in told and (hit[2].kind != "time_before" or self._kin(hit[2], entry))
+        ]
         if any(at - 2 <= last <= at and self._before(text, found, last, at, e) for _, last, e in mine):
             return
         if any(e.kind != "time_before" and end <= first <= end + 1 for first, _, e in mine):

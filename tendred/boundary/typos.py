@@ -60,7 +60,9 @@ class Typos:
         found = tokens(view.text)
         if changes := [(one.start, one.end, word) for one in found if (word := self._meant(one.text))]:
             yield rewrite(view, changes)
-        if changes := [(one.start(), one.end(), word) for one in _MASKED.finditer(view.text) if (word := self._behind(one[0]))]:
+        if changes := [
+            (one.start(), one.end(), word) for one in _MASKED.finditer(view.text) if (word := self._behind(one[0]))
+        ]:
             yield rewrite(view, changes)
         if changes := list(self._joined(view.text, found)):
             whole = rewrite(view, changes)
@@ -72,7 +74,9 @@ class Typos:
     def _meant(self, word: str) -> str | None:
         if len(word) < _LETTERS or word in self._vocabulary or not word.isalpha():
             return None
-        meant = next((one for form in (word, *_shorter(word)) for one in self._slips.get(form, ()) if _slip(word, one)), None)
+        meant = next(
+            (one for form in (word, *_shorter(word)) for one in self._slips.get(form, ()) if _slip(word, one)), None
+        )
         if meant is None and len(word) >= _SURE:
             meant = self._sounds.get(_sound(word)) or self._moved.get(shifts(word))
         return None if meant is None or self._known(word) else meant
@@ -81,7 +85,7 @@ class Typos:
         letters = sum(char.isalpha() for char in masked)
         if len(masked) < _LETTERS or letters * 2 < len(masked):
             return None
-        found = re.search(rf"^{re.sub('[*#?]', '[a-z]', masked)}$", self._lines, re.M)
+        found = re.search(rf"^{re.sub('[*#?]', '[a-z]', masked)}$", self._lines, re.MULTILINE)
         return found[0] if found else None
 
     def _joined(self, text: str, found: list[Token]) -> Iterator[tuple[int, int, str]]:

@@ -55,7 +55,7 @@ def recipe(asset: Asset) -> Still:
         raise InvalidParams(path="asset_id", problem="its words were erased, so there is nothing to make it from again")
     # What an older version wrote down lacks the fields that came later: it was made without them.
     still = msgspec.convert({**_DEFAULTS, **asset.settings}, Still)
-    return replace(still, again=None)
+    return replace(still, again=None, reproducible=True)
 
 
 def engine_differences(then: EngineInfo, now: Identity, dtype: str) -> list[Difference]:

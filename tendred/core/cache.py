@@ -142,8 +142,11 @@ class Cache:
             kinds = ", ".join(info.kind for info, _ in found)
             raise InvalidParams(path="kind", problem=f"there are several of the name {name}; say which kind: {kinds}")
         if not found:
-            names = [model.name for model in every] + [place.name for place in places]
-            near = difflib.get_close_matches(name, names, 3, 0.4) or sorted(names)[:3]
+            models, others = [model.name for model in every], [place.name for place in places]
+            # Who says no kind most likely means a model; a LoRA only where it is nearly that name.
+            names = models if kind is None else models + others
+            alike = difflib.get_close_matches(name, others, 3, 0.8) if kind is None else []
+            near = (alike + difflib.get_close_matches(name, names, 3, 0.4) or sorted(names))[:3]
             if kind == "lora":
                 raise NotFound(path="name", noun="LoRA", name=name, near=near)
             raise ModelMissing(path="name", name=name, near=near)

@@ -47,6 +47,10 @@ class Roster(Protocol):
         """The newest version of each, by name."""
         ...
 
+    async def newest(self, name: str) -> Sheet | None:
+        """The newest version of one; None where there is nobody of that name."""
+        ...
+
     async def version(self, name: str, version: int) -> Sheet:
         """One version. Raises NotFound."""
         ...
@@ -102,7 +106,7 @@ class Cast:
         Raises NotFound (near names).
         """
         if version is None or self._roster is None or name in self._shipped:
-            found = _known(await self._everyone(), name, "name")
+            found = await self._found(name, "name")
             if version not in {None, found.version}:
                 raise NotFound(path="version", noun="version", name=f"{version} of {name}", near=[str(found.version)])
             return await self.told(found)
@@ -123,7 +127,7 @@ class Cast:
         names = [request.character] if request.character else [found["name"] for found in _mentions(request.prompt)]
         if not names:
             return None
-        found = (await self._everyone()).get(names[0].casefold())
+        found = await self._one(names[0])
         return None if found is None else found.seed
 
     async def play(self, request: StillRequest) -> Played:
@@ -134,12 +138,12 @@ class Cast:
         mentions = _mentions(request.prompt)
         if request.character is None and not mentions:
             return Played(request, own=len(request.loras))
-        everyone = await self._everyone()
-        named = [] if request.character is None else [_known(everyone, request.character, "character")]
-        named += [_known(everyone, mention["name"], "prompt") for mention in mentions]
+        named = [] if request.character is None else [await self._found(request.character, "character")]
+        spelled = {mention["name"].casefold(): mention["name"] for mention in mentions}
+        named += [await self._found(name, "prompt") for name in spelled.values()]
         who = named[0]
         path = "prompt" if request.character is None else "character"
-        if other := next((one for one in named if one is not who), None):
+        if other := next((one for one in named if one.name != who.name), None):
             problem = f"it asks for {who.name} and for {other.name}; a still has one character"
             raise InvalidParams(path="prompt", problem=problem)
         await self._check(who, path)
@@ -155,6 +159,23 @@ class Cast:
     async def _everyone(self) -> Mapping[str, Sheet]:
         return self._shipped if self._roster is None else {**await self._roster.everyone(), **self._shipped}
 
+    async def _one(self, name: str) -> Sheet | None:
+        """By name, without reading all the others. Names are written without capitals; a sentence may begin with one."""
+        for called in dict.fromkeys((name, name.casefold())):
+            if (sheet := self._shipped.get(called)) is not None:
+                return sheet
+            if self._roster is not None and (sheet := await self._roster.newest(called)) is not None:
+                return sheet
+        return None
+
+    async def _found(self, name: str, path: str) -> Sheet:
+        """As `_one`. Raises NotFound (near names)."""
+        if (found := await self._one(name)) is None:
+            everyone = await self._everyone()
+            near = difflib.get_close_matches(name.casefold(), everyone, 3, 0.4) or sorted(everyone)[:3]
+            raise NotFound(path=path, noun="character", name=name, near=near)
+        return found
+
     async def _check(self, known: Sheet, path: str | None = None) -> None:
         """Raises ModelMissing unless every LoRA is there: without one it would be somebody else's face."""
         for lora in known.loras:
@@ -166,15 +187,6 @@ class Cast:
                 raise ModelMissing(
                     "character" if known.ships else "own_character", path=path, name=known.name, lora=lora.name, near=[]
                 )
-
-
-def _known(everyone: Mapping[str, Sheet], name: str, path: str) -> Sheet:
-    # Names are written without capitals; a sentence may begin with one.
-    found = everyone.get(name) or everyone.get(name.casefold())
-    if found is None:
-        near = difflib.get_close_matches(name.casefold(), everyone, 3, 0.4) or sorted(everyone)[:3]
-        raise NotFound(path=path, noun="character", name=name, near=near)
-    return found
 
 
 def _mentions(prompt: str) -> list[re.Match[str]]:

@@ -26,6 +26,10 @@ class ClipJudge:
         self._refusals = refusals
         self._language = language
 
+    def admit(self, origin: Origin) -> None:
+        """Raises SlowDown for a client that was refused too often in a row."""
+        self._refusals.admit(origin)
+
     async def allowed(
         self, clip: Clip, first: OwnStill | None, last: OwnStill | None, origin: Origin, played: Played | None = None
     ) -> tuple[Conditioning, list[str]]:

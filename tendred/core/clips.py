@@ -112,7 +112,7 @@ class Quoting:
     async def quote(self, request: ClipRequest, asked: dict[str, Any], origin: Origin, token_id: str) -> Quote:
         """What a clip costs, and the offer to make it. Nothing is sent and nothing reserved.
 
-        Raises CloudOff, NotFound, NotOffered, StillNotOurs, BoundaryRefused, PricesMissing, PricesStale, TooLarge,
+        Raises CloudOff, SlowDown, NotFound, NotOffered, StillNotOurs, BoundaryRefused, PricesMissing, PricesStale, TooLarge,
         UnsupportedParameter, InvalidParams.
         """
         quote, new = await self._drafted(request, asked, origin, token_id)
@@ -140,6 +140,7 @@ class Quoting:
     ) -> tuple[Quote, NewJob]:
         """The offer, and the sealed job that it leads to."""
         features = self._adapter(request.provider).features
+        self._judge.admit(origin)
         wanted = StillRequest(prompt=request.prompt, character=request.character, seed=request.seed)
         played = await self._writer.write(wanted, self._rng.below(1 << SEED_BITS))
         first = None if request.first is None else await self._finder.own(request.first, "first")

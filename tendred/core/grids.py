@@ -98,7 +98,7 @@ class Grids:
         """A sheet of a character's newest stills, those of one version or of all. Raises NotFound without any."""
         stills = await self._stills(who.name, version, limit)
         if not stills:
-            raise NotFound(path="name", noun="still", name=who.name, near=[])
+            raise NotFound("stills", path="name", name=who.name)
         title = who.name if version is None else f"{who.name} v{version}"
         sheet = _contact(ContactRequest(asset_ids=[], title=title), stills, [told(still) for still in stills])
         asked = {"name": who.name, "version": version, "limit": limit}

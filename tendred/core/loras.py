@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tendred.errors import InvalidParams, ModelRefused
 from tendred.models.catalog import Model
-from tendred.models.lora import UNET, misfit
+from tendred.models.lora import UNET, Layers, misfit
 from tendred.models.shelf import Lora, Shelf
 from tendred.schema.still import LoraUse
 from tendred.tasks import offload
@@ -34,6 +34,7 @@ async def resolved(shelf: Shelf, uses: list[LoraUse], at: Callable[[int], str] =
 
 async def check_fit(loras: list[Lora], model: Model, at: Callable[[int], str] = path_of) -> None:
     """Raises ModelRefused for one that this model has no place for, or that goes with another model only."""
+    known: Layers = {}
     for number, lora in enumerate(loras):
         path, base, family = at(number), lora.adapter.about.base, lora.adapter.family
         if base not in {None, model.name}:
@@ -41,7 +42,7 @@ async def check_fit(loras: list[Lora], model: Model, at: Callable[[int], str] = 
         problem = None
         if family not in {model.folder.family, UNET, "other"}:
             problem = f"it was made for {family}"
-        problem = problem or await offload(misfit, lora.adapter, Path(model.path), model.name)
+        problem = problem or await offload(misfit, lora.adapter, Path(model.path), model.name, known)
         if problem is not None:
             raise ModelRefused(
                 "family", path=path, name=lora.name, reason="family", problem=problem, model=model.name,

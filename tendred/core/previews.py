@@ -24,7 +24,7 @@ BYTES: Final = 64 * 1024
 
 
 class Previews:
-    """The newest preview of the running job."""
+    """The newest preview of each running job."""
 
     def __init__(self, *, bus: Bus, media: Media, tasks: Tasks, clock: Clock, boot_id: str) -> None:
         self._bus = bus
@@ -34,7 +34,7 @@ class Previews:
         self._boot_id = boot_id
         self._asked = -LEASE_S
         self._newest: dict[str, Preview] = {}
-        self._telling = False
+        self._telling: set[str] = set()
 
     @property
     def wanted(self) -> bool:
@@ -44,8 +44,8 @@ class Previews:
     def show(self, job_id: str, preview: Preview) -> None:
         """A new one. Told to subscribers at leisure: while one is on its way, those between it and the newest are skipped."""
         self._newest[job_id] = preview
-        if not self._telling and self._bus.wanted(TOPIC):
-            self._telling = True
+        if job_id not in self._telling and self._bus.wanted(TOPIC):
+            self._telling.add(job_id)
             self._tasks.spawn("preview", self._tell(job_id))
 
     def forget(self, job_id: str) -> None:
@@ -70,7 +70,7 @@ class Previews:
         except TendredError:
             return  # the media process is gone or going; the next preview tries again
         finally:
-            self._telling = False
+            self._telling.discard(job_id)
 
     async def _made(self, preview: Preview, form: PreviewForm, side: int) -> PreviewInfo:
         shrunk = await self._media.shrink(

@@ -29,6 +29,8 @@ from tendred.tasks import Tasks, offload
 MAIN: Final = "main"
 RETRIES_S: Final = (1, 5, 15, 60, 300)
 """Waits before another try where the network was to blame; every new byte begins them anew."""
+UNREACHED_S: Final = (1, 5)
+"""The same where nothing was ever heard of the host: there is no network, or no such host."""
 STUCK_S: Final = 5.0
 MOVING: Final[frozenset[PullState]] = frozenset({"queued", "running"})
 HELD: Final[frozenset[PullState]] = frozenset({"paused", "failed"})
@@ -186,12 +188,14 @@ class Pulls:
                     # The database's: whatever became of the pull could not be written down either.
                     await self._rest(problem, STUCK_S)
                     continue
-                passing = isinstance(problem, ProviderUnavailable) and problem.variant == "pull"
+                passing = isinstance(problem, ProviderUnavailable) and problem.variant in {"pull", "unreached"}
+                # Where the plan is known, the host was there once.
+                waits = UNREACHED_S if problem.variant == "unreached" and pull.commit is None else RETRIES_S
                 reached = self._done()
                 tries, best = (tries + 1, best) if reached <= best else (1, reached)
-                if not passing or tries > len(RETRIES_S):
+                if not passing or tries > len(waits):
                     return await self._failure(pull, problem)
-                await self._rest(problem, RETRIES_S[tries - 1])
+                await self._rest(problem, waits[tries - 1])
             except Exception as fault:  # noqa: BLE001 - a fault of ours ends this pull, not the others
                 return await self._failure(pull, fault)
             else:

@@ -64,6 +64,13 @@ class StoredRoster:
         found = {name: _past(value) for name, value in (await self._settings.under(PREFIX)).items()}
         return {name: past.versions[-1] for name, past in found.items() if not past.removed}
 
+    async def newest(self, name: str) -> Sheet | None:
+        """See characters.Roster: nobody where they were removed."""
+        if (known := await self._settings.get(PREFIX + name)) is None:
+            return None
+        past = _past(known)
+        return None if past.removed else past.versions[-1]
+
     async def version(self, name: str, version: int) -> Sheet:
         """One version, of a removed character too. Raises NotFound."""
         past = await self._past_of(name)

@@ -13,6 +13,7 @@ from tendred.backend import Backend
 from tendred.core.finals import Finals
 from tendred.core.keep import Keeper, Run
 from tendred.core.opening import Opener
+from tendred.core.party import Party
 from tendred.core.pauses import Pauses
 from tendred.core.previews import Previews
 from tendred.core.progress import Watch
@@ -23,6 +24,7 @@ from tendred.queue.store import Claim, Queue
 from tendred.schema.asset import Asset, Receipt
 from tendred.schema.error import ErrorInfo
 from tendred.schema.job import Job
+from tendred.schema.still import Still, common
 from tendred.schema.upscale import ClipUpscale, Upscale
 from tendred.schema.work import Advance, LoraFile, Output, Preview, WorkOrder
 
@@ -68,7 +70,7 @@ class Runner:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._current: str | None = None
+        self._running: set[str] = set()
         self._put_back = False
         self._ending = False
         self._unwanted: set[str] = set()
@@ -92,13 +94,13 @@ class Runner:
         await self._finals.cancel(job_id)
 
     async def interrupt(self) -> None:
-        """Put the running job, if there is one, back into the queue, uncounted."""
+        """Put the running job, if there is one, back into the queue, uncounted; and those drawn in one go with it."""
         if self._idle.is_set():
             return
-        self._put_back = True  # for this one job: `_one` takes it back at its end
-        if self._current is not None:
-            await self._backend.cancel(self._current)
-            await self._finals.cancel(self._current)
+        self._put_back = True  # for these jobs: `_one` takes it back at their end
+        for job_id in tuple(self._running):
+            await self._backend.cancel(job_id)
+            await self._finals.cancel(job_id)
         await self._idle.wait()
 
     async def finish(self, grace_s: float) -> None:
@@ -124,18 +126,26 @@ class Runner:
             await self._pauses.wait(self._wake)
 
     async def _one(self) -> bool:
-        """Take and run one job. Busy from before the claim, so that a pause or a cancel never falls in between."""
+        """Take and run a job, with those that are drawn in one go with it.
+
+        Busy from before the claim, so that a pause or a cancel never falls in between.
+        """
         self._idle.clear()
         try:
             claimed = await self._next()
             if claimed is not None:
-                self._current = claimed.job.id
-                await self.run_job(claimed)
+                claims = [claimed, *claimed.beside]
+                self._running = {one.job.id for one in claims}
+                party = Party(self._backend, list(self._running), self._wanted)
+                await asyncio.gather(*(self.run_job(one, party) for one in claims))
             return claimed is not None
         finally:
-            self._current = None
+            self._running = set()
             self._put_back = False
             self._idle.set()
+
+    def _wanted(self, job_id: str) -> bool:
+        return not self._put_back and job_id not in self._unwanted
 
     async def _next(self) -> Claim | None:
         if self._ending or await self._pauses.hold():
@@ -152,7 +162,7 @@ class Runner:
             self._wake.set()
         return None
 
-    async def run_job(self, claimed: Claim) -> None:
+    async def run_job(self, claimed: Claim, party: Party) -> None:
         """One job from the claim to its end. Whatever goes wrong with it, it ends in a state and a row."""
         if claimed.job.kind == "sheet":
             self._sheet(claimed)  # it needs no engine; see core.sheets
@@ -160,8 +170,8 @@ class Runner:
         run: Run | None = None
         try:
             run = await self._opener.opened(claimed)
-            await self._make(run)
-            happening: Happening = Finished()
+            await self._make(run, party)
+            happening: Happening = Finished(party.share(run.id))
         except Cancelled:
             happening = PutBack() if self._put_back else Stopped()
         except (DiskFull, FolderUnwritable) as problem:
@@ -173,9 +183,10 @@ class Runner:
             happening = EngineEnded(self._tell(problem))
         except Exception as problem:  # noqa: BLE001 - the job's end must be written whatever it died of
             happening = Failed(self._tell(problem))
+        party.without(claimed.job.id)
         await self._close(claimed, run, happening)
 
-    async def _make(self, run: Run) -> None:
+    async def _make(self, run: Run, party: Party) -> None:
         if isinstance(run.still, ClipUpscale):
             if self._put_back or run.id in self._unwanted:
                 raise Cancelled
@@ -197,12 +208,11 @@ class Runner:
             previews=self._previews.wanted,
             kind="upscale" if isinstance(run.still, Upscale) else "still",
             parts=run.sources.files(),
+            # Tried once more it goes picture by picture: the engine may have died of too many.
+            together=isinstance(run.still, Still) and common(run.still) is not None and run.claim.job.attempts == 1,
         )
         watched = order.previews
-        if self._put_back or run.id in self._unwanted:
-            # The backend doesn't know the job yet, so it could not be told.
-            raise Cancelled
-        async with aclosing(self._backend.run(order)) as reports:
+        async with aclosing(await party.draw(order)) as reports:
             async for report in reports:
                 match report:
                     case Advance():

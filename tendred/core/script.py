@@ -51,7 +51,8 @@ class Reader:
         self._rng = rng
 
     async def read(self, new: NewShot, origin: Origin) -> Script:
-        """Raises BoundaryRefused, StillNotOurs, NotFound, InvalidParams, TooLarge."""
+        """Raises SlowDown, BoundaryRefused, StillNotOurs, NotFound, InvalidParams, TooLarge."""
+        self._judge.admit(origin)
         check_prompts(StillRequest(prompt=new.prompt))
         if not new.prompt.strip():
             raise InvalidParams("empty_prompt", path="prompt")

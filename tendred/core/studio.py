@@ -133,7 +133,7 @@ class Studio:
         self, request: ClipRequest, asked: dict[str, Any], key: str, origin: Origin, door: str
     ) -> Submitted:
         """Have a clip made that nobody confirms, under the standing cap of a door: see `Quoting.stand`."""
-        return await self._woken(self.clips.stand(request, asked, key, origin, door))
+        return await self._woken(origin, self.clips.stand(request, asked, key, origin, door))
 
     async def grid(self, request: GridRequest, asked: dict[str, Any], key: str | None, origin: Origin) -> Grid:
         """Stills along two axes, and one sheet of them: all jobs or none."""

@@ -305,6 +305,7 @@ class Submitter:
             lane=request.lane,
             keep_alive_s=keep_alive,
             tags=list(dict.fromkeys(request.tags)),
+            reproducible=request.reproducible,
         )
         mask = await settled_mask(request.mask, still.width, still.height)
         painted = await offload(painting, request, sources.stills, still.width, still.height)

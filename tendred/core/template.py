@@ -37,6 +37,8 @@ NAME: Final = r"[a-z0-9]+(?:[-_/][a-z0-9]+)*"
 
 _TOKEN: Final = re.compile(rf"\\.|[{{}}|]|__(?P<name>{NAME})__", re.DOTALL)
 _WEIGHT: Final = re.compile(r"\s*(?P<whole>\d{1,4})(?:\.(?P<part>\d{1,3}))?::")
+_ODD_WEIGHT: Final = re.compile(r"\s*(?P<sign>[-+]?(?:\d[\d.,]{0,40}|[.,]\d{1,40}))\s*::")
+"""Who writes a number there means a weight."""
 _UNIT: Final = 1000
 """Weights are counted in thousandths: whole numbers draw alike on every machine."""
 
@@ -137,6 +139,8 @@ class _Reader:
     def _weight(self) -> int:
         found = _WEIGHT.match(self.source, self.at)
         if found is None:
+            if odd := _ODD_WEIGHT.match(self.source, self.at):
+                raise Broken(f"{odd['sign']} is no weight; write a number from 0 to 9999.999 before ::")
             return _UNIT
         self.at = found.end()
         return int(found["whole"]) * _UNIT + int((found["part"] or "").ljust(3, "0"))

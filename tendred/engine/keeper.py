@@ -46,7 +46,7 @@ Announce = Callable[[str, dict[str, Any]], None]
 
 
 class Keeper:
-    """At most one process at a time: `session`. `current` is the work it is busy with, if any."""
+    """At most one process at a time: `session`. `current` is the work it is busy with: one order, or several in one go."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Keeper:
         self._restarts = Restarts()
         self._missing: str | None = None
         self.session: Session | None = None
-        self.current: Work | None = None
+        self.current: list[Work] = []
         self.closing = False
 
     def state(self) -> EngineState:
@@ -78,7 +78,7 @@ class Keeper:
         if session is None:
             name: EngineStateName = "unstable" if self.unstable_s() else "missing" if self._missing else "off"
             return EngineState(state=name, device=None, model=None, pid=None)
-        name = "starting" if session.ready is None else "busy" if self.current is not None else "idle"
+        name = "starting" if session.ready is None else "busy" if self.current else "idle"
         device = session.ready.device if session.ready is not None else None
         return EngineState(state=name, device=device, model=next(iter(session.models), None), pid=session.child.pid)
 
@@ -126,7 +126,6 @@ class Keeper:
             self._bury(session, status)
 
     def _hear(self, session: Session, frame: Up) -> None:
-        work = self.current
         match frame:
             case Ready():
                 session.ready, session.ready_at, self._missing = frame, self._clock.mono(), None
@@ -138,12 +137,13 @@ class Keeper:
             case ModelGone():
                 self._model_gone(session, frame.model)
             case Phased() | Glimpse() | Drawn() | Done() | Stopped() | Failed():
-                if work is not None and work.sent and work.order.job_id == frame.job_id:
-                    work.take(frame)
+                for work in self.current:
+                    if work.sent and work.order.job_id == frame.job_id:
+                        work.take(frame)
             case _:
                 pass
         session.poke()
-        if work is not None:
+        for work in self.current:
             work.poke()
 
     async def _watch(self, session: Session) -> None:
@@ -181,8 +181,8 @@ class Keeper:
             self._announce("engine.died", {**self._engine(), "problem": problem})
         elif session.ready is not None:
             self._announce("engine.stopped", self._engine())
-        if self.current is not None:
-            self.current.end(self._verdict(session, self.current, problem))
+        for work in self.current:
+            work.end(self._verdict(session, work, problem))
         session.poke()
 
     def _verdict(self, session: Session, work: Work, problem: str) -> TendredError:
@@ -196,7 +196,8 @@ class Keeper:
         return EngineDied(problem=problem)
 
     def _model_loaded(self, session: Session, frame: ModelLoaded) -> None:
-        if self.current is None or frame.model != self.current.order.model or frame.model in session.models:
+        wanted = [work.order.model for work in self.current]
+        if frame.model not in wanted or frame.model in session.models:
             return
         model = LoadedModel(
             model=frame.model,

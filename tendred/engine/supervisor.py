@@ -19,7 +19,7 @@ from tendred.clock import Clock, Rng, rfc3339
 from tendred.config.schema import EngineSection
 from tendred.engine.keeper import Announce, Keeper
 from tendred.engine.session import Session
-from tendred.engine.work import Work
+from tendred.engine.work import Party, Work
 from tendred.errors import Cancelled, EngineDied, EngineMissing, ShuttingDown
 from tendred.schema.asset import Identity
 from tendred.schema.frames import Cancel, Previews, Run, Unload
@@ -71,22 +71,38 @@ class Engine:
 
     # Backend
 
-    async def run(self, order: WorkOrder) -> AsyncGenerator[Report, None]:
+    def run(self, order: WorkOrder) -> AsyncGenerator[Report, None]:
         """See Backend.run. Closing it early stops the job as a cancel does. Raises ShuttingDown after `close`."""
-        work = self._works[order.job_id] = Work(order, self._clock.mono)
+        return self.together([order])[0]
+
+    def together(self, orders: list[WorkOrder]) -> list[AsyncGenerator[Report, None]]:
+        """See Backend.together. The process gets all of them at once, without those that were cancelled before."""
+        party = Party([Work(order, self._clock.mono) for order in orders])
+        for work in party.works:
+            self._works[work.order.job_id] = work
+        return [self._reports(work, party) for work in party.works]
+
+    async def _reports(self, work: Work, party: Party) -> AsyncGenerator[Report, None]:
         try:
-            async with self._turn:
-                self._keeper.current = work
-                self._wake_up()
-                try:
-                    yield Advance(phase="loading", done=0, total=None)
-                    await self._hand_over(work)
-                    while (report := await work.report()) is not None:
-                        yield report
-                finally:
-                    await self._wind_up(work)
+            async with party.door:
+                if not party.holds:
+                    await self._turn.acquire()
+                    party.holds, self._keeper.current = True, party.works
+                    self._wake_up()
+            yield Advance(phase="loading", done=0, total=None)
+            while not work.sent:
+                await work.until(lambda: work.sent or not party.handing_over)
+                if not work.sent:
+                    await self._hand_over(work, party)
+            while (report := await work.report()) is not None:
+                yield report
         finally:
-            self._works.pop(order.job_id, None)
+            try:
+                await self._wind_up(work, party)
+            finally:
+                self._works.pop(work.order.job_id, None)
+                if party.holds and not party.inside:
+                    self._turn.release()
 
     async def cancel(self, job_id: str) -> None:
         """See Backend.cancel: a word first, the kill after `cancel_grace_s`."""
@@ -145,7 +161,7 @@ class Engine:
         """Models in memory; while one is busy its end isn't known."""
         if self._keeper.session is None:
             return []
-        busy = self._keeper.current.order.model if self._keeper.current is not None else None
+        busy = self._keeper.current[0].order.model if self._keeper.current else None
         models = self._keeper.session.models.values()
         return [msgspec.structs.replace(m, busy=True, expires_at=None) if m.model == busy else m for m in models]
 
@@ -159,7 +175,7 @@ class Engine:
             await self._leave_now(session)
         elif names:
             await session.child.send(Unload(model=model))
-            if self._keeper.current is None:
+            if not self._keeper.current:
                 await session.until(lambda: model not in session.models)
                 self._never_mind(session)
         return names
@@ -188,8 +204,17 @@ class Engine:
 
     # One job
 
-    async def _hand_over(self, work: Work) -> None:
-        """Get a ready process and give it the order, sealed for it. Raises what ends the order before that."""
+    async def _hand_over(self, work: Work, party: Party) -> None:
+        """Get a ready process and give it the orders, sealed for it. Raises what ends this order before that."""
+        party.handing_over = True
+        try:
+            await self._sent(work, party)
+        finally:
+            party.handing_over = False
+            for one in party.works:
+                one.poke()
+
+    async def _sent(self, work: Work, party: Party) -> None:
         while (left := self._keeper.unstable_s()) > 0 and not work.over:
             # In short naps, so that a cancel gets through.
             await self._clock.sleep(min(left, POLL_S))
@@ -198,12 +223,18 @@ class Engine:
         await work.until(lambda: True)
         session = await self._keeper.start()
         await work.until(lambda: session.ready is not None)
-        sealed = self._reseal(work.order.reviewed, session.key)
-        work.sent = True
-        await session.child.send(Run(order=msgspec.structs.replace(work.order, reviewed=sealed)))
+        sealed: list[WorkOrder] = []
+        for one in party.wanted:
+            reviewed = self._reseal(one.order.reviewed, session.key)
+            sealed.append(msgspec.structs.replace(one.order, reviewed=reviewed))
+            one.sent = True
+        await session.child.send(Run(order=sealed[0], beside=sealed[1:]))
 
-    async def _wind_up(self, work: Work) -> None:
-        """After the last report, or when nobody reads on: nothing of the job runs any more."""
+    async def _wind_up(self, work: Work, party: Party) -> None:
+        """After the last report, or when nobody reads on: nothing of the job runs any more.
+
+        The last of a party lets the process rest.
+        """
         try:
             if work.sent and not work.over:
                 await self.cancel(work.order.job_id)
@@ -214,12 +245,15 @@ class Engine:
             raise
         finally:
             work.end(Cancelled())
-            self._keeper.current = None
-            self._go_idle(work.order.keep_alive_s)
-        session = self._keeper.session
-        if self._leave and session is not None:
-            await self._keeper.end(session)
-        self._leave = False
+            party.inside -= 1
+            if party.holds and not party.inside:
+                self._keeper.current = []
+                self._go_idle(work.order.keep_alive_s)
+        if party.holds and not party.inside:
+            session = self._keeper.session
+            if self._leave and session is not None:
+                await self._keeper.end(session)
+            self._leave = False
 
     async def _insist(self, session: Session, work: Work) -> None:
         await self._clock.sleep(self._config.cancel_grace_s)
@@ -260,12 +294,12 @@ class Engine:
 
     def _never_mind(self, session: Session) -> None:
         """A process that was kept for its models' sake and has none any more gets the usual idle time."""
-        if not session.models and self._rest is None and self._keeper.current is None:
+        if not session.models and self._rest is None and not self._keeper.current:
             self._go_idle(max(1.0, self._config.keep_alive_s))
 
     async def _leave_now(self, session: Session) -> None:
         """End an idle process; a busy one goes when its job is done."""
-        if self._keeper.current is not None:
+        if self._keeper.current:
             self._leave = True
             return
         async with self._turn:

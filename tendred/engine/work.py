@@ -17,6 +17,25 @@ class BrokenWord(Exception):  # noqa: N818  read as a sentence: the child broke 
     """The child said something that can't be: it is not to be trusted with anything any more."""
 
 
+class Party:
+    """Orders that the process gets in one go. The turn is theirs until the last of them is through with it."""
+
+    def __init__(self, works: list[Work]) -> None:
+        self.works = works
+        self.inside = len(works)
+        self.holds = False
+        """Whether the turn is theirs."""
+        self.door = asyncio.Lock()
+        """Whoever comes first takes the turn."""
+        self.handing_over = False
+        """Whether one of them is at it for all; the next one goes on where that one is cancelled meanwhile."""
+
+    @property
+    def wanted(self) -> list[Work]:
+        """Those that nobody has cancelled yet."""
+        return [work for work in self.works if not work.over]
+
+
 class Work:
     """Filled by whoever listens to the child, emptied by `Engine.run`.
 

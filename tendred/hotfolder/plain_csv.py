@@ -19,6 +19,7 @@ from tendred.schema.still import StillRequest
 
 WHOLE: Final = frozenset({"width", "height", "steps", "seed", "count", "clip_skip"})
 NUMBERS: Final = frozenset({"guidance", "keep_alive_s"})
+FLAGS: Final = {"true": True, "false": False}
 TOLD_LATER: Final = frozenset({"kind", "idempotency_key"})
 """Columns that are no fields of a still, and are judged like those of other formats."""
 
@@ -93,6 +94,10 @@ def _value(line: int, name: str, cell: str) -> Any:
         return int(cell)
     if name in NUMBERS:
         return _number(line, name, cell)
+    if name == "reproducible":
+        if cell.lower() not in FLAGS:
+            raise Broken(line, f"{name} must be true or false, not {cell[:40]!r}")
+        return FLAGS[cell.lower()]
     if name == "tags":
         return cell.split("|")
     if name == "loras":

@@ -11,6 +11,7 @@ import hmac
 import os
 import sqlite3
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -21,7 +22,7 @@ from tendred.library.index import Index
 from tendred.schema.asset import Asset, Receipt
 from tendred.schema.sealed import OwnClip, OwnStill
 from tendred.schema.stroke import StrokesUse
-from tendred.schema.weights import file_sha256, open_regular
+from tendred.schema.weights import file_fingerprint, file_sha256, open_regular
 from tendred.store.database import Database, Tx
 from tendred.tasks import offload
 
@@ -69,7 +70,8 @@ class OwnStills:
         """The still, if it is sealed as ours and its file is the one that was sealed.
 
         What is drawn from must be these very bytes: whoever reads the file compares them with `sha256` once more, in
-        the read that it uses. Raises StillNotOurs, with `path` for the field that asks for it. Slow as the disk.
+        the read that it uses. Raises StillNotOurs, with `path` for the field that asks for it. Slow as the disk: the file
+        is hashed, unless it was just before and stands there unchanged (the cells of a grid).
         """
         asset, sealed = await self._untouched(asset_id, path, "still")
         return OwnStill(
@@ -108,7 +110,7 @@ class OwnStills:
             raise StillNotOurs("gone", path=path, asset_id=asset_id, state=asset.state)
         sealed = await self._sealed(asset, path)
         try:
-            found = await offload(file_sha256, Path(asset.path))
+            found = await offload(_hash, Path(asset.path))
         except (OSError, ValueError):
             raise StillNotOurs("gone", path=path, asset_id=asset_id, state="missing") from None
         if found != sealed["sha256"]:
@@ -151,6 +153,16 @@ def copied(still: OwnStill, target: Path) -> Path:
         target.unlink()
         raise StillNotOurs("changed", asset_id=still.asset_id)
     return target
+
+
+def _hash(file: Path) -> str:
+    return _hashed(file, file_fingerprint(file))
+
+
+@lru_cache(maxsize=64)
+def _hashed(file: Path, mark: str) -> str:
+    del mark  # another one is another file
+    return file_sha256(file)
 
 
 def _words(settings: dict[str, Any]) -> str:

@@ -48,6 +48,10 @@ _HARMLESS: Final = frozenset({
 _PATTERN: Final = re.compile(r"[\w.^$-]{1,256}", re.ASCII)
 
 
+Layers = dict[str, dict[str, list[int]]]
+"""Of each part of a model, its layers (as kohya writes them) with their shapes."""
+
+
 class Adapter(Single, frozen=True, kw_only=True):
     """A LoRA file that may be loaded.
 
@@ -80,18 +84,19 @@ def told(file: Path, name: str, header: Header, about: About = About()) -> Adapt
     )
 
 
-def misfit(adapter: Adapter, model: Path, name: str) -> str | None:
+def misfit(adapter: Adapter, model: Path, name: str, known: Layers | None = None) -> str | None:
     """What of it has no place in a model folder, in words; None if all of it has. Blocking (headers only).
 
-    In a whole file layers have other names: there the family counts, and what the engine finds once it is on.
+    In a whole file layers have other names: there the family counts, and what the engine finds once it is on. `known`
+    keeps what was read of the model, for the next LoRA of the same request.
     """
     if model.is_file():
         return None
+    known = {} if known is None else known
     for part, layers in adapter.parts.items():
-        own: dict[str, list[int]] = {}
-        for file in sorted((model / part).glob("*.safetensors")):
-            tensors = read_header(file, name).tensors
-            own |= {_plain(key.removesuffix(".weight")): tensor.shape for key, tensor in tensors.items()}
+        if part not in known:
+            known[part] = _layers(model / part, name)
+        own = known[part]
         if not own:
             return f"it changes a {part}, and the model has none"
         for layer, (wide, high) in layers.items():
@@ -104,6 +109,14 @@ def misfit(adapter: Adapter, model: Path, name: str) -> str | None:
                 sizes = " x ".join(str(side) for side in reversed(shape[:2]))
                 return f"{part}.{layer} is {sizes} in the model, and {wide} x {high} in the LoRA"
     return None
+
+
+def _layers(folder: Path, name: str) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        tensors = read_header(file, name).tensors
+        found |= {_plain(key.removesuffix(".weight")): tensor.shape for key, tensor in tensors.items()}
+    return found
 
 
 def _parts(tensors: dict[str, Tensor], name: str) -> dict[str, dict[str, tuple[int, int]]]:

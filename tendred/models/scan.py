@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -23,6 +23,7 @@ from tendred.schema.cache import Found
 from tendred.schema.weights import Entry, open_regular, read_by_loaders
 
 _WINDOW: Final = 64 * 1024
+_PIECE: Final = 4 * 1024 * 1024
 _COMMON: Final = re.compile(
     r"(?:diffusion_pytorch_model|model|pytorch_lora_weights|adapter_model|learned_embeds)(?:\..*)?"
 )
@@ -30,7 +31,7 @@ _COMMON: Final = re.compile(
 
 
 class Known(NamedTuple):
-    """Something of the catalogue: its name, and the path of its file, or of the largest file of its folder."""
+    """Something of the catalogue: its name, and the path of its file or folder."""
 
     name: str
     path: Path
@@ -95,9 +96,9 @@ def _name(path: Path, *, is_folder: bool) -> str:
 
 
 def duplicates(found: list[Found], known: list[Known]) -> Iterator[list[Found] | None]:
-    """The same list, told which of it is there already, or twice: the same file, or of one size with the same samples.
+    """The same list, told which of it is there already, or twice: the same bytes, however many they are.
 
-    Blocking. None now and then; the list comes last.
+    What has another size, or other samples, is read no further. Blocking. None now and then; the list comes last.
     """
     marks = _Marks()
     sizes: dict[int, list[tuple[str, Path, bool]]] = {}
@@ -105,12 +106,16 @@ def duplicates(found: list[Found], known: list[Known]) -> Iterator[list[Found] |
         sizes.setdefault(entry.bytes, []).append((entry.name, entry.path, True))
     told: list[Found] = []
     for one in found:
-        path = _heaviest(Path(one.path)) if one.kind == "model" else Path(one.path)
-        if one.state == "refused" or path is None:
+        path = Path(one.path)
+        if one.state == "refused" or _heaviest(path) is None:
             told.append(one)
             continue
         others = sizes.setdefault(one.bytes, [])
-        twin = next((other for other in others if marks.same(other[1], path)), None)
+        twin = None
+        for other in others:
+            if marks.same(other[1], path) and (yield from _equal(other[1], path)):
+                twin = other
+                break
         if twin is None:
             others.append((one.path, path, False))
             told.append(one)
@@ -122,18 +127,42 @@ def duplicates(found: list[Found], known: list[Known]) -> Iterator[list[Found] |
 
 def known_folder(name: str, path: Path, size: int) -> Known | None:
     """A folder of the catalogue, for comparing. Blocking."""
-    heaviest = _heaviest(path)
-    return None if heaviest is None else Known(name, heaviest, size)
+    return None if _heaviest(path) is None else Known(name, path, size)
 
 
-def _heaviest(folder: Path) -> Path | None:
+def _heaviest(path: Path) -> Path | None:
     try:
-        if folder.is_file():
-            return folder
-        files = read_by_loaders(folder)
+        return next(iter(_files(path)), None)
     except (OSError, ValueError):
         return None
-    return max(files, key=lambda entry: entry.stat.st_size).path if files else None
+
+
+def _files(path: Path) -> list[Path]:
+    """A file, or those of a folder, the largest first."""
+    if path.is_file():
+        return [path]
+    return [entry.path for entry in sorted(read_by_loaders(path), key=lambda entry: (-entry.stat.st_size, entry.name))]
+
+
+def _equal(one: Path, other: Path) -> Generator[None, None, bool]:
+    """Whether two files or folders hold the same bytes. None after each piece.
+
+    Samples don't tell: a finetune may differ in one layer, and whoever is told that it is known never gets it.
+    """
+    try:
+        for mine, theirs in zip(_files(one), _files(other), strict=True):
+            if os.path.samefile(mine, theirs):
+                continue
+            with open_regular(mine) as first, open_regular(theirs) as second:
+                piece = b"."
+                while piece:
+                    piece = first.read(_PIECE)
+                    if piece != second.read(_PIECE):
+                        return False
+                    yield None
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 class _Marks:
@@ -143,8 +172,9 @@ class _Marks:
         self._samples: dict[Path, str] = {}
 
     def same(self, one: Path, other: Path) -> bool:
+        """Whether the samples of their largest files are."""
         try:
-            return os.path.samefile(one, other) or self._sample(one) == self._sample(other)
+            return self._sample(_files(one)[0]) == self._sample(_files(other)[0])
         except (OSError, ValueError):
             return False
 

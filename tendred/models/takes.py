@@ -27,7 +27,9 @@ from tendred.schema.still import (
 NATIVE_TIMES: Final = 8
 """A side over so many times the model's own only costs hours and memory; nothing comes of it."""
 LORAS: Final = 16
-OF_THE_DAEMON: Final = frozenset({"model", "character", "preset", "format", "lane", "keep_alive_s", "tags"})
+OF_THE_DAEMON: Final = frozenset(
+    {"model", "character", "preset", "format", "lane", "keep_alive_s", "tags", "reproducible"}
+)
 """Fields of a request that every model takes alike: they are none of its business."""
 
 # Those that diffusers says may stand for one another (schedulers/scheduling_utils.py, KarrasDiffusionSchedulers).

@@ -34,6 +34,11 @@ PATIENT: Final = (
     f"SELECT {_ROW} FROM waiting INDEXED BY waiting_passed WHERE lane_rank = ? AND passed_at IS NOT NULL "
     "ORDER BY passed_at LIMIT 1"
 )
+NEAR: Final = (
+    "SELECT waiting.*, request FROM waiting INDEXED BY waiting_warm JOIN job ON id = job_id "
+    "WHERE waiting.lane_rank = ? AND waiting.model = ? AND fixed = 0 AND attempts = 0 ORDER BY place, job_id LIMIT 64"
+)
+"""Who comes next of a model; one that was tried before goes by itself."""
 PASSED: Final = "UPDATE waiting SET passed_at = ? WHERE job_id = ?"
 GET: Final = f"SELECT {_ROW} FROM waiting WHERE job_id = ?"
 ENTER: Final = "INSERT INTO waiting(job_id, lane_rank, line, model, work, place, fixed) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -113,14 +118,27 @@ def take(tx: Tx, loaded: Sequence[str], warm_s: float) -> str | None:
     if first is None:
         return None
     chosen = first if first["fixed"] else _passing(tx, first, loaded, warm_s)
-    rank, line = chosen["lane_rank"], chosen["line"]
     if not first["fixed"]:
-        tx.run(TICK, first["place"], rank)
-    charge = _turn(tx, rank, line) + Paces(tx.connection).cost(chosen["model"], chosen["work"])
-    tx.run(LEAVE, chosen["job_id"])
-    # A job that a person pushed ahead counts as its client's turn: the client's other jobs make up for it.
-    tx.run(CHARGE, charge, chosen["fixed"] == AHEAD, rank, line)
+        tx.run(TICK, first["place"], chosen["lane_rank"])
+    serve(tx, chosen)
     return cast("str", chosen["job_id"])
+
+
+def serve(tx: Tx, row: sqlite3.Row) -> None:
+    """It is this one's turn: it leaves the line, and its client is charged with it."""
+    rank, line = row["lane_rank"], row["line"]
+    charge = _turn(tx, rank, line) + Paces(tx.connection).cost(row["model"], row["work"])
+    tx.run(LEAVE, row["job_id"])
+    # A job that a person pushed ahead counts as its client's turn: the client's other jobs make up for it.
+    tx.run(CHARGE, charge, row["fixed"] == AHEAD, rank, line)
+
+
+def near(tx: Tx, lane: Lane, model: str) -> list[sqlite3.Row]:
+    """The next in a lane that need this model, with their requests. None where a person put a job ahead of all."""
+    first = tx.one(FIRST)
+    if first is None or first["fixed"] == AHEAD:
+        return []
+    return tx.run(NEAR, RANKS[lane], model).fetchall()
 
 
 def settle(tx: Tx, lane: Lane, line: str, model: str, work: float, seconds: float) -> None:

@@ -31,7 +31,9 @@ class Stopped:
 
 @dataclass(frozen=True)
 class Finished:
-    """Everything asked for is in the library."""
+    """Everything asked for is in the library. `share` of the time since the claim was its own."""
+
+    share: float = 1.0
 
 
 @dataclass(frozen=True)

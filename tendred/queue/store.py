@@ -88,12 +88,13 @@ class NewJob(Record, frozen=True):
 
 
 class Claim(Record, frozen=True):
-    """A job as its runner sees it: with the sealed request."""
+    """A job as its runner sees it: with the sealed request, and those that were claimed to be drawn in one go with it."""
 
     job: Job
     reviewed: Reviewed
     asked: dict[str, Any]
     removed: list[str]
+    beside: list[Claim] = msgspec.field(default_factory=list["Claim"])
 
 
 def _repeated(connection: sqlite3.Connection, job_id: str, request: dict[str, Any]) -> Repeated | None:
@@ -268,7 +269,8 @@ class Queue:
             line.come_back(tx, job_id, row["lane"], _client(row), row["model"], _work(row))
         elif isinstance(happening, Finished) and row["attempts"] == 1:
             # Of a later attempt some pictures may have been there already.
-            line.settle(tx, row["lane"], _client(row), row["model"], _work(row), tx.now - row["claimed_at"])
+            took = (tx.now - row["claimed_at"]) * happening.share
+            line.settle(tx, row["lane"], _client(row), row["model"], _work(row), took)
         job = self.get_in(tx.connection, job_id)
         tx.emit(change.topic, {"job": job}, job_id)
         return job

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from msgspec import inspect
@@ -79,6 +79,9 @@ def _words(what: str, root: type[object], where: str) -> str:
     if what.startswith("Invalid enum value"):
         return "it must be one of " + ", ".join(str(choice) for choice in _choices(_node(root, where)))
     if found := _PATTERN.match(what):
+        about = _about(_node(root, where))
+        if about:
+            return f"it hasn't the form that is wanted ({about[:1].lower()}{about[1:].rstrip('.')})"
         return f"it must match {found['pattern']}"
     return what[:1].lower() + what[1:].replace("`", "")
 
@@ -106,6 +109,16 @@ def _inside(node: inspect.Type | None, name: str | None) -> inspect.Type | None:
             if field.encode_name == name:
                 return field.type
     return None
+
+
+def _about(node: inspect.Type | None) -> str:
+    """What a field says of itself."""
+    if isinstance(node, inspect.Metadata):
+        schema = cast("dict[str, Any]", getattr(node, "extra_json_schema", None) or {})
+        return str(schema.get("description", "")) or _about(node.type)
+    if isinstance(node, inspect.UnionType):
+        return next((said for member in node.types if (said := _about(member))), "")
+    return ""
 
 
 def _parts(node: inspect.Type | None) -> list[inspect.Type]:

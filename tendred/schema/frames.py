@@ -37,9 +37,13 @@ class Hello(Record, frozen=True, tag="hello"):
 
 
 class Run(Record, frozen=True, tag="run"):
-    """Engine: make the outputs of this order."""
+    """Engine: make the outputs of this order, and of those beside it in one go if that can be done.
+
+    Whatever is said of an order is said by its own job id, the end too.
+    """
 
     order: WorkOrder
+    beside: list[WorkOrder] = []
 
 
 class Cancel(Record, frozen=True, tag="cancel"):

@@ -15,7 +15,7 @@ CELLS: Final = 256
 ROWS: Final = 80
 """More would leave no room for pictures beside their labels."""
 VALUES: Final = 1_000
-NO_AXIS: Final = frozenset({"count", "lane", "format", "tags", "keep_alive_s"})
+NO_AXIS: Final = frozenset({"count", "lane", "format", "tags", "keep_alive_s", "reproducible"})
 """Fields that change nothing in a picture, or make several of one."""
 
 

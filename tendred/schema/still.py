@@ -38,6 +38,10 @@ SCHEDULERS: Final[dict[str, str]] = {
 }
 """Scheduler names and the diffusers classes behind them."""
 
+TOGETHER: Final = 8
+TOGETHER_PIXELS: Final = 4 * 1024 * 1024
+"""What is drawn in one go has at most so many pictures, and so many pixels in all of them."""
+
 CONSISTENCY: Final = "LCMScheduler"
 """Goes with the configuration of any that DDIM goes with (for a LoRA that needs it); the library names none for it."""
 
@@ -89,6 +93,9 @@ class StillRequest(Asked, frozen=True):
     control: Annotated[list[Control], Meta(max_length=CONTROLS)] = []
     clip_skip: ClipSkip | None = None
     vae: Annotated[Name, Meta(description="Another autoencoder, by name.")] | None = None
+    reproducible: Annotated[
+        bool, Meta(description="False: may be drawn in one go with others, and then can't be promised once more.")
+    ] = True
 
 
 class Variation(Record, frozen=True):
@@ -140,6 +147,7 @@ class Still(Record, frozen=True):
     vae: PartUse | None = None
     again: Repeat | None = None
     variations: list[Variation] = []
+    reproducible: bool = True
     painted: list[StrokesUse] = []
     """Every set of strokes in it, those in what it came from too: limits hold for all of them together."""
 
@@ -154,6 +162,21 @@ def numbered(still: Still, index: int) -> Still:
     last = still.variations[-1]
     steps = [*still.variations[:-1], replace(last, seed=last.seed + index)]
     return replace(still, count=1, variations=steps)
+
+
+def common(still: Still) -> Still | None:
+    """What of a still must be the same in others that are drawn in one go with it; None where it is drawn by itself.
+
+    The daemon puts jobs together by it and its child looks once more, so it stands where both see it.
+    """
+    if still.reproducible or still.image is not None or still.control or still.again is not None or still.variations:
+        return None
+    return replace(still, prompt="", seed=0, count=1, tags=[], character=None, format="png")
+
+
+def seats(still: Still) -> int:
+    """How many pictures of its size are drawn in one go at most: memory grows with each."""
+    return max(1, min(TOGETHER, TOGETHER_PIXELS // (still.width * still.height)))
 
 
 def parents_of(still: Still) -> list[str]:

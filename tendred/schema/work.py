@@ -49,6 +49,8 @@ class WorkOrder(Record, frozen=True):
     keep_alive_s: float
     kind: Literal["still", "upscale", "frames"] = "still"
     parts: list[PartFile] = []
+    together: bool = False
+    """Whether its pictures may be drawn in one go, where the request says so too: not after an engine died of it."""
     previews: bool = False
     """Whether somebody looks on from the start; later see Backend.previews."""
 

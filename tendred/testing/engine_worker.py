@@ -18,10 +18,12 @@ from typing import Final
 import msgspec
 
 from tendred import __version__
+from tendred.engine.worker.company import Company, alike, companies
 from tendred.engine.worker.loop import Enlarging, Errand, Job, Picture, Stretching, serve
 from tendred.engine.worker.pipes import Pipes
 from tendred.errors import (
     EngineMissing,
+    Internal,
     ModelMissing,
     ModelRefused,
     OutOfMemory,
@@ -65,6 +67,10 @@ class Script(Asked, frozen=True, kw_only=True):
     hang_at_step: int | None = None
     """It stops working and beating."""
     oom: bool = False
+    alone: bool = False
+    """It has no memory for pictures of several orders in one go."""
+    die_together: bool = False
+    """It dies of pictures of several orders in one go, at the first step."""
     flood_at_step: int | None = None
     """It writes text into the pipe for ever."""
     half_frame_at_step: int | None = None
@@ -115,6 +121,40 @@ class StandIn:
         )  # fmt: skip
 
     def draw(self, job: Job) -> None:
+        self._begin(job)
+        if self._script.early_done:
+            return
+        steps = self._script.steps or job.still.steps
+        for company in companies(job):
+            self._call(company, steps)
+
+    def together(self, jobs: list[Job]) -> list[Job]:
+        company = Company([(job, index) for job in jobs for index in job.order.indices])
+        if not alike(jobs):
+            raise Internal(problem="too little in common")
+        for job in jobs:
+            self._begin(job)
+        if self._script.alone:
+            raise OutOfMemory(needed_bytes=8 * 2**30, free_bytes=2**30, would_fit="768 x 768")
+        self._call(company, self._script.steps or jobs[0].still.steps)
+        return company.jobs
+
+    def _call(self, company: Company, steps: int) -> None:
+        """What one call of a pipeline is: its steps are those of all of its pictures."""
+        together = len(company.seats)
+        for step in range(company.call * steps + 1, (company.call + 1) * steps + 1):
+            self._step(company, step, steps * company.calls)
+            for job, index in company.seats if self._script.glimpses and self._pipes.watched else []:
+                # One grey for each step, so that a test can tell them apart.
+                rgb = bytes([step % 256]) * (4 * 2 * 3)
+                job.glimpse(index, step, steps * company.calls, (5 if self._script.bad_glimpse else 4, 2), rgb)
+        company.phase("decoding", company.call, company.calls)
+        for job, index in company.seats:
+            if company.wants(job):
+                info = msgspec.structs.replace(INFO, torch=self._script.torch, batch_size=together)
+                job.drawn(index, self._picture(job, index, together), info)
+
+    def _begin(self, job: Job) -> None:
         self._script = load_script()
         if job.still.scheduler not in SCHEDULERS:
             raise UnsupportedParameter(path="scheduler", model=job.order.model)
@@ -125,20 +165,12 @@ class StandIn:
                 raise ModelRefused("lora", path="loras", name=lora.name, reason="header", problem="it changed")
         if self._script.oom:
             raise OutOfMemory(needed_bytes=8 * 2**30, free_bytes=2**30, would_fit="768 x 768")
-        if self._script.early_done:
-            return
-        steps = self._script.steps or job.still.steps
-        for place, index in enumerate(job.order.indices):
-            for step in range(place * steps + 1, (place + 1) * steps + 1):
-                self._step(job, index, step, steps * len(job.order.indices))
-            job.phase("decoding", place, len(job.order.indices))
-            job.drawn(index, self._picture(job, index), msgspec.structs.replace(INFO, torch=self._script.torch))
 
     def enlarge(self, job: Enlarging) -> None:
         self._script = load_script()
         _check_parts(job)
         for index in job.order.indices:
-            self._step(job, index, 1, 1)
+            self._step(job, 1, 1)
             pattern = f"{job.parts['image'].sha256}|{job.upscale.factor}|{job.model_sha256}"
             job.drawn(index, _striped(job, index, pattern, []), INFO)
 
@@ -150,7 +182,7 @@ class StandIn:
         with open(job.there, "rb") as there, open(job.back, "wb") as back:
             for number in range(asked.frames):
                 raw = there.read(size * (asked.height // asked.factor) * 3).translate(turned)
-                self._step(job, 0, number + 1, asked.frames)
+                self._step(job, number + 1, asked.frames)
                 for at in range(0, len(raw), size * 3):
                     row = raw[at : at + size * 3]
                     spread = bytearray(len(row) * asked.factor)
@@ -176,12 +208,12 @@ class StandIn:
         self._model = order.model
         job.loaded(MODEL_BYTES, "cpu")
 
-    def _step(self, job: Errand, index: int, step: int, total: int) -> None:
+    def _step(self, job: Enlarging | Stretching | Company, step: int, total: int) -> None:
         script = self._script
         if not script.ignore_cancel:
             job.check()
         _wait(script.step_s)
-        if step == script.die_at_step:
+        if step == script.die_at_step or (script.die_together and isinstance(job, Company) and job.several):
             self._die()
         if step == script.hang_at_step:
             self._pipes.rest()
@@ -194,17 +226,14 @@ class StandIn:
         for _ in range(10_000 if step == script.chatter_at_step else 0):
             job.phase("sampling", step, total)
         job.phase("sampling", step, total)
-        if script.glimpses and job.pipes.watched:
-            # One grey for each step, so that a test can tell them apart.
-            rgb = bytes([step % 256]) * (4 * 2 * 3)
-            job.glimpse(index, step, total, (5 if script.bad_glimpse else 4, 2), rgb)
 
-    def _picture(self, job: Job, index: int) -> Picture:
+    def _picture(self, job: Job, index: int, together: int) -> Picture:
+        """Its last bits depend on how many others were drawn in one go with it, as torch's do."""
         still = numbered(job.still, index)
         words = "".join(span.text for span in job.conditioning.prompt)
         worn = "".join(f"|{lora.sha256}*{lora.weight}" for lora in job.loras)
         worn += "".join(f"|{step.seed}@{step.strength}" for step in still.variations if step.strength)
-        worn += f"|{self._script.torch}"
+        worn += f"|{self._script.torch}" + (f"|of {together}" if together > 1 else "")
         worn += "".join(f"|{role}={job.parts[role].sha256}" for role in sorted(job.parts))
         drawn = _striped(job, index, f"{still.seed}|{words}{worn}", list(self._script.findings))
         return dataclasses.replace(drawn, path=Path("/etc/passwd")) if self._script.wrong_path else drawn

@@ -63,6 +63,9 @@ class InstantEngine:
                 engine=INFO,
             )
 
+    def together(self, orders: list[WorkOrder]) -> list[AsyncGenerator[Report]]:
+        return [self.run(order) for order in orders]
+
     async def cancel(self, job_id: str) -> None:
         del job_id  # it is over before anybody can want that
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tendred.core.studio import Search
-from tendred.errors import BoundaryRefused, InvalidParams, ModelMissing, NotFound, QueueFull, TooLarge
+from tendred.errors import BoundaryRefused, InvalidParams, ModelMissing, NotFound, QueueFull, TooLarge, describe
 from tendred.schema.job import Origin
 from tendred.schema.sheet import CELLS, Axis, GridRequest
 
@@ -206,8 +206,11 @@ async def test_a_contact_sheet_of_a_character_is_one_call(daemon):
     from tendred.schema.character import CharacterChanges, NewCharacter
 
     await daemon.studio.create_character(NewCharacter(name="tom", fragment="tom, a tall man"), RPC)
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound) as caught:
         await daemon.studio.contact_sheet("tom", None, 24, RPC)
+    message, step = describe(caught.value)
+    assert message == "There are no stills of tom yet."
+    assert "@tom" in step
     for seed in range(2):
         await daemon.still("@tom on a hill", seed=seed)
     await daemon.studio.update_character(CharacterChanges(name="tom", fragment="tom, a short man"), RPC)

@@ -303,3 +303,20 @@ async def test_nothing_is_asked_that_nobody_asked_for(make_daemon, hub):
     daemon = await make_daemon(f"hub.endpoint={hub.endpoint}")
     await daemon.still("hills")
     assert hub.requests == []
+
+
+async def test_a_host_that_was_never_reached_is_told_and_soon_given_up(make_daemon):
+    """Nothing listens there; with a plan, or an answer before, it would be tried for minutes."""
+    with FakeHub() as gone:
+        endpoint = gone.endpoint
+    daemon = await make_daemon(f"hub.endpoint={endpoint}")
+    pulls = daemon.studio.pulls
+    pull = await pulls.start("maker/tiny", None, None, None)
+    async with asyncio.timeout(60):
+        while (now := await pulls.get(pull.id)).retry_at is None:
+            await asyncio.sleep(0.02)
+    assert (now.state, now.error.kind) == ("running", "provider_unavailable")
+    assert "can't be reached" in now.error.message
+    assert "online" in now.error.next
+    failed = await ended(pulls, pull)
+    assert (failed.state, failed.error.message) == ("failed", now.error.message)

@@ -32,7 +32,7 @@ METHODS = """
 system.hello client version token? wants?
 system.status
 system.shutdown drain=true
-images.generate prompt negative_prompt="" model? width? height? steps? guidance? scheduler? seed? count=1 loras=[] character? preset? format="png" lane="normal" keep_alive_s? tags=[] image? mask? control=[] clip_skip? vae? idempotency_key?
+images.generate prompt negative_prompt="" model? width? height? steps? guidance? scheduler? seed? count=1 loras=[] character? preset? format="png" lane="normal" keep_alive_s? tags=[] image? mask? control=[] clip_skip? vae? reproducible=true idempotency_key?
 jobs.get job_id
 jobs.list state? kind? model? after? before? limit=50 cursor?
 jobs.cancel job_id
@@ -93,7 +93,7 @@ presets.list
 presets.show name
 presets.set name fields
 presets.remove name
-images.grid prompt negative_prompt="" model? width? height? steps? guidance? scheduler? seed? count=1 loras=[] character? preset? format="png" lane="normal" keep_alive_s? tags=[] image? mask? control=[] clip_skip? vae? x y? idempotency_key?
+images.grid prompt negative_prompt="" model? width? height? steps? guidance? scheduler? seed? count=1 loras=[] character? preset? format="png" lane="normal" keep_alive_s? tags=[] image? mask? control=[] clip_skip? vae? reproducible=true x y? idempotency_key?
 images.again asset_id dry_run=false insist=false lane="normal" idempotency_key?
 images.variations asset_id count=4 strength=0.2 seed? lane="normal" idempotency_key?
 jobs.preview job_id form="jpeg" side=256

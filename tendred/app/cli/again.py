@@ -9,7 +9,7 @@ from tendred.app.cli.context import Context
 from tendred.app.cli.exits import Exit
 from tendred.app.cli.image import check_output, outputs, see_through
 from tendred.app.cli.out import short
-from tendred.app.cli.parser import Commands, command, number
+from tendred.app.cli.parser import Commands, command, number, seed
 
 _HASH = 12
 
@@ -23,7 +23,7 @@ def add(commands: Commands) -> None:
     vary.add_argument("asset_id", metavar="ASSET", help="see tendre library")
     vary.add_argument("-n", "--count", type=int, metavar="N", help="how many (4)")
     vary.add_argument("--strength", type=number, metavar="X", help="how far from it, above 0 and up to 1 (0.2)")
-    vary.add_argument("--seed", type=int, metavar="N", help="of the first one's other noise; chosen unless given")
+    vary.add_argument("--seed", type=seed, metavar="N", help="of the first one's other noise; chosen unless given")
     for parser in (again, vary):
         parser.add_argument("--lane", choices=("interactive", "normal", "idle"), help="who goes first")
         outputs(parser)

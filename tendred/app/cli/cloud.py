@@ -38,7 +38,7 @@ def _key(ctx: Context) -> str:
     asked = ctx.say("key_of", provider=ctx.args.provider)
     key = getpass.getpass(asked) if sys.stdin.isatty() else sys.stdin.readline()
     if not key.strip():
-        raise UsageError(ctx.say("no_key"), "", "tendre cloud login")
+        raise UsageError(ctx.say("no_key"), "tendre cloud login")
     return key.strip()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tendred.app.cli.context import Context
 from tendred.app.cli.exits import Exit
-from tendred.app.cli.parser import Commands, command
+from tendred.app.cli.parser import Commands, command, seed
 
 _SHOWN = 10
 
@@ -17,7 +17,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--negative", dest="negative_prompt", metavar="WORDS")
     parser.add_argument("--character", metavar="NAME", help="see tendre characters")
     parser.add_argument("--preset", metavar="NAME", help="see tendre presets")
-    parser.add_argument("--seed", type=int, metavar="N", help="the first one")
+    parser.add_argument("--seed", type=seed, metavar="N", help="the first one")
     parser.add_argument("--limit", type=int, default=_SHOWN, metavar="N", help=f"so many seeds ({_SHOWN})")
 
 

@@ -16,7 +16,7 @@ from tendred.app.cli import sources
 from tendred.app.cli.context import Context
 from tendred.app.cli.exits import Exit
 from tendred.app.cli.fields import lora
-from tendred.app.cli.parser import Commands, Parser, UsageError, command, number
+from tendred.app.cli.parser import Commands, Parser, UsageError, command, number, seed
 from tendred.app.cli.paused import Notice
 from tendred.app.cli.watch import add_options, conclude, follow
 
@@ -42,7 +42,7 @@ def options(parser: Parser) -> None:
         ("steps", "denoising steps"),
         ("seed", "of the first"),
     ):
-        parser.add_argument(f"--{name}", type=int, metavar="N", help=text)
+        parser.add_argument(f"--{name}", type=seed if name == "seed" else int, metavar="N", help=text)
     parser.add_argument("--guidance", type=number, metavar="X", help="how closely the words are followed")
     parser.add_argument("--scheduler", metavar="NAME", help="euler, dpmpp_2m, ddim, ...")
     parser.add_argument(
@@ -58,6 +58,10 @@ def options(parser: Parser) -> None:
     parser.add_argument(
         "--keep-alive", type=number, dest="keep_alive_s", metavar="S", help="keep the model loaded; -1 until unloaded"
     )
+    parser.add_argument(
+        "--not-reproducible", action="store_const", const=False, dest="reproducible",
+        help="may be drawn in one go with others like it, and can't be promised once more then",
+    )  # fmt: skip
     parser.add_argument("--tag", action="append", dest="tags", metavar="TAG", help="may be given several times")
 
 
@@ -77,11 +81,13 @@ def request(args: Namespace) -> dict[str, Any]:
     prompt = sys.stdin.read().strip() if args.prompt == ["-"] else " ".join(args.prompt)
     names = (
         "negative_prompt", "model", "width", "height", "steps", "seed", "guidance", "scheduler", "character", "preset",
-        "format", "lane", "keep_alive_s", "tags",
+        "format", "lane", "keep_alive_s", "tags", "reproducible",
     )  # fmt: skip
     fields: dict[str, Any] = {name: getattr(args, name) for name in names}
     fields["count"] = getattr(args, "count", None)
     fields["format"] = format_of(args)
+    if not prompt.strip() and not (args.source or args.control or args.preset):
+        raise UsageError("The prompt is empty: say in words what the picture should show.", f"tendre {args.command}")
     # The key makes the request safe to repeat, should the answer get lost.
     key = secrets.token_hex(16)
     return {**fields, **sources.fields(args), "prompt": prompt, "loras": args.lora or None, "idempotency_key": key}
@@ -99,7 +105,7 @@ def _image(ctx: Context) -> int:
     try:
         fields = request(ctx.args)
     except ArgumentTypeError as problem:
-        raise UsageError(str(problem), "", "tendre image") from None
+        raise UsageError(str(problem), "tendre image") from None
     return see_through(ctx, ctx.call("images.generate", **fields)["job"])
 
 

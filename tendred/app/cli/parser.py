@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn, TypeAlias
 from tendred import __version__
 from tendred.app.cli.context import Context
 from tendred.app.cli.exits import EPILOG
+from tendred.schema.still import MAX_SEED
 
 # What add_subparsers returns; it has no public name.
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # see above
@@ -33,15 +34,15 @@ SHORT: Final[dict[str, tuple[str, frozenset[str]]]] = {
     "shot": ("list", frozenset({"list", "show", "takes", "create", "draft", "lock", "finish", "compare", "demo"})),
     "hotfolders": ("list", frozenset({"list", "add", "remove", "rescan"})),
 }
+_LONG: Final = 40
 _VALUED: Final = frozenset({"--home", "--lang"})
 
 
 class UsageError(Exception):
     """The line makes no sense; `prog` names the command whose help explains it."""
 
-    def __init__(self, message: str, usage: str, prog: str) -> None:
+    def __init__(self, message: str, prog: str) -> None:
         super().__init__(message)
-        self.usage = usage
         self.prog = prog
 
 
@@ -49,7 +50,7 @@ class Parser(argparse.ArgumentParser):
     """Raises UsageError instead of ending the process."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, self.format_usage(), self.prog)
+        raise UsageError(message, self.prog)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """As argparse does, and with what may have been meant."""
@@ -70,6 +71,20 @@ def number(text: str) -> float:
     if not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"{text!r} is no number")
     return value
+
+
+def seconds(text: str) -> float:
+    """A span of time."""
+    if (value := number(text)) < 0:
+        raise argparse.ArgumentTypeError(f"{text} is no span of time: it must be 0 seconds or more")
+    return value
+
+
+def seed(text: str) -> int:
+    """One that every program that reads JSON can hold."""
+    if not text.isdecimal() or int(text[:_LONG]) > MAX_SEED:
+        raise argparse.ArgumentTypeError(f"{text[:_LONG]} is no seed: seeds are whole numbers from 0 to {MAX_SEED}")
+    return int(text)
 
 
 def count(text: str) -> int:

@@ -75,7 +75,9 @@ def _find(ctx: Context, states: tuple[str, ...]) -> dict[str, Any]:
     if what is None and len(meant) > 1:
         meant = [pull for pull in meant if pull["state"] == "running"] or meant[:1]
     if not meant:
-        raise ctx.stop(Exit.FAILED, "not_found", "pull_none", what=what or ", ".join(states))
+        if what is None:
+            raise ctx.stop(Exit.FAILED, "not_found", "pull_nothing" if states == _MOVING else "pull_no_rest")
+        raise ctx.stop(Exit.FAILED, "not_found", "pull_none", what=what)
     return meant[0]
 
 

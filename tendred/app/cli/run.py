@@ -8,6 +8,8 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from tendred.app.cli import (
     again,
     backup,
@@ -113,6 +115,9 @@ def _main(argv: list[str]) -> int:
         return stop.code
     except (TendredError, RpcError) as error:
         info = ctx.info(error)
+        if info.kind == "invalid_params":
+            step = say(ctx.lang, "usage_next", prog=f"tendre {args.command}")
+            info = replace(info, next=f"{info.next.removesuffix('.')}. {step}" if info.next else step)
         ctx.out.error(info)
         _point(ctx, info)
         return of_kind(info.kind)
@@ -144,8 +149,6 @@ def _environment(args: Namespace) -> dict[str, str]:
 
 
 def _misused(wrong: UsageError, out: Out) -> int:
-    for line in wrong.usage.strip().splitlines():
-        out.note(line)
     out.error(
         _own(
             "invalid_params",

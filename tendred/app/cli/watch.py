@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from tendred.app.cli.context import Context, Stop
 from tendred.app.cli.exits import Exit, of_job
 from tendred.app.cli.out import Out, clean
-from tendred.app.cli.parser import Parser, number
+from tendred.app.cli.parser import Parser, seconds
 from tendred.app.cli.paused import Notice
 from tendred.app.client import RpcError
 from tendred.schema.error import ErrorInfo
@@ -45,7 +45,7 @@ class Show(Protocol):
 
 def add_options(parser: Parser) -> None:
     """Options of every command that waits."""
-    parser.add_argument("--timeout", type=number, metavar="S", help="stop waiting after S seconds (the job goes on)")
+    parser.add_argument("--timeout", type=seconds, metavar="S", help="stop waiting after S seconds (the job goes on)")
     parser.add_argument(
         "--cancel-on-interrupt", action="store_true", help="Ctrl-C cancels the job instead of leaving it"
     )

@@ -195,6 +195,13 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "pull_cancelled": ("{repo} was given up; what was fetched is removed.", "{repo} est abandonné ; ce qui était arrivé est supprimé."),
     "pull_retry": ("{problem} Trying again by itself.", "{problem} Nouvel essai automatique."),
     "pull_none": ("There is no such pull: {what}.", "Aucun téléchargement de ce nom : {what}."),
+    "pull_nothing": ("No pull is waiting or going on.", "Aucun téléchargement n'attend ni n'est en cours."),
+    "pull_nothing_next": ("See tendre pulls", "Voyez tendre pulls"),
+    "pull_no_rest": ("No pull is at rest, and none has failed.", "Aucun téléchargement n'est en pause ni en échec."),
+    "pull_no_rest_next": (
+        "See tendre pulls; begin one with tendre pull OWNER/NAME",
+        "Voyez tendre pulls ; lancez-en un avec tendre pull PROPRIÉTAIRE/NOM",
+    ),
     "pull_none_next": ("See tendre pulls", "Voyez tendre pulls"),
     "unloaded": ("Let go: {names}", "Libéré : {names}"),
     "combinations": (

@@ -6,7 +6,8 @@ The library passes over what it doesn't know without a word; here every value of
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,14 +84,30 @@ def _load(pipe: Any, file: Path, adapter: str) -> int:
         "pretrained_model_name_or_path_or_dict": str(file.parent), "weight_name": file.name, "use_safetensors": True,
         "local_files_only": True,
     }  # fmt: skip
-    said = pipe.lora_state_dict(**source, **({"unet_config": pipe.unet.config} if hasattr(pipe, "unet") else {}))
-    tensors = said[0] if isinstance(said, tuple) else said
     # Without the memory trick the library first fills the layers with chance, which would stay where a file is short.
-    with warnings.catch_warnings():
+    with _read_by(pipe) as read, warnings.catch_warnings():
         # peft wonders at every second adapter; several at once is what we want.
         warnings.filterwarnings("ignore", message="Already found a `peft_config`")
         pipe.load_lora_weights(**source, adapter_name=adapter, low_cpu_mem_usage=True)
-    return sum(1 for key in tensors if not key.endswith(".alpha"))
+    return sum(1 for key in read if not key.endswith(".alpha"))
+
+
+@contextmanager
+def _read_by(pipe: Any) -> Generator[list[str]]:
+    """The names of what the library reads of a file while inside: to ask it by itself would be to read all of it twice."""
+    own, names = pipe.lora_state_dict, list[str]()
+
+    def read(*values: Any, **named: Any) -> Any:
+        said = own(*values, **named)
+        # Now: what finds its place is taken out of it.
+        names.extend(said[0] if isinstance(said, tuple) else said)
+        return said
+
+    pipe.lora_state_dict = read
+    try:
+        yield names
+    finally:
+        del pipe.lora_state_dict
 
 
 def _settle(resident: Resident, adapter: str) -> int:

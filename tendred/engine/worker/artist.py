@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from tendred import __version__
+from tendred.engine.worker.company import Company, alike, companies
 from tendred.engine.worker.loop import Enlarging, Errand, Job, Stretching, in_short
-from tendred.errors import EngineMissing, OutOfMemory, TendredError
+from tendred.errors import Cancelled, EngineMissing, Internal, OutOfMemory, TendredError
 from tendred.schema.asset import EngineInfo
 from tendred.schema.frames import Hello, Ready
 
@@ -47,14 +48,37 @@ class Artist:
         return self._ready
 
     def draw(self, job: Job) -> None:
+        with self._troubles(job):
+            for company in companies(job):
+                try:
+                    self._draw(company)
+                except Cancelled:
+                    raise
+                except Exception as problem:
+                    if len(company.seats) == 1 or self._lost(problem):
+                        raise
+                    self._let_go(problem)
+                    for seat in company.seats:
+                        self._draw(Company([seat], company.call, company.calls))
+
+    def together(self, jobs: list[Job]) -> list[Job]:
+        company = Company([(job, index) for job in jobs for index in job.order.indices])
+        if not alike(jobs):
+            raise Internal(problem="these orders have too little in common")
+        with self._troubles(jobs[0]):
+            self._draw(company)
+        return company.jobs
+
+    def _draw(self, company: Company) -> None:
+        """One call of the pipeline. Nothing is reported before all of its pictures are there."""
         from tendred.engine.worker.draw import draw
 
-        with self._troubles(job):
-            resident = self._model(job)
-            self._dress(job, resident)
-            for index in job.order.indices:
-                job.check()
-                job.drawn(index, draw(job, resident, index), self._info(resident.dtype))
+        company.check()
+        resident = self._model(company)
+        self._dress(company.jobs[0], resident)
+        info = self._info(resident.dtype, len(company.seats))
+        for job, index, picture in draw(company, resident):
+            job.drawn(index, picture, info)
 
     def enlarge(self, job: Enlarging) -> None:
         from tendred.engine.worker.enlarge import enlarge
@@ -79,7 +103,7 @@ class Artist:
         except TendredError:
             raise
         except Exception as problem:
-            if memory.device_lost(problem):
+            if self._lost(problem):
                 # Sticky: nothing in this process will draw again. A new process will.
                 traceback.print_exc()
                 os._exit(1)
@@ -87,16 +111,23 @@ class Artist:
                 raise
             raise self._too_much(job, problem) from None
 
+    @staticmethod
+    def _lost(problem: BaseException) -> bool:
+        from tendred.engine.worker import memory
+
+        return memory.device_lost(problem)
+
     def unload(self, model: str) -> bool:
         if self._resident is None or self._resident.name != model:
             return False
         self._drop()
         return True
 
-    def _model(self, job: Job) -> Any:
+    def _model(self, company: Company) -> Any:
         """The order's model, loaded if it isn't; the one before goes first, so that both never share the memory."""
         from tendred.engine.worker.load import load
 
+        job = company.jobs[0]
         order = job.order
         wanted = (order.model, order.model_path, job.model_sha256)
         if self._resident is not None and self._resident.key == wanted:
@@ -105,8 +136,8 @@ class Artist:
             gone = self._resident.name
             self._drop()
             job.gone(gone)
-        job.check()
-        job.phase("loading", 0, None)
+        company.check()
+        company.phase("loading", 0, None)
         self._resident = load(*wanted, self._device)
         job.loaded(self._resident.bytes, self._device)
         return self._resident
@@ -138,15 +169,20 @@ class Artist:
         from tendred.engine.worker import device, memory
 
         wanted = memory.wanted_bytes(problem)
-        problem.__traceback__ = None
-        device.tidy(self._device)
+        self._let_go(problem)
         free = device.free_bytes(self._device)
         fits = memory.would_fit(*job.size, wanted, free) if self._resident else None
         if fits is None:
             return OutOfMemory("model", needed_bytes=wanted, free_bytes=free, would_fit="", model=job.order.model)
         return OutOfMemory(needed_bytes=wanted, free_bytes=free, would_fit=fits)
 
-    def _info(self, dtype: str) -> EngineInfo:
+    def _let_go(self, problem: BaseException) -> None:
+        from tendred.engine.worker import device
+
+        problem.__traceback__ = None
+        device.tidy(self._device)
+
+    def _info(self, dtype: str, batch_size: int = 1) -> EngineInfo:
         return EngineInfo(
             version=__version__,
             torch=self._ready.torch,
@@ -154,7 +190,7 @@ class Artist:
             device=self._device,
             dtype=dtype,
             threads=self._ready.threads,
-            batch_size=1,
+            batch_size=batch_size,
             hardware=self._ready.hardware,
             libraries=self._ready.libraries,
         )

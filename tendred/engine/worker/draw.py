@@ -17,6 +17,7 @@ import torch
 from diffusers import DDIMScheduler
 
 from tendred.engine.worker import words
+from tendred.engine.worker.company import Company
 from tendred.engine.worker.load import Resident
 from tendred.engine.worker.loop import Errand, Job, Picture
 from tendred.engine.worker.noise import varied
@@ -94,27 +95,76 @@ def scheduler_of(still: Still, resident: Resident) -> Generator[None]:
         pipe.scheduler = own
 
 
-def draw(job: Job, resident: Resident, index: int) -> Picture:
-    """Draw one picture into staging. Raises Cancelled within a step of being told to stop."""
-    still = numbered(job.still, index)
-    # A generator of its own, on the CPU on every device: the same noise everywhere, whatever was drawn before.
-    generator = torch.Generator("cpu").manual_seed(still.seed)
+def draw(company: Company, resident: Resident) -> list[tuple[Job, int, Picture]]:
+    """Draw pictures into staging, in one call. Raises Cancelled within a step of being told to stop.
+
+    One that isn't wanted any more by then is left out: its staging folder may be gone.
+    """
+    job = company.jobs[0]
+    stills = [numbered(one.still, index) for one, index in company.seats]
+    # A generator for each, on the CPU on every device: the same noise everywhere, whatever else was or is drawn.
+    generators = [torch.Generator("cpu").manual_seed(still.seed) for still in stills]
     with (
-        scheduler_of(still, resident),
+        scheduler_of(stills[0], resident),
         words.layers_named(resident.pipe),
         way_of(job, resident) as way,
-        varied(way.pipe, still, resident.name),
+        varied(way.pipe, stills[0], resident.name),
+        _one_by_one(getattr(way.pipe, "vae", None), len(stills)),
     ):
-        call = arguments(still, job.conditioning, resident, way)
+        calls = [
+            arguments(still, one.conditioning, resident, way)
+            for still, (one, _) in zip(stills, company.seats, strict=True)
+        ]
+        call = joined(calls)
         if "callback_on_step_end" in way.parameters:
-            watcher = Watcher(job, still, index, resident.eye)
-            call["callback_on_step_end"] = _stepping(job, job.order.indices.index(index), watcher)
-        drawn = way.pipe(**call, generator=[generator], output_type="np")
-    pixels = way.finish(np.asarray(drawn.images[0]))
-    if not np.isfinite(pixels).all():
-        # Half precision overflowed. A black picture would say nothing of it.
+            call["callback_on_step_end"] = _stepping(company, Watcher(company, stills[0], resident.eye))
+        drawn = way.pipe(**call, generator=generators, output_type="np")
+    pictures = [way.finish(np.asarray(image)) for image in drawn.images]
+    if not all(np.isfinite(pixels).all() for pixels in pictures):
+        # Half precision overflowed, or a LoRA threw it off. A black picture would say nothing of it.
+        if job.loras:
+            names = ", ".join(f"{lora.name} ({lora.weight:g})" for lora in job.loras)
+            raise UnsupportedParameter("overflow", path="loras", model=resident.name, names=names)
         raise Internal(problem=f"{resident.name} gave numbers that are no colours")
-    return stored(job, index, (pixels * 255).round().astype("uint8"), _findings(drawn))
+    return [
+        (one, index, stored(one, index, (pixels * 255).round().astype("uint8"), _findings(drawn, place)))
+        for place, ((one, index), pixels) in enumerate(zip(company.seats, pictures, strict=True))
+        if company.wants(one)
+    ]
+
+
+def joined(calls: list[dict[str, Any]]) -> dict[str, Any]:
+    """The arguments of several pictures as those of one call; of one they stay what they are.
+
+    Raises Internal where they can't be: words of which some fill more windows than others, or have a negative one.
+    """
+    if len(calls) == 1:
+        return calls[0]
+    found: dict[str, Any] = {}
+    for name in dict.fromkeys(name for call in calls for name in call):
+        values: list[Any] = [call.get(name) for call in calls]
+        if name in {"prompt", "negative_prompt"} and None not in values:
+            found[name] = values
+        elif all(torch.is_tensor(value) and value.shape == values[0].shape for value in values):
+            found[name] = torch.cat(values)
+        elif all(not torch.is_tensor(value) and value == values[0] for value in values):
+            found[name] = values[0]
+        else:
+            raise Internal(problem=f"{name} of these pictures don't go into one call")
+    return found
+
+
+@contextmanager
+def _one_by_one(vae: Any, pictures: int) -> Generator[None]:
+    """Several are decoded one after another: that takes most memory, and gains nothing by company."""
+    if pictures == 1 or not hasattr(vae, "use_slicing"):
+        yield
+        return
+    before, vae.use_slicing = vae.use_slicing, True
+    try:
+        yield
+    finally:
+        vae.use_slicing = before
 
 
 def stored(job: Errand, index: int, pixels: Any, findings: list[Finding]) -> Picture:
@@ -153,29 +203,28 @@ def _other(own: Any, name: str, steps: int, model: str) -> Any:
         raise UnsupportedParameter(path="scheduler", model=model) from problem
 
 
-def _stepping(job: Job, place: int, watcher: Watcher) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
-    """The callback after each step: reports over all pictures of the order, and stops by raising Cancelled.
+def _stepping(company: Company, watcher: Watcher) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
+    """The callback after each step: reports over all calls of the order, and stops by raising Cancelled.
 
     An exception leaves at once and leaves the pipeline usable; the library's own flag would still decode.
     """
-    pictures = len(job.order.indices)
 
     def step(pipe: Any, number: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        job.check()
-        steps = getattr(pipe, "num_timesteps", job.still.steps)
-        job.phase("sampling", place * steps + number + 1, pictures * steps)
+        company.check()
+        steps = getattr(pipe, "num_timesteps", company.jobs[0].still.steps)
+        company.phase("sampling", company.call * steps + number + 1, company.calls * steps)
         watcher.look(pipe, number + 1, steps, tensors.get("latents"))
         if number + 1 == steps:
-            job.phase("decoding", place, pictures)
+            company.phase("decoding", company.call, company.calls)
         return tensors
 
     return step
 
 
-def _findings(drawn: Any) -> list[Finding]:
+def _findings(drawn: Any, place: int) -> list[Finding]:
     """A model's own checker blackens what it flags; that must not pass as a picture."""
     flags = getattr(drawn, "nsfw_content_detected", None)
-    return [Finding(check="safety_checker", rule="model_checker", refuse=True)] if flags and flags[0] else []
+    return [Finding(check="safety_checker", rule="model_checker", refuse=True)] if flags and flags[place] else []
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -174,6 +174,13 @@ class Draws(Protocol):
         """Draw and report every index of the order. Raises TendredError; Cancelled when told to stop."""
         ...
 
+    def together(self, jobs: list[Job]) -> list[Job]:
+        """Draw and report several in one go; those whose pictures were reported. Cancelled when all were told to stop.
+
+        Raises anything before anything is reported; then each is drawn by itself.
+        """
+        ...
+
     def enlarge(self, job: Enlarging) -> None:
         """Make the order's picture larger and report it. Raises TendredError; Cancelled when told to stop."""
         ...
@@ -200,7 +207,9 @@ def serve(pipes: Pipes, artist: Draws) -> NoReturn:
     while True:
         frame = pipes.take()
         if isinstance(frame, Run):
-            pipes.send(_answer(pipes, artist, hello.key, frame.order))
+            orders = [frame.order, *frame.beside]
+            for order in _in_one_go(pipes, artist, hello.key, orders) if frame.beside else orders:
+                pipes.send(_answer(pipes, artist, hello.key, order))
         elif not isinstance(frame, Hello) and artist.unload(frame.model):
             pipes.send(ModelGone(model=frame.model))
 
@@ -217,6 +226,21 @@ def in_short(problem: BaseException) -> str:
     """An exception in a line."""
     words = " ".join(str(problem).split()) or type(problem).__name__
     return words if len(words) <= PROBLEM_CHARACTERS else words[: PROBLEM_CHARACTERS - 1] + "…"
+
+
+def _in_one_go(pipes: Pipes, artist: Draws, key: bytes, orders: list[WorkOrder]) -> list[WorkOrder]:
+    """Have them drawn in one go and answer. Those that are left go by themselves: each then says what is wrong with it."""
+    try:
+        jobs = [_open(key, order, pipes) for order in orders]
+        drawn = artist.together([job for job in jobs if isinstance(job, Job)])
+    except Cancelled:
+        return []
+    except Exception:  # noqa: BLE001  whoever it is that can't be drawn, the others may
+        traceback.print_exc()
+        return orders
+    for job in drawn:
+        pipes.send(Done(job_id=job.order.job_id))
+    return []
 
 
 def _answer(pipes: Pipes, artist: Draws, key: bytes, order: WorkOrder) -> Done | Stopped | Failed:

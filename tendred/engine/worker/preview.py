@@ -17,8 +17,8 @@ import torch
 from diffusers import AutoencoderTiny
 from torch.nn import functional
 
+from tendred.engine.worker.company import Company
 from tendred.engine.worker.denoised import Way
-from tendred.engine.worker.loop import Job
 from tendred.schema.still import Still
 from tendred.schema.work import PREVIEW_SIDE
 
@@ -109,19 +109,18 @@ def fit(vae: Any) -> torch.Tensor:
 
 
 class Watcher:
-    """Shows one picture while it is drawn, as long as somebody looks on."""
+    """Shows pictures while they are drawn, as long as somebody looks on."""
 
-    def __init__(self, job: Job, still: Still, index: int, eye: Eye) -> None:
-        self._job = job
+    def __init__(self, company: Company, still: Still, eye: Eye) -> None:
+        self._company = company
         self._still = still
-        self._index = index
         self._eye = eye
         self._way: Way | None = None
         eye.due = max(eye.due, time.perf_counter() + APART_S)
 
     def look(self, pipe: Any, step: int, steps: int, latents: torch.Tensor | None) -> None:
         """After a step. Never raises: a preview that fails is none, and the picture goes on."""
-        if self._eye.blind or latents is None or not self._job.pipes.watched:
+        if self._eye.blind or latents is None or not self._company.jobs[0].pipes.watched:
             self._way = None
             return
         try:
@@ -138,9 +137,11 @@ class Watcher:
             return
         self._eye.prepare()
         began = time.perf_counter()
-        picture = self._eye.see(_unpacked(pipe, goal, self._still))
-        height, width, _ = picture.shape
-        self._job.glimpse(self._index, step, steps, (width, height), bytes(picture.numpy().data))
+        for place, (job, index) in enumerate(self._company.seats):
+            if self._company.wants(job):
+                picture = self._eye.see(_unpacked(pipe, goal[place : place + 1], self._still))
+                height, width, _ = picture.shape
+                job.glimpse(index, step, steps, (width, height), bytes(picture.numpy().data))
         ended = time.perf_counter()
         self._eye.due = ended + max(APART_S, (ended - began) / SHARE)
 

@@ -39,7 +39,7 @@ _WINDOW: Final = 17
 _BAND: Final = 4 * TILE
 _SOFT: Final = 2.0
 
-Plane = NDArray[np.float32]
+Plane = NDArray[np.floating]
 
 
 def embed(picture: Image.Image, installation: int) -> Image.Image:

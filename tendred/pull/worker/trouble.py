@@ -72,6 +72,8 @@ def _of_hub(problem: Exception, order: Look | Fetch) -> TendredError:
             return ProviderUnavailable("offline", provider=host)
         case _ if "CERTIFICATE_VERIFY_FAILED" in str(problem):
             return ProviderUnavailable("certificate", provider=host)
+        case httpx2.ConnectError() | httpx2.ConnectTimeout():
+            return ProviderUnavailable("unreached", provider=host, problem=_short(problem))
         case _:
             return ProviderUnavailable("pull", provider=host, problem=_short(problem))
 

@@ -73,6 +73,9 @@ async def test_names_that_are_not_there_offer_near_ones(stock):
         assert caught.value.detail["near"][0] == "watercolour"
     with pytest.raises(ModelMissing):
         await stock.cache.show("watercolour", "vae")
+    with pytest.raises(ModelMissing) as caught:
+        await stock.cache.show("water", None)
+    assert "watercolour" not in caught.value.detail["near"]
 
 
 async def test_names_that_several_kinds_share_are_asked_about(stock):

@@ -157,3 +157,17 @@ async def test_a_name_is_taken_once_and_the_package_stays_as_it_is(roster):
         await roster.update(CharacterChanges(name="tom", fragment="tom, 15 years old"), RPC)
     assert (await roster.version("tom", 1)).fragment == "tom, a tall man"
     assert (await roster.everyone())["tom"].version == 1
+
+
+async def test_one_is_found_without_reading_all_the_others(roster, cast, database):
+    await roster.create(TOM, RPC)
+    # What stands under another name is nobody's business here, even where it can't be read.
+    await Settings(database).set("character:odd", {"versions": "none"})
+    request = StillRequest(prompt="@Tom on a hill")
+    assert await cast.seed_of(request) is None
+    played = await cast.play(request)
+    assert (played.request.prompt, played.character.version) == ("tom, a tall man on a hill", 1)
+    assert (await cast.get("tom")).version == 1
+    await roster.remove("tom")
+    assert await roster.newest("tom") is None
+    assert await roster.newest("ann") is None

@@ -90,6 +90,12 @@ def test_wildcards_lead_to_wildcards():
         ("{" * 10_000 + "}" * 10_000, f"deeper than {DEPTH}"),
         ("{a|" * 10_000, f"deeper than {DEPTH}"),
         ("_{_a_}_", "wildcard's name"),
+        ("{-1::a|b}", "-1 is no weight"),
+        ("{a| +2::b}", "+2 is no weight"),
+        ("{1,5::a|b}", "1,5 is no weight"),
+        ("{.5::a|b}", ".5 is no weight"),
+        ("{10000::a|b}", "10000 is no weight"),
+        ("{1.2345::a|b}", "1.2345 is no weight"),
     ],
 )
 def test_what_is_no_template_is_told(text, told):

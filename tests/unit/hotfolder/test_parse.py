@@ -74,8 +74,14 @@ def test_csv_knows_the_type_of_every_field():
     names = {field.name for field in msgspec.structs.fields(StillRequest)}
     texts = {"prompt", "negative_prompt", "model", "scheduler", "character", "format", "lane", "vae", "preset"}
     assert names == plain_csv.WHOLE | plain_csv.NUMBERS | texts | {
-        "loras", "tags", "image", "mask", "control",
+        "loras", "tags", "image", "mask", "control", "reproducible",
     }  # fmt: skip
+    for cell, value in (("false", False), ("TRUE", True)):
+        ((request, asked),) = parse("x.csv", f"prompt,reproducible\nfox,{cell}\n".encode())
+        assert (request.reproducible, asked["reproducible"]) == (value, value)
+    with pytest.raises(InvalidParams) as caught:
+        parse("x.csv", b"prompt,reproducible\nfox,no\n")
+    assert "true or false" in caught.value.detail["problem"]
 
 
 def test_csv_names_sources_in_a_cell():

@@ -5,6 +5,7 @@ import pytest
 
 from tendred.boundary.seal import vouch
 from tendred.errors import StillNotOurs
+from tendred.library import own
 from tendred.library.index import Index
 from tendred.library.own import OwnStills, copied
 from tendred.library.receipts import GENESIS, Receipts, chained
@@ -75,6 +76,17 @@ async def test_an_untouched_still_is_ours(library):
     found = await library.find(asset.id)
     assert (found.asset_id, found.path, found.sha256) == (asset.id, asset.path, hashlib.sha256(BYTES).hexdigest())
     assert (found.width, found.height, found.words, found.anchor) == (12, 8, "a woman in red", "adult")
+
+
+async def test_the_cells_of_a_grid_hash_it_once_and_a_change_shows_all_the_same(library):
+    asset = await library()
+    before = own._hashed.cache_info()
+    for _ in range(5):
+        await library.find(asset.id)
+    after = own._hashed.cache_info()
+    assert (after.misses - before.misses, after.hits - before.hits) == (1, 4)
+    library.file.write_bytes(BYTES[::-1])
+    assert await library.refused(asset.id) == "changed"
 
 
 async def test_what_nobody_made_here_is_not(library):

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from hypothesis import given, settings
@@ -33,6 +34,15 @@ def test_a_lora_for_the_starter_fits_the_starter(made):
     assert (adapter.family, adapter.about.licence, adapter.about.base) == ("sdxl", "CC0", "starter")
     assert {layer.replace(".", "_"): sizes for layer, sizes in layers().items()} == adapter.parts["unet"]
     assert misfit(adapter, STARTER, "starter") is None
+
+
+def test_the_headers_of_a_model_are_read_once_for_all_loras_of_a_request(made, tmp_path):
+    shutil.copytree(STARTER / "unet", tmp_path / "model" / "unet", copy_function=shutil.copyfile)
+    adapter, known = made(), {}
+    assert misfit(adapter, tmp_path / "model", "mine", known) is None
+    shutil.rmtree(tmp_path / "model")
+    assert misfit(adapter, tmp_path / "model", "mine", known) is None
+    assert "the model has none" in misfit(adapter, tmp_path / "model", "mine")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 import os
 import shutil
+from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tendred.models.catalog import STARTER_PATH
 from tendred.models.places import Spot
@@ -119,6 +121,32 @@ def test_what_is_there_twice_is_told(tmp_path):
     }  # fmt: skip
     known = [Known("ink", first, first.stat().st_size)]
     assert told(looked(tmp_path / "a"), known)["a/copy.safetensors"] == ("known", "ink")
+
+
+def changed(path, at):
+    """One byte is another one."""
+    with path.open("r+b") as file:
+        file.seek(at)
+        byte = file.read(1)
+        file.seek(at)
+        file.write(bytes([byte[0] ^ 1]))
+
+
+def test_what_differs_in_one_byte_is_not_the_same(tmp_path):
+    """Between the samples, too: a finetune of one layer is no copy."""
+    keys = {f"lora_unet_{layer}.lora_down.weight": [4, 50_000] for layer in "abc"}
+    first = write(tmp_path / "a" / "ink.safetensors", keys)
+    copy = Path(shutil.copy(first, tmp_path / "a" / "copy.safetensors"))
+    found = [replace(one(path), state="new", bytes=path.stat().st_size) for path in (first, copy)]
+    known = [Known("ink", first, first.stat().st_size)]
+    assert told(found[1:], known) == {"a/copy.safetensors": ("known", "ink")}
+    changed(copy, copy.stat().st_size // 4)
+    assert told(found[1:], known) == {"a/copy.safetensors": ("new", None)}
+    folder = shutil.copytree(STARTER_PATH, tmp_path / "b" / "mine", copy_function=shutil.copyfile)
+    [mine] = looked(folder)
+    starter = known_folder("starter", STARTER_PATH, mine.bytes)
+    changed(folder / "vae" / "diffusion_pytorch_model.safetensors", 200_000)
+    assert told([mine], [starter]) == {"b/mine": ("new", None)}
 
 
 def test_a_folder_that_is_known_already(tmp_path):

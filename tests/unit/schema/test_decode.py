@@ -15,6 +15,7 @@ from tendred.schema.still import StillRequest
 class Odd(StillRequest, frozen=True):
     words: dict[str, Annotated[int, Meta(gt=0)]] = {}
     starts: Annotated[str, Meta(pattern="^a")] = "a"
+    shaped: Annotated[str, Meta(pattern="^a", description="A letter a.")] = "a"
     even: Annotated[int, Meta(multiple_of=2)] = 2
 
 
@@ -36,6 +37,7 @@ class Odd(StillRequest, frozen=True):
         ({"prompt": "a", "tags": ["a", ""]}, "tags[1]", "it must have at least 1 characters"),
         ({"prompt": "a", "words": {"q": 0}}, "words[...]", "it must be at least 1"),
         ({"prompt": "a", "starts": "b"}, "starts", "it must match ^a"),
+        ({"prompt": "a", "shaped": "b"}, "shaped", "it hasn't the form that is wanted (a letter a)"),
         ({"prompt": "a", "even": 3}, "even", "expected int that's a multiple of 2"),
     ],
 )

@@ -35,7 +35,8 @@ def test_json_is_one_document_with_job_and_assets(tendre, peer):
 def test_every_option_reaches_the_daemon(tendre, peer):
     options = (
         "--model starter --width 128 --height 64 --steps 3 --guidance 2.5 --scheduler euler --seed 9 --count 2 "
-        "--negative fog --lora soft:0.5 --lora hard --character mira --format webp --lane idle --keep-alive -1 --tag a --tag b"
+        "--negative fog --lora soft:0.5 --lora hard --character mira --format webp --lane idle --keep-alive -1 --tag a --tag b "
+        "--not-reproducible"
     )
     assert tendre("image", *options.split(), "--no-wait", "egg").code == 0
     request = peer.studio.submissions[0].request
@@ -45,6 +46,7 @@ def test_every_option_reaches_the_daemon(tendre, peer):
     assert [(use.name, use.weight) for use in request.loras] == [("soft", 0.5), ("hard", 1.0)]
     assert request.character == "mira"
     assert (request.format, request.lane, request.keep_alive_s, request.tags) == ("webp", "idle", -1, ["a", "b"])
+    assert request.reproducible is False
 
 
 def test_what_is_not_said_is_left_to_the_daemon(tendre, peer):

@@ -36,6 +36,16 @@ def test_pause_resume_and_cancel_by_name_id_or_nothing(tendre, peer):
     ran = tendre("pull", "--pause", "--json")
     assert ran.code == 1
     assert ran.document["error"]["kind"] == "not_found"
+    assert ran.document["error"]["message"] == "No pull is waiting or going on."
+    assert "No pull is at rest" in tendre("pull", "--resume").err
+    assert "There is no such pull: maker/none." in tendre("pull", "--pause", "maker/none").err
+
+
+def test_a_name_that_can_be_none_is_told_in_words(tendre, peer):
+    ran = tendre("pull", "a/b/c")
+    assert ran.code == 2
+    assert "OWNER/NAME" in ran.err
+    assert "(?" not in ran.err
 
 
 def test_what_fails_is_told_with_the_next_step(tendre, peer):

@@ -46,12 +46,18 @@ def test_a_stale_discovery_file_is_no_daemon(tendre, peer):
         ("image", "x", "--steps", "many"),
         ("image", "x", "--lora", "a:b"),
         ("jobs", "--nope"),
+        ("image", ""),
+        ("image", "x", "--timeout", "-1"),
+        ("image", "x", "--seed", "-3"),
     ],
 )
 def test_a_line_that_makes_no_sense_ends_with_2(tendre, argv):
     ran = tendre(*argv)
     assert (ran.code, ran.out) == (2, "")
     assert "--help" in ran.err
+    # What is wrong, and where to look: nobody reads a synopsis of thirty options.
+    assert "usage:" not in ran.err
+    assert len(ran.err.splitlines()) <= 3
 
 
 def test_a_usage_error_is_a_document_under_json(tendre):
@@ -144,3 +150,21 @@ def test_a_slip_of_the_keys_is_told_with_what_is_near(tendre, argv, meant):
 
 def test_a_word_like_no_other_gets_no_guess(tendre):
     assert "did you mean" not in tendre("xyzzy").err
+
+
+@pytest.mark.parametrize(
+    "command", [("image", "x"), ("variations", "ast_1"), ("expand", "x"), ("grid", "x", "-x", "steps=1")]
+)
+def test_a_seed_that_is_none_is_named_with_what_there_may_be(tendre, command):
+    for seed in (2**53, 10**30):
+        ran = tendre(*command, "--seed", str(seed))
+        assert ran.code == 2
+        assert f"{seed} is no seed" in ran.err
+        assert f"from 0 to {2**53 - 65}" in ran.err
+
+
+def test_a_field_that_the_daemon_refuses_leads_to_the_help_of_the_command(tendre, peer):
+    ran = tendre("image", "x", "--steps", "1000")
+    assert ran.code == 2
+    assert "tendre image --help" in ran.err
+    assert "rpc." not in ran.err
