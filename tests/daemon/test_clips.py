@@ -369,8 +369,10 @@ async def dropped(peer, name, **changes):
     """Drop a prompt file that asks for a clip, and wait until it was dealt with: where it is now."""
     hot = peer.daemon.daemon.paths.hot
     (hot / name).write_text(json.dumps({"kind": "clip", **ASKED, **changes}), "utf-8")
-    async with asyncio.timeout(20):
-        while not (found := [path for path in (hot / "done" / name, hot / "failed" / name) if path.exists()]):
+    # These are the last to get their names.
+    last = (hot / "done" / f"{Path(name).stem}.receipt.json", hot / "failed" / f"{name}.reason.json")
+    async with asyncio.timeout(25):
+        while not (found := [path for path in last if path.exists()]):
             peer.daemon.machine_clock.ahead += 5
             await asyncio.sleep(0.02)
     return found[0].parent
