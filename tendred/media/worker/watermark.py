@@ -59,9 +59,11 @@ def embed(picture: Image.Image, installation: int) -> Image.Image:
         luma = _luma(source[low : end + _WINDOW].astype(np.float32))
         mean, deviation = (plane[top - low : end - low] for plane in _local(luma))
         strength = np.clip(STRENGTH + deviation * np.float32(0.12), STRENGTH, MOST)
-        mark, spread = laid[: end - top] * strength, deviation + np.float32(_SOFT)
+        mark: Plane = (laid[: end - top] * strength).astype(np.float32, copy=False)
+        spread: Plane = (deviation + np.float32(_SOFT)).astype(np.float32, copy=False)
         # As in reading: edges of the picture itself are worth nothing, however strong they are.
-        _spare(mark, np.clip((luma[top - low : end - low] - mean) / spread, -1, 1), mark / spread)
+        seen: Plane = np.clip((luma[top - low : end - low] - mean) / spread, -1, 1).astype(np.float32, copy=False)
+        _spare(mark, seen, (mark / spread).astype(np.float32, copy=False))
         marked = np.rint(source[top:end] + mark[..., None])
         pixels[top:end] = np.clip(marked, 0, 255)
     return Image.fromarray(pixels)
