@@ -42,7 +42,8 @@ class Parent(Record, frozen=True):
 class Sign(Record, frozen=True):
     """A finished file that somebody else encoded (a provider's clip, say), to be marked and signed as `target`.
 
-    What it says of itself is kept: its own manifest becomes that of the first ingredient.
+    What it says of itself is kept: its own manifest becomes that of the first ingredient. A still of ours (`parents` is
+    itself alone) is copied without the settings that travel in it.
     """
 
     source: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tendred.media.worker import clip, encode, shrink, verify
+from tendred.media.worker import clip, encode, plain, shrink, verify
 from tendred.media.worker.checks import Checker
 from tendred.media.worker.credentials import Signatory
 from tendred.schema.frames import Hello
@@ -24,7 +24,8 @@ class Studio:
         return shrink.shrink(work, self._check)
 
     def sign(self, work: Sign) -> Encoded:
-        return clip.sign(work, self._signatory)
+        room = plain if work.media_type.startswith("image/") else clip
+        return room.sign(work, self._signatory)
 
     def verify(self, work: Verify) -> Verified:
         return verify.verify(work)
