@@ -98,6 +98,7 @@ images.again asset_id dry_run=false insist=false lane="normal" idempotency_key?
 images.variations asset_id count=4 strength=0.2 seed? lane="normal" idempotency_key?
 jobs.preview job_id form="jpeg" side=256
 library.sheet asset_ids columns? labels? title="" format="png" lane="normal" tags=[] idempotency_key?
+library.erase asset_id
 library.verify asset_id deep=false
 events.unsubscribe subscription_id
 """
