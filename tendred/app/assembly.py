@@ -171,8 +171,9 @@ def assemble(
         pictures=paths.pictures, reserve_bytes=config.library.reserve_bytes,
     )  # fmt: skip
     deliveries = Deliveries(
-        database=database, plugins=plugins, index=index, receipts=receipts, ids=ids, clock=clock, tell=tell
-    )
+        database=database, plugins=plugins, index=index, receipts=receipts, ids=ids, clock=clock, tell=tell,
+        media=media, plain=config.plugins.plain, copies=paths.cache / "exports",
+    )  # fmt: skip
     submitter = Submitter(
         plugins=plugins, catalog=catalog, writer=writer, finder=finder, boundary=boundary, queue=queue,
         refusals=refusals, residency=residency, ids=ids, rng=rng, language=lambda: tell.language,

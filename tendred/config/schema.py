@@ -178,6 +178,10 @@ class PluginsSection(Section, frozen=True):
     """Nothing runs because it is installed: only what is named here is loaded."""
 
     enabled: Annotated[list[str], _says("Names of plugins to load, in order.")] = []
+    plain: Annotated[
+        list[str],
+        _says("Names of plugins whose exports get no words and settings along; the marking and the credentials stay."),
+    ] = []
     timeout_s: Annotated[float, _says("Seconds a hook may take.", gt=0, le=600)] = 5.0
     settings: Annotated[dict[str, dict[str, Any]], _says("One table per plugin: [plugins.settings.NAME].")] = {}
 

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
+from tendred.backend import Media
 from tendred.clock import Clock, Ids
 from tendred.errors import NotFound, TendredError
 from tendred.hooks.manager import Plugins
 from tendred.library.index import Index
 from tendred.library.receipts import Receipts
-from tendred.schema.asset import Asset
+from tendred.schema.asset import Asset, Receipt
 from tendred.schema.error import ErrorInfo
+from tendred.schema.marks import Parent, Sign
 from tendred.store.database import Database, Tx
+from tendred.tasks import offload
 
 TRIES: Final = 5
 WAITS_S: Final = (5, 30, 300, 1800)
@@ -43,7 +49,11 @@ class Deliveries:
         ids: Ids,
         clock: Clock,
         tell: Callable[[BaseException], ErrorInfo],
+        media: Media,
+        plain: Sequence[str],
+        copies: Path,
     ) -> None:
+        """`plain`: targets that get no settings along; `copies`: a folder for what is made for them."""
         self._database = database
         self._plugins = plugins
         self._index = index
@@ -51,6 +61,9 @@ class Deliveries:
         self._ids = ids
         self._clock = clock
         self._tell = tell
+        self._media = media
+        self._plain = frozenset(plain)
+        self._copies = copies
         self._wake = asyncio.Event()
 
     def add_in(self, tx: Tx, assets: list[Asset]) -> None:
@@ -93,6 +106,8 @@ class Deliveries:
                 raise NotFound(noun="plugin", name=row["target"], near=[])  # noqa: TRY301 - one record for all
             asset = await self._index.get(row["asset_id"])
             receipt = await self._receipts.get(asset.receipt_id)
+            if row["target"] in self._plain:
+                asset, receipt = await self._stripped(row["id"], asset, receipt)
             where = await self._plugins.export_media(row["target"], asset, receipt)
             _log.info("delivered %s to %s: %s", asset.id, row["target"], where)
             state, later, error = "done", now, None
@@ -102,4 +117,26 @@ class Deliveries:
             later = now + float(WAITS_S[min(attempts, len(WAITS_S)) - 1])
             error = msgspec.json.encode(self._tell(problem))
         await self._database.write(lambda tx: tx.run(CLOSE, state, later, error, row["id"]))
+        if row["target"] in self._plain:
+            await offload(shutil.rmtree, self._copies / row["id"], ignore_errors=True)
         return True
+
+    async def _stripped(self, delivery: str, asset: Asset, receipt: Receipt) -> tuple[Asset, Receipt]:
+        """Without the words and settings, and a copy of the file that has none either, marked and signed like any other."""
+        receipt = replace(
+            receipt, asked={}, settings={}, verdict=replace(receipt.verdict, removed=[]),
+            origin=replace(receipt.origin, file=None), made=[replace(made, file="") for made in receipt.made],
+        )  # fmt: skip
+        if not asset.media_type.startswith("image/"):
+            return replace(asset, settings={}), receipt  # a clip has none in it
+        folder = self._copies / delivery
+        await offload(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
+        made = await self._media.sign(
+            Sign(
+                source=asset.path,
+                target=str(folder / f"{asset.id}{Path(asset.path).suffix}"),
+                media_type=asset.media_type,
+                parents=[Parent(path=asset.path, sha256=asset.sha256, relation="parentOf")],
+            )
+        )
+        return replace(asset, path=made.path, bytes=made.bytes, sha256=made.sha256, settings={}), receipt

@@ -42,7 +42,8 @@ class Parent(Record, frozen=True):
 class Sign(Record, frozen=True):
     """A finished clip, to be marked and signed as `target`.
 
-    `provided`: somebody else made the file; what it says of itself is kept, as that of the first ingredient.
+    `provided`: somebody else made the file; what it says of itself is kept, as that of the first ingredient. A still of ours
+    (`parents` is itself alone) is copied without the settings that travel in it.
     """
 
     source: str

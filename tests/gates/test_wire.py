@@ -101,6 +101,7 @@ library.sheet asset_ids columns? labels? title="" format="png" lane="normal" tag
 cloud.login provider key
 cloud.logout provider
 cloud.status
+library.erase asset_id
 library.verify asset_id deep=false
 events.unsubscribe subscription_id
 shots.create prompt name? first? last? character? tags=[]

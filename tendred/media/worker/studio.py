@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tendred.media.worker import clipmarks, encode, shrink, verify
+from tendred.media.worker import clipmarks, encode, shrink, strip, verify
 from tendred.media.worker.checks import Checker
 from tendred.media.worker.credentials import Signatory
 from tendred.schema.footage import ClipMade, ClipWork
@@ -27,7 +27,8 @@ class Studio:
         return shrink.shrink(work, self._check)
 
     def sign(self, work: Sign) -> Encoded:
-        return clipmarks.sign(work, self._signatory)
+        room = strip if work.media_type.startswith("image/") else clipmarks
+        return room.sign(work, self._signatory)
 
     def verify(self, work: Verify) -> Verified:
         return verify.verify(work)

@@ -15,6 +15,8 @@ from tendred.schema.asset import Asset, EngineInfo, Made, ModelUse, Receipt, Rec
 from tendred.schema.error import ErrorInfo
 from tendred.schema.job import Origin
 from tendred.tasks import Tasks
+from tendred.testing.instant import InstantMedia
+from tendred.testing.marks import signing
 
 EXPORTS = """
 from tendred.api import hookimpl
@@ -66,7 +68,7 @@ class Room:
         self.index, self.receipts = Index(database, tmp_path), Receipts(database)
         self.deliveries = Deliveries(
             database=database, plugins=self.plugins, index=self.index, receipts=self.receipts, ids=ids, clock=clock,
-            tell=Teller("en", SystemRng()),
+            tell=Teller("en", SystemRng()), media=InstantMedia(signing()), plain=[], copies=tmp_path / "copies",
         )  # fmt: skip
 
     async def keep(self, count=1):
