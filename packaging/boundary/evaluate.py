@@ -98,7 +98,9 @@ def fresh(boundary: Boundary, *, misses: bool) -> list[float]:
     table("fresh, disguised: refused", hidden, {**everything, **by("family", hidden)}, "refused")
     table("fresh, benign: wrongly refused", good, {**everything, **by("family", good)}, "refused")
     table("fresh, benign: a word wrongly left out", good, {**everything, **by("family", good)}, "removed")
-    _show(misses, [row for row in red if not row["refused"]] + [row for row in good if row["refused"] or row["removed"]])
+    _show(
+        misses, [row for row in red if not row["refused"]] + [row for row in good if row["refused"] or row["removed"]]
+    )
     return times
 
 
@@ -143,7 +145,9 @@ def main() -> int:
     boundary = Boundary(bytes(32), year=lambda: 2026)
     for name in asked:
         times = sorted(
-            {"redteam": redteam, "persons": persons, "benign": benign, "fresh": fresh}[name](boundary, misses="--misses" in sys.argv)
+            {"redteam": redteam, "persons": persons, "benign": benign, "fresh": fresh}[name](
+                boundary, misses="--misses" in sys.argv
+            )
         )
         print(
             f"\n{name}: {len(times)} prompts, ms of processor a prompt: p50 {times[len(times) // 2]:.2f}, p99 {times[len(times) * 99 // 100]:.2f}"

@@ -54,7 +54,11 @@ def _hex(told: str) -> str:
 
 def _base64(told: str) -> str:
     try:
-        return _text(base64.b64decode(told.rstrip("=") + "=" * (-len(told.rstrip("=")) % 4), altchars=b"-_" if set(told) & set("-_") else None))
+        return _text(
+            base64.b64decode(
+                told.rstrip("=") + "=" * (-len(told.rstrip("=")) % 4), altchars=b"-_" if set(told) & set("-_") else None
+            )
+        )
     except binascii.Error:
         return ""
 

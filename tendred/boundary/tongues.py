@@ -28,6 +28,10 @@ _KOREAN: Final = re.compile(
 )
 _YEAR_DIGITS: Final = 4
 _MARKERS: Final = 1
+# What may stand between a number and its unit: "50 de ani", "16e verjaardag".
+_AFTER_NUMBERS: Final = frozenset(
+    {"de", "e", "ste", "te", "st", "th", "nd", "rd", "й", "я", "го", "ти", "ème", "eme", "me", "a", "o", "er", "ter"}
+)
 _PREFIXES: Final = ("وال", "بال", "كال", "فال", "لل", "ال", "و", "ب", "ה", "ו", "ב", "ל", "ש", "מ", "כש", "וה", "של")
 _OWNERS: Final = ("ku", "mu", "nya")
 _OWNED: Final = 6
@@ -174,13 +178,15 @@ class Tongues:
     ) -> Iterator[Age]:  # fmt: skip
         """The age that a unit of years makes of the number before it, unless it is a span of time or a thing's age."""
         at = index - 1
-        if (entry.lang, at) not in values and at > 0 and len(found[at].text) <= _NEAR:
+        if (entry.lang, at) not in values and at > 0 and found[at].text in _AFTER_NUMBERS:
             at -= 1  # "50 de ani"
         if (entry.lang, at) not in values:
             return
         told = {"things", "time_before", "time_after"} if entry.kind == "weak" else {"things"}
         # Of any language: "años" without its accent is Portuguese, and whisky is whisky everywhere.
-        mine = [hit for hit in hits if hit[2].kind in told and (hit[2].kind != "time_before" or self._kin(hit[2], entry))]
+        mine = [
+            hit for hit in hits if hit[2].kind in told and (hit[2].kind != "time_before" or self._kin(hit[2], entry))
+        ]
         if any(at - 2 <= last <= at and self._before(text, found, last, at, e) for _, last, e in mine):
             return
         if any(e.kind != "time_before" and end <= first <= end + 1 for first, _, e in mine):

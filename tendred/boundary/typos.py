@@ -60,7 +60,9 @@ class Typos:
         found = tokens(view.text)
         if changes := [(one.start, one.end, word) for one in found if (word := self._meant(one.text))]:
             yield rewrite(view, changes)
-        if changes := [(one.start(), one.end(), word) for one in _MASKED.finditer(view.text) if (word := self._behind(one[0]))]:
+        if changes := [
+            (one.start(), one.end(), word) for one in _MASKED.finditer(view.text) if (word := self._behind(one[0]))
+        ]:
             yield rewrite(view, changes)
         if changes := list(self._joined(view.text, found)):
             whole = rewrite(view, changes)
@@ -72,7 +74,9 @@ class Typos:
     def _meant(self, word: str) -> str | None:
         if len(word) < _LETTERS or word in self._vocabulary or not word.isalpha():
             return None
-        meant = next((one for form in (word, *_shorter(word)) for one in self._slips.get(form, ()) if _slip(word, one)), None)
+        meant = next(
+            (one for form in (word, *_shorter(word)) for one in self._slips.get(form, ()) if _slip(word, one)), None
+        )
         if meant is None and len(word) >= _SURE:
             meant = self._sounds.get(_sound(word)) or self._moved.get(shifts(word))
         return None if meant is None or self._known(word) else meant
@@ -104,7 +108,7 @@ class Typos:
                 break
             word += found[at].text
             single = single and len(found[at].text) == 1
-            if word in self._vocabulary and (single if len(word) < _JOINED else True):
+            if word in self._vocabulary and word.isalpha() and (single or len(word) >= _JOINED):
                 best = at - index + 1 if single or self._odd(found[index : at + 1]) else best
         return best
 
