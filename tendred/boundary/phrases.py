@@ -51,7 +51,7 @@ class Phrases:
             if len(words) == 1:
                 self._single.add(words[0])
             else:
-                self._by_two.setdefault(words[:2], []).append(words)
+                self._by_two.setdefault((words[0], words[1]), []).append(words)
         for candidates in self._by_two.values():
             candidates.sort(key=len, reverse=True)
 

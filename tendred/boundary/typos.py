@@ -85,7 +85,7 @@ class Typos:
         letters = sum(char.isalpha() for char in masked)
         if len(masked) < _LETTERS or letters * 2 < len(masked):
             return None
-        found = re.search(rf"^{re.sub('[*#?]', '[a-z]', masked)}$", self._lines, re.M)
+        found = re.search(rf"^{re.sub('[*#?]', '[a-z]', masked)}$", self._lines, re.MULTILINE)
         return found[0] if found else None
 
     def _joined(self, text: str, found: list[Token]) -> Iterator[tuple[int, int, str]]:
