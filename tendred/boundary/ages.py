@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
@@ -40,6 +41,14 @@ _STOP: Final = f"(?={_END})"
 _ON: Final = (
     f"(?={_END}| (?:is|was|in|on|at|with|and|who|wearing|beside|holding|sitting|standing|lying|looking|reading|walking|playing|running|smiling|dancing|under|near|by|--|to|for|as|from"
     r"|please)(?![a-z]))"
+)
+# What may stand between somebody and an age.
+_BETWEEN: Final = (
+    r"[ ,(\[:/=~*-]{1,3}(?:(?:who|that|which|is|was|are|isn't|still|just|only|hardly|barely|about|around|approx|circa|ca|maybe|perhaps|probably|roughly|some|all|of|as|old|an?|the"
+    r"|mere|nearing|no|older|younger|than|having|has|with|aged?|soon|now|already|not|even|yet|being|turning|turned|looks?|looking|like)[ ,.:=~(-]{1,3}){0,6}"
+)
+_NOT_IN: Final = (
+    r"(?! in (?:total|all|an? |number|the (?:morning|evening|afternoon)|line)| (?:to|and|or|by) [0-9]{2,3}(?![0-9]))"
 )
 _YEARS: Final = r"(?:years?|yrs?|yo|y ?[./] ?o|birthdays)(?![a-z])"
 # Whoever does something, by how such words end, other than what ends alike.
@@ -144,7 +153,7 @@ class Ages:
                 rf"(?<![a-z])(?:rising|pushing|nearing|hitting|hits|reaching|reached|reaches|celebrat(?:es|ing|ed)(?: (?:her|his|their|being))?|upon|made it to) {_NUM}{_STOP}"
             ),
             re.compile(rf"(?<![a-z])(?:whose|her|his|their) age (?:is|was|equals|=|:|being) ?{_NUM}"),
-            re.compile(rf"(?<![a-z])age ?[~<>=\u2248:#-]{{1,3}} ?{_NUM}{unit}"),
+            re.compile(rf"(?<![a-z])age ?[~<>=\u2248:#-]{{1,3}} ?(?P<n>[1-9][0-9]?)(?![0-9.,]){unit}"),
             re.compile(
                 r"(?<![0-9a-z/])(?P<n>[5-9]|1[0-9]|20) ?/ ?[fm](?![a-z0-9])|(?<![a-z0-9])[mf](?P<m>1[0-9])(?= [a-z]{3})"
             ),
@@ -161,6 +170,18 @@ class Ages:
                 rf"{_NUM}(?:st|nd|rd|th)? (?:year|spring|summer|winter) (?:of|in) (?:existence|being alive|this world)(?![a-z])"
             ),
             re.compile(rf"(?<![a-z])(?:the )?ages? (?:of )?(?:a |an )?{_NUM}{unit}"),
+        ]
+        self._loose = [
+            re.compile(
+                rf"(?:(?<![a-z]){people}|{_DOER}s?){_BETWEEN}{_NUM_OLD}{_NOT_IN}(?:{_ON}| ?(?:years?|yrs?|y|winters|summers)(?![a-z]| (?:later|ago|earlier|after|apart|together|experience|before|since|on|of (?:experience|service|marriage))))"
+            ),
+            re.compile(
+                rf"(?:(?<![a-z]){people}|{_DOER}s?) {_NUM_OLD} (?:to|or|and) [0-9]{{1,2}} (?:years|yrs)(?![a-z])"
+            ),
+            re.compile(
+                rf"(?<![0-9a-z.])(?P<n>[6-9]|1[0-9]|20) ?[mf] (?={people}(?![a-z])|{_DOER})|(?<![a-z0-9])[mf]/?(?P<m>[6-9]|1[0-9]|20) (?={people}(?![a-z])|{_DOER})"
+            ),
+            re.compile(rf"(?<![a-z])i(?:'m| am) (?:just |only |now |almost |nearly )?{_NUM_OLD}{_ON}"),
         ]
         self._french = re.compile(
             rf"{_NUM}{_RANGE}{_GAP}ans(?![a-z])|(?:d'|de |(?<![a-z])a )(?P<m>1) an(?![a-z])|{_any(words.dozens)}"
@@ -192,8 +213,11 @@ class Ages:
             rf"|(?<![a-z])(?P<q>twice|half|double|thrice)(?: of)? (?P<e>[0-9]{{1,2}})[ -]?{_YEARS}|0x(?P<h>[0-9a-f]{{1,2}})[ -]?{_YEARS}"
         )
         self._born = re.compile(
-            r"(?<![a-z])(?:born|(?:came|come|entered|brought|arrived|arriving) (?:in|into|in to)? ?(?:the|this) world|saw the light of day|birthdate|d\.o\.b\.?|yob|year of birth'?s|b\.(?= ?(?:19|20)[0-9]{2})|birth ?(?:year|date|day)|year of birth|date of birth|dob|nee?s? (?:en|le)|(?:annee|date) de naissance)"
+            r"(?<![a-z])(?:born|(?:came|come|entered|brought|arrived|arriving) (?:in|into|in to)? ?(?:the|this) world|saw the light of day|birthdate|d\.o\.b\.?|yob|year of birth'?s|b\.(?= ?(?:19|20)[0-9]{2})|births?|birth ?(?:year|date|day)|year of birth|date of birth|dob|nee?s? (?:en|le)|(?:annee|date) de naissance)"
             r"(?![a-z])(?:[^.;\n]{0,24}?(?<![0-9])(?P<y>(?:19|20)[0-9]{2})(?![0-9])|(?: in)? '(?P<s>[0-9]{2})(?![0-9]))"
+        )
+        self._born_after = re.compile(
+            rf"(?:(?<![a-z]){people}|{_DOER}) ?[(\[]\*? ?(?P<y>(?:19|20)[0-9]{{2}})(?: ?-)? ?[)\]]"
         )
         self._born_before = re.compile(r"(?<![0-9])(?P<y>20[0-9]{2})[ -]born(?![a-z])")
         self._class = re.compile(r"(?<![a-z])(?:class|promo|promotion) (?:of|de) (?P<y>20[0-9]{2})(?![0-9])")
@@ -223,9 +247,17 @@ class Ages:
 
     def _counted(self, text: str, year: int) -> Iterator[Age]:
         """Ages and birth years that are told by a number."""
+        told = False
         for pattern in self._years:
             for found in pattern.finditer(text):
-                yield from self._age(text, found, _years(found))
+                for age in self._age(text, found, _years(found)):
+                    told = told or age.minor
+                    yield age
+        for found in () if told else itertools.chain.from_iterable(pattern.finditer(text) for pattern in self._loose):
+            # Of these only the number is sure to tell of the age.
+            at, end = next(found.span(name) for name in ("n", "m") if name in found.re.groupindex and found[name])
+            if any(self._age(text, found, _years(found))):
+                yield Age(_years(found), at, end, "minor.age")
         for found in self._under.finditer(text):
             if _years(found) <= ADULT:
                 yield Age(0, found.start(), found.end(), "minor.age")
@@ -239,7 +271,7 @@ class Ages:
             born = int(found["y"]) if found["y"] else _full_year(int(found["s"]), year)
             # Who has a birthday still to come this year is a year younger than the subtraction says.
             yield Age(max(year - born - 1, 0), found.start(), found.end(), "minor.birth")
-        for found in self._born_before.finditer(text):
+        for found in (*self._born_before.finditer(text), *self._born_after.finditer(text)):
             yield Age(max(year - int(found["y"]) - 1, 0), found.start(), found.end(), "minor.birth")
         for found in self._class.finditer(text):
             yield Age(max(year - int(found["y"]) + _GRADUATION - 1, 0), found.start(), found.end(), "minor.birth")

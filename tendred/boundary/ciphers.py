@@ -6,19 +6,22 @@ from __future__ import annotations
 import base64
 import binascii
 import html
+import itertools
 import re
 import string
+import sys
 from collections.abc import Callable, Iterator
 from typing import Final
 
 _LEAST: Final = 3
+_ASCII: Final = 0x7F
 _CASES: Final = (string.ascii_lowercase, string.ascii_uppercase)
 _THIRTEEN_ON: Final = str.maketrans("".join(_CASES), "".join(letters[13:] + letters[:13] for letters in _CASES))
 _LETTERS: Final = 0.7
 """Of what a code gives so many must be letters, else it was none: "a1b2c3d4" is a seed."""
 _TURNED: Final = dict(zip("ɐɔǝɟƃɓɥᴉıɾʞʃɯɹʇʌʍʎ", "aceffghiijklmrtvwy", strict=True)) | {"ƃ": "g", "ɓ": "g", "ɟ": "f"}
 _TURNED_TOO: Final = str.maketrans("bdpqnu" + "".join(_TURNED), "qpdbun" + "".join(_TURNED.values()))
-_MORSE: Final = dict(
+_MORSE: Final[dict[str, str]] = dict(
     pair.split(":")
     for pair in [
         ".-:a",
@@ -137,12 +140,16 @@ def _binary(told: str) -> str:
 
 def _ords(told: str) -> str:
     numbers = [int(number) for number in re.findall("[0-9]+", told)]
-    return _text(bytes(numbers)) if max(numbers) < 128 else ""
+    return _text(bytes(numbers)) if max(numbers) <= _ASCII else ""
 
 
 def _places(told: str) -> str:
     numbers = [int(number) for number in re.findall("[0-9]+", told)]
-    return "".join(chr(ord("a") - 1 + number) for number in numbers) if min(numbers) > 0 and max(numbers) <= 26 else ""
+    return (
+        "".join(chr(ord("a") - 1 + number) for number in numbers)
+        if min(numbers) > 0 and max(numbers) <= len(string.ascii_lowercase)
+        else ""
+    )
 
 
 def _morse(told: str) -> str:
@@ -157,7 +164,7 @@ def _percent(told: str) -> str:
 
 def _escape(told: str) -> str:
     point = int(re.sub(r"(?i)^(?:\\|U\+|&#)?[ux]?\{?|[};]", "", told), 16)
-    return chr(point) if point <= 0x10FFFF else ""
+    return chr(point) if point <= sys.maxunicode else ""
 
 
 def _called(told: str) -> str:
@@ -207,4 +214,4 @@ def turned(text: str) -> tuple[str, ...]:
 
 def shifts(word: str) -> tuple[int, ...]:
     """How far each letter is from the one before it: the same for a word however far its letters were moved on."""
-    return tuple((ord(two) - ord(one)) % 26 for one, two in zip(word, word[1:], strict=False))
+    return tuple((ord(two) - ord(one)) % 26 for one, two in itertools.pairwise(word))

@@ -170,16 +170,24 @@ class Boundary:
         noise = unreadable(text)
         if noise:
             return _Hit(noise, "text.unreadable")
-        if hit := min(self._hits(text), default=None):
+        if hit := min(self._hits(text), default=None, key=lambda one: (one.span[0], -one.span[1])):
             return hit
         # What was turned round or encoded has no place of its own to point at.
-        if any(self._hidden(told, sure=True) for told in deciphered(text)) or any(
-            self._hidden(told, sure=False) for told in turned(text)
+        if any(self._hidden(told, text, sure=True) for told in deciphered(text)) or any(
+            self._hidden(told, text, sure=False) for told in turned(text)
         ):
             return _Hit((0, len(text)), "text.unreadable")
         view = native(text)
-        sounds = self._sense.find(view)
+        # The head can't tell one number from another: where an adult's age is stated, the rules have the word.
+        sounds = None if self._adult(text, view) else self._sense.find(view)
         return _Hit(view.span(*sounds), "minor.sense") if sounds else None
+
+    def _adult(self, text: str, view: View) -> bool:
+        year = self._year()
+        told = itertools.chain(
+            self._ages.find(numerals.digits(self._folder.fold(text)).text, year), self._tongues.find(view.text, year)
+        )
+        return any(age.years >= ADULT for age in told)
 
     def _negative_refusal(self, text: str) -> _Hit | None:
         # Words for minors are fine here: they say what the picture must not show. A person's name isn't: models
@@ -216,16 +224,17 @@ class Boundary:
         """Whether a word may be part of a hit: asked before a text is read as another that hardly ever says anything."""
         return len(token.text) >= _LETTERS and (token.text in self._vocabulary or self._typos.may_mean(token.text))
 
-    def _hidden(self, told: str, *, sure: bool) -> bool:
+    def _hidden(self, told: str, text: str, *, sure: bool) -> bool:
         """Whether another reading of the text is refused. `sure`: it is one; else short words turn up by chance."""
         if told.isascii() and not any(self._tells(word) for word in tokens(told.lower())):
             return False
         hits = self._view_hits(numerals.digits(self._folder.fold(told)), told, self._year())
-        return any(sure or self._meant(told[slice(*hit.span)]) for hit in hits)
+        return any(sure or self._meant(told[slice(*hit.span)], text) for hit in hits)
 
-    def _meant(self, hit: str) -> bool:
+    def _meant(self, hit: str, text: str) -> bool:
         if len(hit) < _LONG_ENOUGH:
-            return hit.isalpha() and not any(map(self._names.is_word, turned(hit.lower())))
+            written = {token.text for token in tokens(text.lower())} & {*turned(hit.lower())}
+            return hit.isalpha() and not any(map(self._names.is_word, written))
         return sum(map(str.isalpha, hit)) >= _LETTERS
 
     def _spelled_hits(self, run: View, text: str, year: int) -> Iterator[_Hit]:

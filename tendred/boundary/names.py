@@ -123,11 +123,9 @@ class Names:
 
     def is_word(self, word: str) -> bool:
         """Whether a folded word is a part of a name or an ordinary word in any of its forms."""
-        return (
-            self.is_part(word)
-            or (len(word) > _SHORT and self._common(word))
-            or f"{word.removesuffix('ies')}y" in self._words
-        )
+        ends = ("s", "es", "ed", "ing", "ly")
+        stems = [word[: -len(end)] for end in ends if word.endswith(end) and not word.endswith("ss")]
+        return self.is_part(word) or any(stem in self._words for stem in [*stems, f"{word.removesuffix('ies')}y"])
 
     def find(self, view: View, original: str) -> NameHit | None:
         """The first name of the gazetteer in a Latin reading."""

@@ -28,6 +28,10 @@ _KOREAN: Final = re.compile(
 )
 _YEAR_DIGITS: Final = 4
 _MARKERS: Final = 1
+# What may stand between a number and its unit: "50 de ani", "16e verjaardag".
+_AFTER_NUMBERS: Final = frozenset(
+    {"de", "e", "ste", "te", "st", "th", "nd", "rd", "й", "я", "го", "ти", "ème", "eme", "me", "a", "o", "er", "ter"}
+)
 _PREFIXES: Final = ("وال", "بال", "كال", "فال", "لل", "ال", "و", "ب", "ה", "ו", "ב", "ל", "ש", "מ", "כש", "וה", "של")
 _OWNERS: Final = ("ku", "mu", "nya")
 _OWNED: Final = 6
@@ -174,7 +178,7 @@ class Tongues:
     ) -> Iterator[Age]:  # fmt: skip
         """The age that a unit of years makes of the number before it, unless it is a span of time or a thing's age."""
         at = index - 1
-        if (entry.lang, at) not in values and at > 0 and len(found[at].text) <= _NEAR:
+        if (entry.lang, at) not in values and at > 0 and found[at].text in _AFTER_NUMBERS:
             at -= 1  # "50 de ani"
         if (entry.lang, at) not in values:
             return

@@ -108,7 +108,7 @@ class Typos:
                 break
             word += found[at].text
             single = single and len(found[at].text) == 1
-            if word in self._vocabulary and (single if len(word) < _JOINED else True):
+            if word in self._vocabulary and word.isalpha() and (single or len(word) >= _JOINED):
                 best = at - index + 1 if single or self._odd(found[index : at + 1]) else best
         return best
 
