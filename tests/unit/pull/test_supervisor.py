@@ -219,7 +219,7 @@ async def test_a_hub_that_is_not_there(hub, tmp_path):
     hub = type("Gone", (), {"endpoint": endpoint})
     with pytest.raises(ProviderUnavailable) as caught:
         await pulling(hub, tmp_path).look("maker/tiny", "main")
-    assert caught.value.variant == "pull"
+    assert caught.value.variant == "unreached"
 
 
 @pytest.mark.needs("openssl")
