@@ -39,6 +39,9 @@ PAUSE: Final = (
     "INSERT INTO setting VALUES ('queue_paused', CAST('true' AS BLOB)) ON CONFLICT DO UPDATE SET value = excluded.value"
 )
 """What waited may have been made since: a person looks before it starts (see core.pauses)."""
+UNSURE: Final = "UPDATE clip SET phase = 'sending' WHERE phase IN ('confirmed', 'reserved')"
+"""A clip that was about to be sent then may have been sent since. The next start finds that nobody knows (cloud.broker)."""
+MONEY: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'clip'"
 _LIST_BYTES: Final = 256 * 1024 * 1024
 _PIECE: Final = 1024 * 1024
 _FLAGS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -267,4 +270,6 @@ def _arrive(paths: Paths) -> None:
         database.execute("PRAGMA journal_mode=DELETE")  # no second file may be left beside it
         with database:
             database.execute(PAUSE)
+            if database.execute(MONEY).fetchone():  # older versions made no clips
+                database.execute(UNSURE)
     os.rename(part, paths.database)

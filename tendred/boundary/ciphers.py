@@ -9,12 +9,12 @@ import html
 import itertools
 import re
 import string
-import sys
 from collections.abc import Callable, Iterator
 from typing import Final
 
 _LEAST: Final = 3
 _ASCII: Final = 0x7F
+_LAST: Final = 0x10FFFF
 _CASES: Final = (string.ascii_lowercase, string.ascii_uppercase)
 _THIRTEEN_ON: Final = str.maketrans("".join(_CASES), "".join(letters[13:] + letters[:13] for letters in _CASES))
 _LETTERS: Final = 0.7
@@ -164,7 +164,7 @@ def _percent(told: str) -> str:
 
 def _escape(told: str) -> str:
     point = int(re.sub(r"(?i)^(?:\\|U\+|&#)?[ux]?\{?|[};]", "", told), 16)
-    return chr(point) if point <= sys.maxunicode else ""
+    return chr(point) if point <= _LAST else ""
 
 
 def _called(told: str) -> str:

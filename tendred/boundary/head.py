@@ -24,6 +24,8 @@ _FIRST_SOLID: Final = "\u0e00"
 _MOST_WINDOWS: Final = 64
 _LEAST: Final = 12
 """Letters that words need to sound like anything together: "one" and "the first" are for the rules."""
+_LEAST_WORDS: Final = 4
+"""A name of a file or a tag sounds like anything too."""
 _WORTH: Final = 3
 """How many letters a sign is worth in scripts without spaces."""
 _YEAR_DIGITS: Final = 4
@@ -44,7 +46,7 @@ class Semantic:
         found = words(view.text)
         for first in range(0, max(1, min(len(found), STEP * _MOST_WINDOWS) - WINDOW + STEP), STEP):
             part = found[first : first + WINDOW]
-            if _says(part) >= _LEAST and self.score([token.text for token in part]) >= self._head.threshold:
+            if _enough(part) and self.score([token.text for token in part]) >= self._head.threshold:
                 return part[0].start, part[-1].end
         return None
 
@@ -55,8 +57,10 @@ class Semantic:
         return self._head.bias + self._head.scale * total / math.sqrt(len(slots) or 1)
 
 
-def _says(part: Sequence[Token]) -> int:
-    return sum(len(one.text) * (_WORTH if one.text[0] >= _FIRST_SOLID else 1) for one in part)
+def _enough(part: Sequence[Token]) -> bool:
+    solid = [one.text[0] >= _FIRST_SOLID for one in part]
+    letters = sum(len(one.text) * (_WORTH if alone else 1) for one, alone in zip(part, solid, strict=True))
+    return letters >= _LEAST and (any(solid) or len(part) >= _LEAST_WORDS)
 
 
 def features(texts: Sequence[str]) -> Iterator[int]:

@@ -26,7 +26,7 @@ SUMS: Final = {
     "tongues/nl": "2d81769835ca1c38a97bfc9a782b1debd833fec6a2451314d859ccc06a8ac90d",
     "tongues/pl": "bfd57fc9f389d44462815674f172598b89cd6efcb4063665f3455cc7f09c98c6",
     "tongues/pt": "d01c9a890e999217bc4e343b03478a946b4c225de954b2a0899e4c81ca4f2d74",
-    "tongues/ro": "906b5d889cba032f6b3c77ea5ad5c63a4111cbb4d94ddd3195aa85bfe4bd120d",
+    "tongues/ro": "e53bcc77da816b5dc2cd3911d969c2cbec29965c934d817b713bc6d1fa4dd7ce",
     "tongues/ru": "0fbed2ff1103d227f3e6d0bf7fce911586bb6e0e8d124e7c30cce4965cdea251",
     "tongues/sv": "873ee1011c2e77d1bfbeb36bf8f86aa5d13d593d1e9b306143a0fd1ba1f41dbd",
     "tongues/tr": "7419ee6fcde3954bb71b1f5d2220d58865a51bfcbb54e865a31e523866f03b91",

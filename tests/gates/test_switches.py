@@ -28,7 +28,7 @@ def test_the_room_looks_at_nothing_but_what_it_is_handed(package):
     """No environment, no configuration, no clock, no network, no file but its own data."""
     allowed = re.compile(
         r"(__future__|collections|typing|functools|itertools|dataclasses|re|unicodedata|bisect|math|hashlib|hmac|"
-        r"json|struct|tomllib|importlib|msgspec|datetime|array|base64|binascii|string|zlib|tendred\.(boundary|schema|errors))\b"
+        r"json|struct|tomllib|importlib|msgspec|datetime|array|base64|binascii|html|string|zlib|tendred\.(boundary|schema|errors))\b"
     )
     for source in package:
         if source.name.startswith("tendred/boundary/"):

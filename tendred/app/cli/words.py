@@ -153,8 +153,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "brought_back": ("Brought back {count} files, {size}.", "{count} fichiers rétablis, {size}."),
     "restored_next": (
-        "The settings from there are in {file}, for you to take over. Start with tendre up; the queue is paused: look at tendre jobs, then tendre queue resume.",
-        "Les réglages d'alors sont dans {file}, à reprendre à la main. Lancez tendre up ; la file est en pause : voyez tendre jobs, puis tendre queue resume.",
+        "The settings from there are in {file}, for you to take over. Start with tendre up; the queue is paused: look at tendre jobs, then tendre queue resume. Clips paid for since the backup are not in its books: tendre spend reconcile.",
+        "Les réglages d'alors sont dans {file}, à reprendre à la main. Lancez tendre up ; la file est en pause : voyez tendre jobs, puis tendre queue resume. Les clips payés depuis n'y sont pas comptés : tendre spend reconcile.",
     ),
     "erased": ("Erased what {name} was asked for with.", "Effacé : ce qui fut demandé pour {name}."),
     "erased_left": (

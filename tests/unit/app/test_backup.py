@@ -93,6 +93,22 @@ def test_all_of_it_comes_back_and_nothing_else(full, saved, tmp_path):
     assert (kept["said"], json.loads(kept["queue_paused"])) == ("true", True)
 
 
+def test_a_clip_that_was_not_sent_yet_may_have_been_since(full, tmp_path):
+    phases = ["confirmed", "reserved", "submitted", "unknown", "settled"]
+    with closing(sqlite3.connect(full.database)) as database, database:
+        for phase in phases:
+            database.execute(
+                "INSERT INTO clip (job_id, quote_id, provider, phase, unwanted, quoted_mcr) VALUES (?, ?, 'ltx', ?, 0, 1)",
+                (phase, f"quo_{phase}", phase),
+            )
+    backup(full, tmp_path / "all.tar")
+    paths = places(tmp_path / "new")
+    restore(paths, tmp_path / "all.tar")
+    with closing(sqlite3.connect(paths.database)) as database:
+        found = dict(database.execute("SELECT job_id, phase FROM clip"))
+    assert found == {**{phase: phase for phase in phases}, "confirmed": "sending", "reserved": "sending"}
+
+
 def test_pictures_can_stay_out(full, tmp_path):
     assert not backup(full, tmp_path / "small.tar", pictures=False).pictures
     assert [name for name in names(tmp_path / "small.tar") if name.startswith("pictures")] == []

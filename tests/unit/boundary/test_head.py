@@ -30,6 +30,15 @@ def test_nothing_is_drowned_in_many_words() -> None:
     assert STEP < WINDOW
 
 
+@pytest.mark.parametrize("text", ["lighthouse", "a-lighthouse.json", "lighthouse, watercolour"])
+def test_a_name_or_a_tag_is_too_short_to_sound_like_anything(text: str) -> None:
+    assert head("lighthouse").find(native(text)) is None
+
+
+def test_a_few_signs_of_a_script_without_spaces_are_long_enough() -> None:
+    assert head("灯").find(native("灯台と海")) is not None
+
+
 def test_letters_are_enough_for_another_form() -> None:
     one = head("lighthouse")
     assert one.score(["lighthouses"]) > one.score(["harbour"])

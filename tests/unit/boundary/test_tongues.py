@@ -53,6 +53,7 @@ def test_a_birth_year(text: str) -> None:
         "hace 12 años", "un whisky de 12 años", "whisky, 12 lat", "en 12 años de trabajo", "10 anni di esperienza", "виски, выдержка 12 лет", "二十代の女性", "아이스크림",
         "anak kucing di taman", "eine junge Frau", "der junge Mann", "the nearest red house", "sonata in la minore", "אישה בת 40", "40歳の女性",
         "женщина, 47 лет", "kobieta, 40 lat", "Florida, フロリダ", "los 100 mejores", "grabbing a cup of tea", "an alumna of the college",
+        "85mm, f/1.8, an old man",
     ],
 )  # fmt: skip
 def test_what_is_nobody_or_an_adult(text: str) -> None:
