@@ -156,8 +156,8 @@ class Finals:
             claimed = replace(claimed, reviewed=reviewed)
         return Run(claim=claimed, still=final, conditioning=_WORDLESS, model=part, loras=[], created=created)
 
-    async def make(self, run: Run, final: ClipUpscale) -> None:
-        """Make the file and keep it. Raises Cancelled, ClipUnreadable, StillNotOurs, and what engine and media raise."""
+    async def make(self, run: Run, final: ClipUpscale, wanted: Callable[[str], bool]) -> None:
+        """Make the file and keep it, if it is still wanted by then. Raises Cancelled, ClipUnreadable, StillNotOurs, and what engine and media raise."""
         if not await self._keeper.missing(run):
             return
         clip = await self._finder.clip(final.clip, "take_id")
@@ -167,8 +167,10 @@ class Finals:
             source=clip.path, sha256=clip.sha256, target=str(staging / "enlarged.mp4"), width=final.width, height=final.height,
             engine=None, settings={"tendred": 1, "asset_id": asset_id(run.id, 0), "job_id": run.id, "settings": settings},
         )  # fmt: skip
+        if not wanted(run.id):
+            raise Cancelled
         task = asyncio.ensure_future(self._enlarged(run, final, work, staging))
-        self._running[run.id] = task
+        self._running[run.id] = task  # from here on `cancel` reaches it
         try:
             made = await task
         except asyncio.CancelledError:

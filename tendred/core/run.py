@@ -188,9 +188,7 @@ class Runner:
 
     async def _make(self, run: Run, party: Party) -> None:
         if isinstance(run.still, ClipUpscale):
-            if self._put_back or run.id in self._unwanted:
-                raise Cancelled
-            await self._finals.make(run, run.still)
+            await self._finals.make(run, run.still, self._wanted)
             return
         indices = await self._keeper.missing(run)
         if not indices:
