@@ -16,7 +16,7 @@ PY := $(VENV)/bin/python
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip install --no-input $(PIP_ARGS) -c constraints.txt
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 
-.PHONY: help demo dev test check heavy bench format generate clean
+.PHONY: help demo dev test check heavy soak bench format generate clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s%s\n", $$1, $$2}' Makefile
@@ -31,6 +31,9 @@ test: $(VENV)/.dev ## Run the default tests
 
 heavy: $(VENV)/.dev ## Run the long tests: kill runs and system programs
 	$(PY) -m pytest -m heavy $(ARGS)
+
+soak: $(VENV)/.dev ## Run them in the counts that figures are told of: an hour or two
+	$(PY) -m pytest -m soak $(ARGS)
 
 check: $(VENV)/.dev ## Lint, types, import contracts, generated files, licences
 	$(PY) -m ruff check .

@@ -161,6 +161,22 @@ async def test_a_clip_from_quote_to_library(open_peer, world):
     assert "canary-url" not in json.dumps(evidence)
 
 
+async def test_a_clip_that_cannot_be_signed_waits_and_is_not_lost(open_peer):
+    peer, signing = open_peer, open_peer.daemon.home / "state" / "signing"
+    signing.mkdir()  # a key that is half gone: it is never replaced
+    job = await peer.take()
+    await peer.until(job["id"], "verified")
+    for _ in range(20):
+        peer.daemon.machine_clock.ahead += 0.5
+        await asyncio.sleep(0.02)
+    assert (await peer.call("jobs.get", job_id=job["id"]))["clip"]["phase"] == "verified"
+    assert list((peer.daemon.home / "pictures").rglob("*.mp4")) == []
+    signing.rmdir()
+    job = await peer.until(job["id"], "settled")
+    found = await peer.call("library.verify", asset_id=job["asset_ids"][0])
+    assert (found["state"], found["signer"]) == ("intact", "ours")
+
+
 async def test_a_clip_is_seen_by_the_boundary_and_its_anchor_is_sent(open_peer, world):
     assert await open_peer.kind("clips.quote", **{**ASKED, "prompt": "a 15 year old sings"}) == "boundary_refused"
     job = await open_peer.take(prompt="a woman sings in the rain")
@@ -373,7 +389,7 @@ async def dropped(peer, name, **changes):
     last = (hot / "done" / f"{Path(name).stem}.receipt.json", hot / "failed" / f"{name}.reason.json")
     async with asyncio.timeout(25):
         while not (found := [path for path in last if path.exists()]):
-            peer.daemon.machine_clock.ahead += 5
+            peer.daemon.machine_clock.ahead += 0.5
             await asyncio.sleep(0.02)
     return found[0].parent
 

@@ -135,9 +135,10 @@ def test_a_daemon_that_is_killed_pays_once(tmp_path, film, operations):
     assert any(hits)
 
 
-@pytest.mark.heavy
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize(
+    "part", [pytest.param(part, marks=pytest.mark.soak if part else pytest.mark.heavy) for part in range(PARTS)]
+)
 def test_two_hundred_kills(tmp_path, film, operations, part):
     """In parts, so that some can be run where there is no time for all: `-k "kills and 3"`."""
     points = [1 + number * operations // KILLS for number in range(part, KILLS, PARTS)]

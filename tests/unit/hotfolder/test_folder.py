@@ -166,7 +166,7 @@ async def test_several_rows_and_counts_are_numbered(bench, until):
         ("x.json", b'[{"prompt":"a"},{"prompt":"b","steps":900}]', "invalid_params", "[1].steps"),
         ("x.png", b"\x89PNG", "invalid_params", ".png"),
         ("x.txt", b"f" * 3_000_000, "too_large", "3000000"),
-        ("x.yaml", b"prompt: a\nkind: clip\n", "invalid_params", "clip"),
+        ("x.yaml", b"prompt: a\nkind: clip\n", "invalid_params", "provider"),
     ],
 )
 async def test_bad_files_go_to_failed_with_their_reason(bench, until, name, data, kind, says):
