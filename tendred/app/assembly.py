@@ -249,7 +249,7 @@ def assemble(
         expander=expander, grids=grids, sheets=sheets, refusals=refusals, credentials=rooms.credentials,
         cloud=rooms.cloud, clips=rooms.quoting, spend=rooms.spend, tokens=rooms.tokens, shots=shots, plugins=plugins,
         history=history, settings=settings, teller=tell, verifier=verifier,
-        eraser=Eraser(database=database, index=index, receipts=receipts, files=ground.files), clock=clock,
+        eraser=Eraser(database=database, index=index, receipts=receipts, files=ground.files, shots=rows), clock=clock,
     )  # fmt: skip
     studio = Studio(parts, boot_id=ground.boot_id, queue_limit=config.queue.limit, stop=stop)
     return Core(studio, runner, pauses, deliveries, indexing, retention, pulls, sheets, rooms.broker, own)

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from tendred.core.shot_rows import ShotRows
 from tendred.library.files import Files
 from tendred.library.index import Index
 from tendred.library.receipts import Receipts, file_bytes
@@ -29,11 +30,12 @@ _RECEIPT_BYTES: Final = 16 * 1024 * 1024
 class Eraser:
     """Takes words out of everything that was written down of one job."""
 
-    def __init__(self, *, database: Database, index: Index, receipts: Receipts, files: Files) -> None:
+    def __init__(self, *, database: Database, index: Index, receipts: Receipts, files: Files, shots: ShotRows) -> None:
         self._database = database
         self._index = index
         self._receipts = receipts
         self._files = files
+        self._shots = shots
 
     async def erase(self, asset_id: str) -> Asset:
         """Erase what an asset, and those of the same job, were asked for with. Twice is fine.
@@ -48,6 +50,7 @@ class Eraser:
             tx.run("PRAGMA secure_delete=ON")
             try:
                 left = receipt if receipt.erased else self._receipts.erase_in(tx, receipt)
+                self._shots.erase_in(tx, receipt.job_id)
                 forget(tx, receipt.job_id)
                 for one in self._index.erase_in(tx, receipt.job_id):
                     tx.emit("asset.kept" if one.state == "kept" else "asset.removed", {"asset": one}, one.job_id)

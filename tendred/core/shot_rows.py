@@ -27,6 +27,13 @@ RENDERED: Final = (
     "UPDATE take SET job_id = ?1, n = (SELECT coalesce(max(n), 0) + 1 FROM take WHERE shot_id = ?2) "
     "WHERE id = ?3 AND n IS NULL"
 )
+OF_JOB: Final = (
+    "SELECT doc FROM shot WHERE id = (SELECT shot_id FROM take WHERE job_id = ?1) "
+    "OR json_extract(CAST(doc AS TEXT), '$.final_job') = ?1"
+)
+ALL_TAKES: Final = "SELECT n, job_id, doc FROM take WHERE shot_id = ?"
+REWRITE_TAKE: Final = "UPDATE take SET doc = ? WHERE id = ?"
+EVENTS: Final = "DELETE FROM event WHERE topic LIKE 'shot.%' AND json_extract(CAST(data AS TEXT), '$.shot.id') = ?"
 COUNT: Final = "SELECT count(n) FROM take WHERE shot_id = ?"
 
 
@@ -140,6 +147,19 @@ class ShotRows:
             return _take(row)
 
         return await self._database.write(work)
+
+    def erase_in(self, tx: Tx, job_id: str) -> None:
+        """Take its words out of the shot that a job belongs to, if it does, and out of what is written of its takes."""
+        for found in tx.run(OF_JOB, job_id).fetchall():
+            shot = msgspec.json.decode(found["doc"], type=ShotRow)
+            locked = None if shot.locked is None else msgspec.structs.replace(shot.locked, prompt="")
+            bare = msgspec.structs.replace(shot, name=shot.id, prompt="", tags=[], locked=locked)
+            tx.run(PUT, shot.id, msgspec.json.encode(bare))
+            tx.run(EVENTS, shot.id)
+            for row in tx.run(ALL_TAKES, shot.id).fetchall():
+                take = _take(row)
+                ask = msgspec.structs.replace(take.ask, prompt="", tags=[])
+                tx.run(REWRITE_TAKE, msgspec.json.encode(msgspec.structs.replace(take, ask=ask)), take.id)
 
     async def _all(self, sql: str, key: str) -> list[TakeRow]:
         return await self._database.read(lambda connection: [_take(row) for row in connection.execute(sql, (key,))])

@@ -21,7 +21,7 @@ from tendred.core.script import Reader
 from tendred.core.shot_rows import ShotRow, ShotRows, TakeRow
 from tendred.core.shot_view import ShotView, gathered, titled
 from tendred.core.ways import check_new_take, check_refine, check_upscale, master
-from tendred.errors import ConsentRequired, NotOffered, WrongState
+from tendred.errors import ConsentRequired, InvalidParams, NotOffered, WrongState
 from tendred.schema.clip import ClipRequest
 from tendred.schema.footage import Footage
 from tendred.schema.job import TERMINAL, Origin
@@ -206,6 +206,8 @@ class Shots:
     ) -> Quote:
         """A quote, and the row that says what it is for. Raises what `Quoting.quote` does."""
         origin, token_id = asker
+        if not ask.prompt.strip():  # they were erased
+            raise InvalidParams("empty_prompt", path="prompt")
         quote = await self._quoting.quote(ask, to_builtins(ask), origin, token_id)
         take = TakeRow(
             id=self._ids.new("take"), shot_id=row.id, quote_id=quote.id, label=label, of=of, ask=ask,

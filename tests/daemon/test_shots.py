@@ -145,6 +145,24 @@ async def test_what_no_final_can_be_made_of_is_refused_by_name(shots, desk, size
     assert (await shots.show(shot.id)).state == "open"
 
 
+async def test_words_that_are_erased_leave_the_shot_too(daemon, shots, desk):
+    shot = await locked(shots, desk, prompt="a lighthouse, rain", name="lighthouse, rain")
+    await daemon.studio.erase_asset(shot.locked.asset_id)
+
+    def where(connection):
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        plain = [name for name in tables if not name.startswith("asset_words")]
+        return [
+            name for name in plain if "lighthouse, rain" in repr([*map(tuple, connection.execute(f"SELECT * FROM {name}"))])
+        ]
+
+    assert await daemon.studio._p.database.read(where) == []
+    assert (await shots.show(shot.id)).locked.asset_id == shot.locked.asset_id
+    assert len((await shots.takes(shot.id)).takes) == 1
+    with pytest.raises(InvalidParams):
+        await shots.draft(DraftRequest(shot_id=shot.id, size="720p", seconds=2), ORIGIN, OWNER)
+
+
 async def test_a_new_take_needs_consent_and_is_no_final(shots, desk):
     shot = await locked(shots, desk)
     with pytest.raises(ConsentRequired):
