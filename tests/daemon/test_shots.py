@@ -153,7 +153,9 @@ async def test_words_that_are_erased_leave_the_shot_too(daemon, shots, desk):
         tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         plain = [name for name in tables if not name.startswith("asset_words")]
         return [
-            name for name in plain if "lighthouse, rain" in repr([*map(tuple, connection.execute(f"SELECT * FROM {name}"))])
+            name
+            for name in plain
+            if "lighthouse, rain" in repr([*map(tuple, connection.execute(f"SELECT * FROM {name}"))])
         ]
 
     assert await daemon.studio._p.database.read(where) == []

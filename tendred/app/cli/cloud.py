@@ -69,11 +69,17 @@ def _tell(ctx: Context, told: dict[str, Any]) -> int:
     rows = [
         (
             it["name"], "on" if it["enabled"] else "off", ctx.say(known[it["key"]["present"]]),
-            it["table_date"] or "-", it["failed"], it["filtered"], it["key"]["problem"] or it["key"]["place"],
+            it["table_date"] or "-", it["failed"], it["filtered"], it["key"]["place"] or "-",
         )
         for it in told["providers"]
     ]  # fmt: skip
     ctx.out.table(("PROVIDER", "STATE", "KEY", "PRICES OF", "FAILED JOBS", "FILTERED JOBS", "KEY IS IN"), rows)
+    # One keyring mostly has one trouble, whoever's key is asked for.
+    for problem in dict.fromkeys(
+        it["key"]["problem"].replace(f"tendred-{it['name']}", "tendred-PROVIDER")
+        for it in told["providers"] if it["key"]["problem"]
+    ):  # fmt: skip
+        ctx.out.note(problem)
     ctx.out.line(ctx.say("cloud_on" if told["enabled"] else "cloud_off"))
     if told["enabled"]:
         ctx.out.line(ctx.say("cloud_leaves"))

@@ -28,7 +28,10 @@ def test_a_keyring_that_is_locked_is_told(tendre, peer):
     peer.studio.secrets.failing = KeyringUnavailable("locked", problem="x")
     ran = tendre("cloud", "login", "ltx", stdin="k")
     assert (ran.code, "locked" in ran.err) == (1, True)
-    assert "unknown" in tendre("cloud", "status").out
+    told = tendre("cloud", "status")
+    assert "unknown" in told.out
+    assert [line for line in told.out.splitlines() if "locked" in line] == []  # a sentence is no cell
+    assert told.err.count("locked") == 1  # and once is enough for all of them
 
 
 def test_who_switches_it_on_is_told_what_leaves_and_what_is_billed(tendre, peer):
