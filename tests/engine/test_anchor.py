@@ -134,7 +134,8 @@ def recorders():
     "count",
     [
         pytest.param(60, marks=pytest.mark.timeout(120)),
-        pytest.param(10_000, marks=[pytest.mark.heavy, pytest.mark.timeout(3600)]),
+        pytest.param(1_000, marks=[pytest.mark.heavy, pytest.mark.timeout(900)]),
+        pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(3600)]),
     ],
 )
 async def test_every_person_has_exactly_one_anchor_in_tokens(make_daemon, tmp_path, count):
