@@ -209,8 +209,8 @@ class HotFolders(Protocol):
         """Stop watching; files stay. Raises NotFound."""
         ...
 
-    async def standing(self, path: str) -> str:
-        """The path of a watched folder in which a standing cap may be. Raises NotFound, InvalidParams."""
+    async def standing(self, path: str, *, spends: bool = True) -> str:
+        """The path of a watched folder in which a standing cap may be, if it `spends`. Raises NotFound, InvalidParams."""
         ...
 
     async def rescan(self, hotfolder_id: str | None) -> None:

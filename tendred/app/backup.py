@@ -39,7 +39,12 @@ PAUSE: Final = (
     "INSERT INTO setting VALUES ('queue_paused', CAST('true' AS BLOB)) ON CONFLICT DO UPDATE SET value = excluded.value"
 )
 """What waited may have been made since: a person looks before it starts (see core.pauses)."""
-UNSURE: Final = "UPDATE clip SET phase = 'sending' WHERE phase IN ('confirmed', 'reserved')"
+UNSURE: Final = """
+UPDATE job SET state = 'running', attempts = attempts + 1, rev = rev + 1,  started_at = coalesce(started_at, created_at),
+  claimed_at = coalesce(claimed_at, created_at)
+  WHERE state = 'queued' AND id IN (SELECT job_id FROM clip WHERE phase IN ('confirmed', 'reserved'));
+UPDATE clip SET phase = 'sending', sent_at = coalesce(sent_at, (SELECT created_at FROM job WHERE id = job_id))
+  WHERE phase IN ('confirmed', 'reserved')"""
 """A clip that was about to be sent then may have been sent since. The next start finds that nobody knows (cloud.broker)."""
 MONEY: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'clip'"
 _LIST_BYTES: Final = 256 * 1024 * 1024
@@ -187,7 +192,7 @@ def _checked(source: BinaryIO, file: Path) -> Contents:
         found[member.name] = digest.hexdigest()
     if contents is None:
         raise BackupBroken(file=str(file), problem="it has no end, or was made by something else")
-    if contents.backup != 1 or DATABASE not in found or contents.files != found:
+    if contents.backup != 1 or not {DATABASE, BOUNDARY} <= found.keys() or contents.files != found:
         raise BackupBroken(file=str(file), problem="it is not whole, or was changed")
     return contents
 
@@ -271,5 +276,6 @@ def _arrive(paths: Paths) -> None:
         with database:
             database.execute(PAUSE)
             if database.execute(MONEY).fetchone():  # older versions made no clips
-                database.execute(UNSURE)
+                for step in UNSURE.split(";"):
+                    database.execute(step)
     os.rename(part, paths.database)

@@ -93,6 +93,7 @@ class Broker:
         advance: Callable[[str, Advance], None],
         closed: Callable[[str], None],
     ) -> None:
+        self._vault = vault
         self._clips = clips
         self._desk = desk
         self._adapter = adapter
@@ -136,7 +137,9 @@ class Broker:
 
     async def recover(self) -> None:
         """At start: of what was being sent nobody knows whether it was taken."""
-        for row in await self._clips.open():
+        rows = await self._clips.open()
+        await self._vault.sweep({row.job_id for row in rows})
+        for row in rows:
             if row.phase == "sending":
                 problem = OutcomeUnknown("interrupted", provider=row.provider)
                 await self._clips.apply(row.job_id, Lost(self._tell(problem)))

@@ -6,6 +6,7 @@ what was paid for and half fetched must be there after a crash.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Awaitable, Callable
@@ -69,6 +70,10 @@ class Vault:
         """A result that was verified before, if it still lies here unchanged."""
         return await self._run(self._kept, job_id, sha256)
 
+    async def sweep(self, wanted: set[str]) -> None:
+        """Throw away all but what these jobs have here: of what has ended, a crash may have left something."""
+        await self._run(self._sweep, wanted)
+
     async def drop(self, job_id: str) -> None:
         """Throw away what there is of one."""
         await self._run(self._drop, job_id)
@@ -118,6 +123,12 @@ class Vault:
         except NoClip:
             return None
         return fetched if fetched.sha256 == sha256 else None
+
+    def _sweep(self, wanted: set[str]) -> None:
+        with contextlib.suppress(OSError):  # tidying stops nobody
+            for file in self._folder.iterdir():
+                if file.suffix in {".part", ".etag"} and file.stem not in wanted:
+                    file.unlink(missing_ok=True)
 
     def _drop(self, job_id: str) -> None:
         with typed(self._folder):

@@ -76,10 +76,13 @@ class ClipDesk:
         """
         claim = await self._claim(job_id)
         clip, conditioning = self._sealed(claim)
-        first = None if clip.first is None else await self._finder.same(clip.first, "first")
-        last = None if clip.last is None else await self._finder.same(clip.last, "last")
-        if claim.reviewed.policy != self._boundary.policy:
-            conditioning, _ = await self._judge.allowed(clip, first, last, claim.job.origin)
+        first = last = None
+        if pictures:  # otherwise it was sent already: what was said then is asked for, not what would be said now
+            first = None if clip.first is None else await self._finder.same(clip.first, "first")
+            last = None if clip.last is None else await self._finder.same(clip.last, "last")
+            if claim.reviewed.policy != self._boundary.policy:
+                conditioning, removed = await self._judge.allowed(clip, first, last, claim.job.origin)
+                await self._queue.reseal(job_id, self._judge.sealed(job_id, clip, conditioning), removed)
         order = ClipOrder(
             job_id=job_id,
             key=job_id,

@@ -41,8 +41,9 @@ class ClipJudge:
         stills = [still for still in (first, last) if still is not None]
         names = [*clip.tags, origin.file, clip.character and clip.character.name]
         return await self.said(
-            clip.prompt, names, stills, origin, character=clip.character and clip.character.name, played=played
-        )
+            clip.prompt, names, stills, origin, character=clip.character and clip.character.name, played=played,
+            refined=clip.refine_of is not None,
+        )  # fmt: skip
 
     async def said(
         self,
@@ -53,11 +54,13 @@ class ClipJudge:
         *,
         character: str | None,
         played: Played | None = None,
+        refined: bool = False,
     ) -> tuple[Conditioning, list[str]]:
         """As `allowed`, before there is a clip: the prompt, and beside it what is said in it, as whoever hears it does."""
         beside = [*(name for name in (*names, *(still.words for still in stills)) if name), *spoken(prompt)]
-        # Whom a still shows stays in frame, however the words go on; whom somebody painted there, no word tells.
-        somebody = any(still.anchor is not None or still.painted for still in stills)
+        # Whom a still shows stays in frame, however the words go on; whom somebody painted there, no word tells; nor
+        # who is in a clip that is made finer.
+        somebody = refined or any(still.anchor is not None or still.painted for still in stills)
         words = Words(prompt=prompt, names=beside, kind="clip", character=character, person=somebody)
         verdict, conditioning = await judged(self._boundary, words, self._language())
         if verdict.verdict == "refuse" or conditioning is None:

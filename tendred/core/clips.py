@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -17,7 +18,7 @@ from tendred.core.shot_rows import ShotRows
 from tendred.core.sources import Finder
 from tendred.core.submit import asked_hash
 from tendred.core.wording import Writer, weighed
-from tendred.errors import NotFound, UnsupportedParameter
+from tendred.errors import NotFound, QuoteUsed, UnsupportedParameter
 from tendred.money import quotes
 from tendred.money.caps import OWNER
 from tendred.money.prices import Price, Prices, credits_of
@@ -125,13 +126,17 @@ class Quoting:
     ) -> Submitted:
         """A clip that nobody confirms: offered and taken at once, under the cap that a person set for this `door`.
 
-        Raises what `quote` does, CapExceeded, OutcomeUnknown, QueueFull, IdempotencyConflict.
+        Raises what `quote` does, CapExceeded, OutcomeUnknown, QueueFull, IdempotencyConflict, QuoteUsed.
         """
         key_hash = asked_hash(asked)
         if (known := await self._counter.made(key, key_hash)) is not None:
             return Submitted(job=known, deduplicated=True)
+        # The job may be forgotten by then, by history or on request; the quote that it was made from never is.
+        once = f"quo_{hashlib.sha256(key.encode()).hexdigest()[:26]}"
+        if (job_id := await self.job_of(once)) is not None:
+            raise QuoteUsed(quote_id=once, job_id=job_id)
         quote, new = await self._drafted(request, asked, origin, OWNER)
-        new = replace(new, key=key, key_hash=key_hash)
+        quote, new = replace(quote, id=once), replace(new, key=key, key_hash=key_hash)
         job = await self._counter.stand(quote, new, self._clock.now() + quotes.GOOD_S, door)
         return Submitted(job=job, deduplicated=False)
 

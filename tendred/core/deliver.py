@@ -121,6 +121,11 @@ class Deliveries:
             await offload(shutil.rmtree, self._copies / row["id"], ignore_errors=True)
         return True
 
+    def _copied(self, delivery: str, asset: Asset) -> str:
+        folder = self._copies / delivery
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return shutil.copyfile(asset.path, str(folder / f"{asset.id}{Path(asset.path).suffix}"))
+
     async def _stripped(self, delivery: str, asset: Asset, receipt: Receipt) -> tuple[Asset, Receipt]:
         """Without the words and settings, and a copy of the file that has none either, marked and signed like any other."""
         receipt = replace(
@@ -128,7 +133,9 @@ class Deliveries:
             origin=replace(receipt.origin, file=None), made=[replace(made, file="") for made in receipt.made],
         )  # fmt: skip
         if not asset.media_type.startswith("image/"):
-            return replace(asset, settings={}), receipt  # a clip has none in it
+            # A clip's file holds no words of ours; its name does.
+            copy = await offload(self._copied, delivery, asset)
+            return replace(asset, path=copy, settings={}, tags=[]), receipt
         folder = self._copies / delivery
         await offload(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
         made = await self._media.sign(
@@ -139,4 +146,4 @@ class Deliveries:
                 parents=[Parent(path=asset.path, sha256=asset.sha256, relation="parentOf")],
             )
         )
-        return replace(asset, path=made.path, bytes=made.bytes, sha256=made.sha256, settings={}), receipt
+        return replace(asset, path=made.path, bytes=made.bytes, sha256=made.sha256, settings={}, tags=[]), receipt

@@ -28,12 +28,14 @@ RENDERED: Final = (
     "WHERE id = ?3 AND n IS NULL"
 )
 OF_JOB: Final = (
-    "SELECT doc FROM shot WHERE id = (SELECT shot_id FROM take WHERE job_id = ?1) "
+    "SELECT doc FROM shot WHERE id IN (SELECT shot_id FROM take WHERE job_id = ?1 UNION SELECT shot_id FROM clip "
+    "WHERE job_id = ?1) "
     "OR json_extract(CAST(doc AS TEXT), '$.final_job') = ?1"
 )
 ALL_TAKES: Final = "SELECT n, job_id, doc FROM take WHERE shot_id = ?"
 REWRITE_TAKE: Final = "UPDATE take SET doc = ? WHERE id = ?"
 EVENTS: Final = "DELETE FROM event WHERE topic LIKE 'shot.%' AND json_extract(CAST(data AS TEXT), '$.shot.id') = ?"
+OFFERS: Final = "DELETE FROM quote WHERE used_by IS NULL AND id IN (SELECT quote_id FROM take WHERE shot_id = ?)"
 COUNT: Final = "SELECT count(n) FROM take WHERE shot_id = ?"
 
 
@@ -156,6 +158,7 @@ class ShotRows:
             bare = msgspec.structs.replace(shot, name=shot.id, prompt="", tags=[], locked=locked)
             tx.run(PUT, shot.id, msgspec.json.encode(bare))
             tx.run(EVENTS, shot.id)
+            tx.run(OFFERS, shot.id)
             for row in tx.run(ALL_TAKES, shot.id).fetchall():
                 take = _take(row)
                 ask = msgspec.structs.replace(take.ask, prompt="", tags=[])

@@ -182,8 +182,11 @@ class Shots:
                 continue
             if take.label is not None:
                 await self._rows.rendered(take, job_id)
-            elif row.final_job is None:
-                row = await self._final(row, "refine", job_id)
+            elif job_id != row.final_job and await self._running(row) is None:
+                # Whatever final there was went wrong. Two that did must not take each other's place at every look.
+                asked = replace(row, final_way="refine", final_job=job_id)
+                if row.final_job is None or await self._running(asked) is not None:
+                    row = await self._final(row, "refine", job_id)
         return row
 
     def _ask(self, row: ShotRow, request: DraftRequest) -> ClipRequest:

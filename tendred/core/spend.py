@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from posixpath import normpath
+
 from msgspec.structs import replace
 
 from tendred.backend import HotFolders
 from tendred.clock import Clock
-from tendred.errors import InvalidParams, NotPermitted
+from tendred.errors import InvalidParams, NotFound, NotPermitted
 from tendred.money import caps, ledger, report
 from tendred.money.report import By
 from tendred.schema.money import CapChanges, Caps, LedgerPage, Reconciled, SpendReport
@@ -61,5 +63,12 @@ async def _door(name: str, mcr: int, folders: HotFolders) -> str:
     if kind in {"hotfolder", "plugin"} and not whose:
         wanted = "the path of a hot folder" if kind == "hotfolder" else "the name of a plugin"
         raise InvalidParams(path=f"changes.doors.{name}", problem=f"it needs {wanted} behind it: {kind}:…")
-    # To take a cap away must always be possible, wherever the folder is by now.
-    return name if kind != "hotfolder" or mcr == 0 else f"hotfolder:{await folders.standing(whose)}"
+    if kind != "hotfolder":
+        return name
+    try:
+        return f"hotfolder:{await folders.standing(whose, spends=mcr > 0)}"
+    except NotFound:
+        if mcr > 0:
+            raise
+        # To take a cap away must always be possible, wherever the folder is by now.
+        return f"hotfolder:{normpath(whose)}"

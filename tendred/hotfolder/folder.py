@@ -121,15 +121,16 @@ class HotFolderDoor:
         if self._spots.pop(hotfolder_id, None) is not None:
             await spot.stop()
 
-    async def standing(self, path: str) -> str:
-        """The path of a watched folder that may have a standing cap.
+    async def standing(self, path: str, *, spends: bool = True) -> str:
+        """The path of a watched folder that may have a standing cap, however it is spelled.
 
-        Raises NotFound, and InvalidParams for one that others could write into.
+        Raises NotFound, and InvalidParams for one that others could write into, if it `spends`.
         """
         here = await offload(os.path.realpath, path)
         for spot in tuple(self._spots.values()):
             if await offload(os.path.realpath, spot.root) == here:
-                await offload(ground.check, spot.root, "changes.doors")
+                if spends:
+                    await offload(ground.check, spot.root, "changes.doors")
                 return str(spot.root)
         known = [str(spot.root) for spot in self._spots.values()]
         raise NotFound(path="changes.doors", noun="hot folder", name=path, near=known)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -49,6 +50,8 @@ def shared(root: Path) -> str | None:
         mounts = MOUNTS.read_text("utf-8", "surrogateescape")
     except OSError:
         return "this system doesn't tell what kind of file system it is on"
+    if here.stat().st_mode & stat.S_IWOTH:
+        return "every user of this machine may write into it"
     kind = kind_of(here, mounts)
     if kind not in LOCAL:
         return f"it is on a file system of the kind {kind or 'unknown'}, which may be another machine's"

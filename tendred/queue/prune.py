@@ -10,6 +10,9 @@ from tendred.store.database import Tx
 ENDED: Final = "SELECT coalesce(sum(count), 0) FROM tally WHERE state IN ('succeeded', 'failed', 'cancelled')"
 OLDEST: Final = (
     "SELECT id, finished_at FROM job INDEXED BY job_ended WHERE finished_at IS NOT NULL AND finished_at < ? "
+    # What nobody knows the price of stays until somebody has said it.
+    "AND (kind <> 'clip' OR NOT EXISTS (SELECT 1 FROM ledger WHERE job_id = job.id GROUP BY job_id HAVING "
+    "sum(CASE WHEN credit = 'unsure' THEN mcr WHEN debit = 'unsure' THEN -mcr ELSE 0 END) <> 0)) "
     "ORDER BY finished_at LIMIT ?"
 )
 EVENTS: Final = "DELETE FROM event WHERE job_id = ?"

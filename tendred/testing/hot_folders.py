@@ -34,7 +34,8 @@ class FakeHotFolders:
         if self.folders.pop(hotfolder_id, None) is None:
             raise NotFound(noun="hot folder", name=hotfolder_id, near=list(self.folders))
 
-    async def standing(self, path: str) -> str:
+    async def standing(self, path: str, *, spends: bool = True) -> str:
+        del spends
         if path not in {folder.path for folder in self.folders.values()}:
             raise NotFound(path="changes.doors", noun="hot folder", name=path, near=[])
         return path

@@ -12,9 +12,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tendred.app.backup import backup, restore
 from tendred.app.cloudwork import Outside
 from tendred.app.daemon import Daemon
 from tendred.app.owner import read_owner
+from tendred.config.paths import resolve
+from tendred.config.schema import PathsSection
 from tendred.errors import StillNotOurs
 from tendred.schema.clip import ClipRequest
 from tendred.schema.job import Origin
@@ -175,6 +178,25 @@ async def test_a_clip_that_cannot_be_signed_waits_and_is_not_lost(open_peer):
     job = await peer.until(job["id"], "settled")
     found = await peer.call("library.verify", asset_id=job["asset_ids"][0])
     assert (found["state"], found["signer"]) == ("intact", "ours")
+
+
+async def test_a_clip_that_waited_in_a_backup_is_an_open_question_after_it(open_peer, world, make_daemon, tmp_path):
+    peer = open_peer
+    await peer.call("queue.pause")
+    job = await peer.take()
+    assert (await peer.call("jobs.get", job_id=job["id"]))["clip"]["phase"] == "reserved"
+    backup(peer.daemon.daemon.paths, tmp_path / "all.tar")
+    await peer.call("queue.resume")
+    await peer.until(job["id"], "settled")
+    await peer.daemon.stop()
+
+    restore(resolve(PathsSection(), {"TENDRED_HOME": str(tmp_path / "new")}), tmp_path / "all.tar")
+    new = await make_daemon(kind=world.kind(), home=tmp_path / "new")
+    found = await new.studio.job(job["id"])
+    assert (found.state, found.clip["phase"]) == ("unknown", "unknown")
+    await new.studio.resume()
+    await asyncio.sleep(0.3)
+    assert world.there.takes() == {job["id"]: 1}
 
 
 async def test_a_clip_is_seen_by_the_boundary_and_its_anchor_is_sent(open_peer, world):

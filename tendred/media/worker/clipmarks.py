@@ -7,10 +7,11 @@ import errno
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from tendred.errors import DiskFull, FolderUnwritable, Internal
+from tendred.errors import DiskFull, FolderUnwritable, Internal, SignerBroken
 from tendred.media.worker import marking
 from tendred.media.worker.credentials import Signatory
 from tendred.media.worker.kinds import HEAD_BYTES, media_type_of
@@ -20,7 +21,9 @@ from tendred.schema.work import Encoded
 XMP_BOX: Final = bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC")
 """The box that XMP stands in: XMP specification, part 3 (ISO base media)."""
 _HEADER: Final = 8
-_LARGE: Final = 16
+_HEAD: Final = 24
+C2PA_BOX: Final = bytes.fromhex("D8FEC3D61B0E483C92975828877EC481")
+"""The box that credentials stand in: C2PA 2.1, embedding manifests into BMFF."""
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _PIECE: Final = 1024 * 1024
 
@@ -34,8 +37,15 @@ def sign(work: Sign, signatory: Signatory) -> Encoded:
         shutil.copyfile(source, part)
         with part.open("r+b") as file:
             _mark(file)
-        with part.open("rb") as file, open(os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b") as out:
-            signatory.sign_stream(file, out, work.media_type, work.parents, source if work.provided else None)
+        try:
+            _sign(work, signatory, part, target, source)
+        except SignerBroken as problem:
+            if not work.provided or problem.variant != "signing":
+                raise
+            # It was paid for, and its own credentials are broken: they can't be kept, all else can.
+            with part.open("r+b") as file:
+                _bury(file)
+            _sign(work, signatory, part, target, part)
         return _told(work, target)
     except OSError as problem:
         _drop(target)
@@ -47,6 +57,11 @@ def sign(work: Sign, signatory: Signatory) -> Encoded:
         raise
     finally:
         _drop(part)
+
+
+def _sign(work: Sign, signatory: Signatory, part: Path, target: Path, came: Path) -> None:
+    with part.open("rb") as file, open(os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b") as out:
+        signatory.sign_stream(file, out, work.media_type, work.parents, came if work.provided else None)
 
 
 def _check(source: Path) -> None:
@@ -66,11 +81,28 @@ def _told(work: Sign, target: Path) -> Encoded:
 
 def _mark(file: BinaryIO) -> None:
     """XMP as the last box: what stands before it, and every offset that points there, stays as it is."""
+    for _ in _boxes(file):
+        pass
+    packet = XMP_BOX + marking.xmp()
+    file.seek(0, os.SEEK_END)
+    file.write((len(packet) + _HEADER).to_bytes(4, "big") + b"uuid" + packet)
+
+
+def _bury(file: BinaryIO) -> None:
+    """Credentials become free space: every other box stays where it is."""
+    for at, head in _boxes(file):
+        if head[4:8] == b"uuid" and head[8:24] == C2PA_BOX:
+            file.seek(at + 4)
+            file.write(b"free")
+
+
+def _boxes(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Where each outer box begins, and its first bytes; the last one is made to say where it ends. Raises Internal."""
     end = file.seek(0, os.SEEK_END)
     at = 0
     while at + _HEADER <= end:
         file.seek(at)
-        head = file.read(_LARGE)
+        head = file.read(_HEAD)
         size = int.from_bytes(head[:4], "big")
         if size == 1:
             size = int.from_bytes(head[8:16], "big")
@@ -80,10 +112,8 @@ def _mark(file: BinaryIO) -> None:
             file.write(size.to_bytes(4, "big"))  # over 4 GiB raises, and nothing is published
         if size < _HEADER or at + size > end:
             raise Internal(problem="the boxes of the MP4 file don't fit together")
+        yield at, head
         at += size
-    packet = XMP_BOX + marking.xmp()
-    file.seek(end)
-    file.write((len(packet) + _HEADER).to_bytes(4, "big") + b"uuid" + packet)
 
 
 def _drop(path: Path) -> None:

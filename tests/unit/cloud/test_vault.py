@@ -65,6 +65,14 @@ async def test_what_is_not_the_result_is_told(tmp_path, there, fault, error):
         await there.fetch(Vault(tmp_path), fault)
 
 
+async def test_what_a_crash_left_of_those_that_ended_is_swept(tmp_path):
+    for name in ("job_1.part", "job_1.etag", "job_2.part", "notes.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    await Vault(tmp_path).sweep({"job_1"})
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["job_1.etag", "job_1.part", "notes.txt"]
+    await Vault(tmp_path / "none").sweep(set())
+
+
 async def test_there_is_a_limit(tmp_path, there):
     with pytest.raises(TooLarge):
         await there.fetch(Vault(tmp_path, most_bytes=1000))

@@ -80,6 +80,12 @@ def test_a_link_is_judged_by_where_it_leads(tmp_path):
     assert "Dropbox" in str(caught.value)
 
 
+def test_a_folder_that_every_user_may_write_into_is_shared(tmp_path):
+    assert shared(tmp_path) is None
+    tmp_path.chmod(0o777)
+    assert "every user" in shared(tmp_path)
+
+
 def test_a_real_network_less_folder_of_this_machine(tmp_path):
     if not MOUNTS.exists():
         pytest.skip("no mountinfo here")

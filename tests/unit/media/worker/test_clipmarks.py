@@ -64,6 +64,21 @@ def test_what_a_provider_signed_stays_in_it(tmp_path):
     assert [one.credentials for one in found.origins] == [True]
 
 
+def test_what_a_provider_signed_badly_is_kept_as_free_space(tmp_path):
+    theirs = Signatory(Signing(folder=str(tmp_path / "provider")))
+    data = bytearray(Path(clipmarks.sign(order(tmp_path, mp4()), theirs).path).read_bytes())
+    at = data.index(clipmarks.C2PA_BOX)
+    data[at + 60 : at + 400] = bytes(340)  # in the middle of its manifest
+    work = order(tmp_path, bytes(data))
+    came = Path(work.source)
+    with came.open("rb") as file, Path(work.target).open("w+b") as out, pytest.raises(SignerBroken):
+        signatory().sign_stream(file, out, "video/mp4", [], came)
+    made = clipmarks.sign(work, signatory())
+    found = looked_at(made.path)
+    assert (found.state, found.signer, found.synthetic) == ("intact", "ours", True)
+    assert bytes(range(256)) * 64 in Path(made.path).read_bytes()
+
+
 def test_the_mark_is_found_where_there_is_no_signature(tmp_path):
     data = bytearray(mp4())
     (tmp_path / "one.mp4").write_bytes(data)
