@@ -22,7 +22,7 @@ _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONB
 
 
 def owner_token(path: Path, rng: Rng, fs: Fs) -> Secret:
-    """The token; made durably at first start. Raises StoreBroken("key") for anything else there, FolderUnwritable."""
+    """The token; made durably at first start. Raises StoreBroken("token") for anything else there, FolderUnwritable."""
     found = read_owner(path)
     if found is not None:
         return found
@@ -39,22 +39,22 @@ def owner_token(path: Path, rng: Rng, fs: Fs) -> Secret:
 
 
 def read_owner(path: Path) -> Secret | None:
-    """The token that is there; None without one. Raises StoreBroken("key") for a file that isn't ours alone."""
+    """The token that is there; None without one. Raises StoreBroken("token") for a file that isn't ours alone."""
     try:
         descriptor = os.open(path, _FLAGS)
     except FileNotFoundError:
         return None
     except OSError as problem:
-        raise StoreBroken("key", file=str(path), problem=problem.strerror) from problem
+        raise StoreBroken("token", file=str(path), problem=problem.strerror) from problem
     try:
         state = os.fstat(descriptor)
         if not stat.S_ISREG(state.st_mode):
-            raise StoreBroken("key", file=str(path), problem="it is no ordinary file")
+            raise StoreBroken("token", file=str(path), problem="it is no ordinary file")
         if os.name != "nt" and stat.S_IMODE(state.st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
-            raise StoreBroken("key", file=str(path), problem="others can read it (chmod 600 it)")
+            raise StoreBroken("token", file=str(path), problem="others can read it (chmod 600 it)")
         text = os.read(descriptor, _MOST).decode("ascii", "replace").strip()
     finally:
         os.close(descriptor)
     if not _FORM.fullmatch(text):
-        raise StoreBroken("key", file=str(path), problem="it holds no token")
+        raise StoreBroken("token", file=str(path), problem="it holds no token")
     return Secret(text)

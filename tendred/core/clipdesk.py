@@ -82,7 +82,7 @@ class ClipDesk:
             last = None if clip.last is None else await self._finder.same(clip.last, "last")
             if claim.reviewed.policy != self._boundary.policy:
                 conditioning, removed = await self._judge.allowed(clip, first, last, claim.job.origin)
-                await self._queue.reseal(job_id, self._judge.sealed(job_id, clip, conditioning), removed)
+                await self._queue.approved(job_id, self._judge.sealed(job_id, clip, conditioning), removed)
         order = ClipOrder(
             job_id=job_id,
             key=job_id,

@@ -34,7 +34,7 @@ OPEN_RETRY: Final = (
     f"SELECT {COLUMNS} FROM job WHERE retry_of = ? AND state IN ('queued', 'running', 'cancelling') ORDER BY id LIMIT 1"
 )
 THERE: Final = "SELECT 1 FROM job WHERE id = ?"
-RESEAL: Final = "UPDATE job SET sealed_request = ?, conditioning = ?, policy = ?, mac = ?, removed = ? WHERE id = ?"
+APPROVED: Final = "UPDATE job SET sealed_request = ?, conditioning = ?, policy = ?, mac = ?, removed = ? WHERE id = ?"
 CREATED: Final = "SELECT created_at FROM job WHERE id = ?"
 ASKED: Final = "SELECT asked FROM job WHERE id = ?"
 DOCUMENT: Final = "SELECT doc FROM asset WHERE job_id = ? ORDER BY idx LIMIT 1"
@@ -228,13 +228,13 @@ class Queue:
         row = await self._database.read(lambda connection: connection.execute(CREATED, (job_id,)).fetchone())
         return float(row["created_at"])
 
-    async def reseal(self, job_id: str, reviewed: Reviewed, removed: list[str]) -> None:
+    async def approved(self, job_id: str, reviewed: Reviewed, removed: list[str]) -> None:
         """A job was judged anew: from here on this is what was approved."""
         left = msgspec.json.encode(removed)
         await self._database.write(
             lambda tx: (
                 tx.run(
-                    RESEAL, reviewed.request, reviewed.conditioning, reviewed.policy, reviewed.mac, left, job_id
+                    APPROVED, reviewed.request, reviewed.conditioning, reviewed.policy, reviewed.mac, left, job_id
                 ).rowcount
             )
         )

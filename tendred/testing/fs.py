@@ -286,3 +286,4 @@ def _written(directory: _Dir, target: Path) -> None:
             _written(node, target / name)
         else:
             (target / name).write_bytes(node.durable)
+            (target / name).chmod(0o600)  # as `SystemFs.write` makes them

@@ -239,6 +239,7 @@ def test_a_longer_clip_takes_no_more_memory(tmp_path):
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "what",
     [
