@@ -238,14 +238,13 @@ def test_a_longer_clip_takes_no_more_memory(tmp_path):
     assert peak(short, tmp_path / "b.mp4") < MOST_BYTES
 
 
-@pytest.mark.heavy
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     "what",
     [
-        Drawn(width=1920, height=1080, seconds=10, busy=True),
-        Drawn(seconds=5, busy=True),
-        Drawn(width=1920, height=1080, seconds=20),
+        pytest.param(Drawn(width=1920, height=1080, seconds=10, busy=True), marks=pytest.mark.heavy),
+        pytest.param(Drawn(seconds=5, busy=True), marks=pytest.mark.heavy),
+        pytest.param(Drawn(width=1920, height=1080, seconds=20), marks=pytest.mark.soak),
     ],
     ids=["10 s of 1080p", "5 s of 720p", "20 s of 1080p"],
 )
