@@ -141,7 +141,7 @@ class Shots:
         ask = take.ask
         locked = Locked(
             take_id=take.id, n=take.n or 0, asset_id=asset.id, sha256=clip.sha256, job_id=take.job_id or "",
-            prompt=ask.prompt, first=row.first, last=row.last, character=row.character, provider=ask.provider,
+            prompt=ask.prompt, first=row.first, last=row.last, character=asset.character, provider=ask.provider,
             model=ask.model, seed=asset.seed, seconds=ask.seconds, audio=clip.sound is not None, clip=clip,
             latents=latents, locked_at=rfc3339(self._clock.now()), ways=self._view.ways(ask),
         )  # fmt: skip
